@@ -1,0 +1,49 @@
+# The whole project by `make`: every target makes .venv first when it is missing or out of date.
+# The only needs are Python >= 3.11 (PYTHON=...) and make.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+SEEDS  ?= 300
+STAMP  := $(VENV)/.stamp
+
+.PHONY: venv demo test lint bench simulate mutants lock clean
+
+venv: $(STAMP)
+
+# Hash-checked wheels first, then the program itself, editable, without asking any index again.
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "deployer needs Python 3.11 or newer; set PYTHON=..." >&2; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV) (a minute or two the first time)" >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
+	@touch $(STAMP)
+
+demo: venv
+	$(BIN)/deployer demo $(DEMO)
+
+test: venv
+	$(BIN)/python -m pytest $(TEST)
+
+lint: venv
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+bench: venv
+	$(BIN)/python -m bench
+
+simulate: venv
+	$(BIN)/python -m deployer.sim --seeds $(SEEDS)
+
+mutants: venv
+	$(BIN)/python -m tests.mutants
+
+lock: venv
+	$(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header --no-emit-index-url \
+	  --no-emit-find-links --no-emit-trusted-host --no-emit-options --extra lab --extra dev \
+	  --output-file requirements.lock pyproject.toml
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
