@@ -1,0 +1,1 @@
+"""The loop: observe, decide, guard, act. Everything outside is known by the protocols in `ports`."""

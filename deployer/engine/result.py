@@ -1,0 +1,86 @@
+"""The result of a rollout: the document that `--output json` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from deployer.model.errors import ExitCode
+
+
+class Status(Enum):
+    """How a rollout ended."""
+
+    SUCCEEDED = "succeeded"
+    ROLLED_BACK = "rolled_back"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    NOTHING_TO_DO = "nothing_to_do"
+
+
+@dataclass(frozen=True)
+class Result:
+    """Everything the contract's document holds. Durations in seconds; ids are AWS's."""
+
+    rollout: str
+    fleet: str
+    strategy: str
+    method: str
+    backend: str
+    status: Status
+    release_from: str | None
+    release_to: str
+    image_from: str | None
+    image_to: str | None
+    total: int
+    replaced: int
+    failed: int
+    old: tuple[str, ...]
+    new: tuple[str, ...]
+    floor: int
+    lowest: int
+    surge_limit: int
+    surge_highest: int
+    seconds_total: float
+    seconds_bake: float
+    seconds_rollout: float
+    seconds_lower_bound: float
+    calls: Mapping[str, int] = field(default_factory=dict)
+    throttled: int = 0
+    reason: str | None = None
+    exit_code: ExitCode = ExitCode.DONE
+
+    def document(self) -> dict[str, object]:
+        """The contract's JSON document, ready for `json.dumps`."""
+        return {
+            "rollout": self.rollout,
+            "fleet": self.fleet,
+            "strategy": self.strategy,
+            "method": self.method,
+            "backend": self.backend,
+            "status": self.status.value,
+            "release": {"from": self.release_from, "to": self.release_to},
+            "image": {"from": self.image_from, "to": self.image_to},
+            "instances": {
+                "total": self.total,
+                "replaced": self.replaced,
+                "failed": self.failed,
+                "old": list(self.old),
+                "new": list(self.new),
+            },
+            "in_service": {"floor": self.floor, "lowest": self.lowest},
+            "surge": {"limit": self.surge_limit, "highest": self.surge_highest},
+            "seconds": {
+                "total": round(self.seconds_total, 2),
+                "bake": round(self.seconds_bake, 2),
+                "rollout": round(self.seconds_rollout, 2),
+                "lower_bound": round(self.seconds_lower_bound, 2),
+            },
+            "api_calls": {
+                "total": sum(self.calls.values()),
+                "by_operation": dict(sorted(self.calls.items())),
+                "throttled": self.throttled,
+            },
+            "reason": self.reason,
+        }

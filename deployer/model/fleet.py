@@ -1,0 +1,134 @@
+"""Fleets, instances, balancers and releases as values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+class InstanceState(Enum):
+    """EC2 instance states, by the names that DescribeInstances uses."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    SHUTTING_DOWN = "shutting-down"
+    TERMINATED = "terminated"
+
+    @property
+    def alive(self) -> bool:
+        """Whether it counts as an instance of the fleet; one that is on its way out does not."""
+        return self not in (InstanceState.SHUTTING_DOWN, InstanceState.TERMINATED)
+
+
+class BalancerKind(Enum):
+    """The kinds of balancer that send a fleet its traffic."""
+
+    ALB = "alb"
+    NLB = "nlb"
+    CLASSIC = "classic"
+
+
+@dataclass(frozen=True)
+class Balancer:
+    """A target group of an ALB or NLB, or a classic ELB.
+
+    `id` is the target group's ARN or the classic ELB's name. `port` is the traffic port on the instance.
+    Durations are in seconds. `health_seconds` is the time that a new target needs at least until it is
+    seen as healthy, `zones` the zones that the balancer has enabled.
+    """
+
+    id: str
+    name: str
+    kind: BalancerKind
+    port: int
+    deregistration_delay: float = 300.0
+    health_interval: float = 30.0
+    health_seconds: float = 30.0
+    zones: frozenset[str] = frozenset()
+    idle_timeout: float = 60.0
+
+
+class TargetState(Enum):
+    """What a balancer says of one instance; classic ELBs are translated into the same words."""
+
+    ABSENT = "absent"
+    """Not registered (`unused` / Target.NotRegistered)."""
+    INITIAL = "initial"
+    HEALTHY = "healthy"
+    UNHEALTHY = "unhealthy"
+    DRAINING = "draining"
+    UNUSED = "unused"
+    """Registered but never sent anything: its zone is not enabled, the group is attached to no
+    balancer, or the instance is stopped. Waiting does not mend it."""
+    UNAVAILABLE = "unavailable"
+    """The balancer does not check health, or has an error of its own."""
+    UNKNOWN = "unknown"
+    """It could not be asked. Neither healthy nor dead (promise 14)."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """One instance at one balancer. `port` is set where the registration overrides the group's port."""
+
+    state: TargetState
+    reason: str = ""
+    description: str = ""
+    port: int | None = None
+
+
+ABSENT = Target(TargetState.ABSENT)
+
+
+@dataclass(frozen=True)
+class Release:
+    """What should run: a version and the digest of its bundle, and the image baked from it once there is one."""
+
+    name: str
+    digest: str = ""
+    image: str | None = None
+
+
+@dataclass(frozen=True)
+class Health:
+    """How an instance is asked directly: port, path, and the header that names its release."""
+
+    port: int = 8080
+    path: str = "/"
+    release_header: str | None = "X-Release"
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One EC2 instance as DescribeInstances shows it, in the fields that a rollout needs."""
+
+    id: str
+    state: InstanceState
+    zone: str
+    image: str
+    type: str
+    address: str
+    tags: Mapping[str, str] = field(default_factory=dict)
+    client_token: str = ""
+    launched_at: float = 0.0
+    """Launch time, Unix seconds by AWS's clock: for display and ordering, never for deadlines."""
+    subnet: str = ""
+    spot: bool = False
+    lifecycle: str = ""
+    """Its state in the Auto Scaling group (`InService`, `Standby`, …); empty outside of one."""
+
+
+class Tag:
+    """The tags that mark what is ours; values carry no secrets (promise 17)."""
+
+    FLEET = "deployer:fleet"
+    ROLLOUT = "deployer:rollout"
+    SLOT = "deployer:slot"
+    """The slot an instance holds; set in the same call that launches it (promise 6)."""
+    RELEASE = "deployer:release"
+    DIGEST = "deployer:digest"
+    ROLE = "deployer:role"
+    """`builder` on the instance an image is baked from; absent on the fleet's own."""
+    EPOCH = "deployer:epoch"

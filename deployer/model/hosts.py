@@ -1,0 +1,106 @@
+"""Work on hosts as values: tasks go into a bounded pool, reports come back and become observations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from deployer.model.observation import Answer, Work
+
+
+@dataclass(frozen=True)
+class Host:
+    """How to reach one host: all that a task needs to know of an instance."""
+
+    instance: str
+    address: str
+    zone: str = ""
+
+
+@dataclass(frozen=True)
+class Package:
+    """A bundle, normalised and pinned: a `tar.gz` on this machine, and the sha256 of its content."""
+
+    release: str
+    digest: str
+    archive: Path
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Ask an instance for its health and release: directly, else through its host."""
+
+    host: Host
+
+
+@dataclass(frozen=True)
+class Count:
+    """Count the established connections on the application's port."""
+
+    host: Host
+
+
+@dataclass(frozen=True)
+class Quieten:
+    """Run the lame-duck command."""
+
+    host: Host
+    command: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PutRelease:
+    """Install a release as its AppSpec says. Running it twice for one digest and deployment does nothing new."""
+
+    host: Host
+    package: Package
+    deployment: str
+    release_from: str = ""
+
+
+@dataclass(frozen=True)
+class GatherEvidence:
+    """Fetch the tail of the application's log and what else explains a failure; bounded."""
+
+    host: Host
+
+
+HostTask: TypeAlias = Ask | Count | Quieten | PutRelease | GatherEvidence
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What came of `Ask`."""
+
+    instance: str
+    answer: Answer
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What came of `Count`; None when the host could not be asked."""
+
+    instance: str
+    connections: int | None
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Worked:
+    """What came of `Quieten` or `PutRelease`: DONE, FAILED, or UNKNOWN when the connection was lost."""
+
+    task: Quieten | PutRelease
+    work: Work
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What came of `GatherEvidence`."""
+
+    instance: str
+    text: str
+
+
+HostReport: TypeAlias = Answered | Counted | Worked | Evidence

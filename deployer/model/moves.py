@@ -1,0 +1,93 @@
+"""Moves: each one thing to do to one instance, slot or balancer. Strategies ask for them, the guard judges them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+
+@dataclass(frozen=True)
+class Launch:
+    """Start an instance from the goal's image in a slot."""
+
+    slot: str
+    attach: bool = True
+
+
+@dataclass(frozen=True)
+class Attach:
+    """Register an instance with every balancer of the fleet that does not have it."""
+
+    instance: str
+
+
+@dataclass(frozen=True)
+class Drain:
+    """Deregister an instance from every balancer it is in."""
+
+    instance: str
+
+
+@dataclass(frozen=True)
+class LameDuck:
+    """Have the application on an instance let its clients' connections go."""
+
+    instance: str
+
+
+@dataclass(frozen=True)
+class Update:
+    """Install the goal's release on a drained instance (method in-place)."""
+
+    instance: str
+
+
+@dataclass(frozen=True)
+class Terminate:
+    """Terminate a drained instance."""
+
+    instance: str
+
+
+@dataclass(frozen=True)
+class GiveUp:
+    """Count an instance as failed, and keep the evidence."""
+
+    instance: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Weigh:
+    """Set the share of traffic that each target group gets (0–999 each), by ARN."""
+
+    weights: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Nothing to do for a slot or instance now, and why: shown in the tree and by `deployer why`.
+
+    `until` is a monotonic time, where it is known when the waiting ends at the latest.
+    """
+
+    subject: str
+    reason: str
+    until: float | None = None
+
+
+Move: TypeAlias = Launch | Attach | Drain | LameDuck | Update | Terminate | GiveUp | Weigh | Wait
+"""The closed union of moves: match on it with `assert_never`."""
+
+
+def subject_of(move: Move) -> str:
+    """The slot, instance or balancer that a move is about: for logs and the journal."""
+    match move:
+        case Launch(slot=slot):
+            return slot
+        case Wait(subject=subject):
+            return subject
+        case Weigh(weights=weights):
+            return ",".join(arn for arn, _ in weights)
+        case Attach() | Drain() | LameDuck() | Update() | Terminate() | GiveUp():
+            return move.instance

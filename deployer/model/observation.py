@@ -1,0 +1,237 @@
+"""What one look at the world has shown: the only input of strategies, methods and the guard.
+
+An observation is complete: it carries the time, the goal, the limits and everything that was seen. Times are
+seconds of a monotonic clock (`now`), durations are seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from deployer.model.capacity import Limits
+from deployer.model.fleet import Balancer, BalancerKind, Instance, InstanceState, Release, Target, TargetState
+from deployer.model.policy import Policy
+
+
+class Proof(Enum):
+    """How it is known which release an instance serves; the plan says which."""
+
+    ASKED = "asked directly"
+    HOST = "asked on the host"
+    IMAGE = "known by its image"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an instance said when asked on its health path, and when (`at`, monotonic seconds)."""
+
+    ok: bool
+    at: float
+    release: str | None = None
+    detail: str = ""
+    proof: Proof = Proof.ASKED
+
+
+class Work(Enum):
+    """Host work that runs, or has ended, on an instance."""
+
+    NONE = "none"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Install:
+    """How the installation of a release on an instance stands (method in-place)."""
+
+    work: Work = Work.NONE
+    digest: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One instance: what AWS says of it, what it says itself, and since when.
+
+    `since` is when it entered its present `phase`; `in_service_since` when it began to be healthy at every
+    balancer (k looks in a row); `quiet_since` when its host was first seen without a connection on its
+    port, unbroken, after it was deregistered; `detached_since` when it was first out of, or on its way
+    out of, every balancer.
+    """
+
+    instance: Instance
+    targets: Mapping[str, Target]
+    since: float
+    answer: Answer | None = None
+    in_service_since: float | None = None
+    quiet_since: float | None = None
+    detached_since: float | None = None
+    connections: int | None = None
+    requests: int | None = None
+    install: Install = Install()
+    lame_duck: Work = Work.NONE
+    expecting: str | None = None
+    """What was asked for and is not seen yet; nothing more is asked of this instance meanwhile."""
+    failed: str | None = None
+    """Why it was given up on, once it was."""
+    launched_by_us: bool = False
+    reachable: bool = True
+    """Whether its host can be asked; False makes a drain last as long as the balancer's delay."""
+
+    @property
+    def id(self) -> str:
+        """The instance id."""
+        return self.instance.id
+
+    @property
+    def alive(self) -> bool:
+        """Whether it exists and is not on its way out."""
+        return self.instance.state.alive
+
+    @property
+    def running(self) -> bool:
+        """Whether EC2 says `running`."""
+        return self.instance.state is InstanceState.RUNNING
+
+    @property
+    def healthy_everywhere(self) -> bool:
+        """Healthy at every balancer of the fleet. True for a worker, which has none."""
+        return all(target.state is TargetState.HEALTHY for target in self.targets.values())
+
+    @property
+    def registered_anywhere(self) -> bool:
+        """Whether some balancer may still send it new requests or count it as its own."""
+        return any(
+            t.state not in (TargetState.ABSENT, TargetState.DRAINING, TargetState.UNKNOWN)
+            for t in self.targets.values()
+        )
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One place in the fleet, and who is in it: the predecessor, its successor, or both for a while."""
+
+    name: str
+    zone: str
+    occupants: tuple[Seen, ...] = ()
+    launching: int = 0
+    """Launches asked for whose outcome is not known yet; they count as alive (promise 3)."""
+    attempt: int = 0
+    blocked: str | None = None
+    """Why nothing can be launched here at present (capacity, quota), as AWS put it."""
+    begun: bool = False
+    """Whether this rollout has started to change it."""
+
+    @property
+    def alive(self) -> tuple[Seen, ...]:
+        """The occupants that exist."""
+        return tuple(seen for seen in self.occupants if seen.alive)
+
+
+class Stance(Enum):
+    """Where a rollout is heading."""
+
+    ADVANCE = "advance"
+    """Bring every slot to the goal."""
+    SETTLE = "settle"
+    """Start nothing new; bring every slot in flight to the nearest state that is in service."""
+    FREEZE = "freeze"
+    """Change nothing: what is seen cannot be trusted (a balancer fails open, an endpoint is silent)."""
+
+
+class Verdict(Enum):
+    """What a gate says. Only PASS lets a rollout go on."""
+
+    PENDING = "pending"
+    PASS = "pass"
+    FAIL = "fail"
+    ERROR = "error"
+    INCONCLUSIVE = "inconclusive"
+
+
+@dataclass(frozen=True)
+class Observation:
+    """Everything that a decision is made from."""
+
+    now: float
+    goal: Release
+    previous: Release
+    policy: Policy
+    limits: Limits
+    balancers: tuple[Balancer, ...]
+    slots: tuple[Slot, ...]
+    stance: Stance = Stance.ADVANCE
+    failures: int = 0
+    rolling_back: bool = False
+    weights: Mapping[str, int] = field(default_factory=dict)
+    """Traffic weights by target group ARN, where the balancer splits traffic by weight."""
+    gates: Mapping[str, Verdict] = field(default_factory=dict)
+    """What the gates said, by step (`after:1`, `after:10%`, …)."""
+    expected_seconds: Mapping[str, float] = field(default_factory=dict)
+    """How long each slot is expected to take, learnt from earlier rollouts."""
+
+    def instances(self) -> Iterator[tuple[Slot, Seen]]:
+        """Every instance with its slot."""
+        for slot in self.slots:
+            for seen in slot.occupants:
+                yield slot, seen
+
+    def slot(self, name: str) -> Slot:
+        """The slot of that name; raises KeyError."""
+        for slot in self.slots:
+            if slot.name == name:
+                return slot
+        raise KeyError(name)
+
+    def find(self, instance_id: str) -> Seen | None:
+        """The instance, if it belongs to the fleet."""
+        return next((seen for _, seen in self.instances() if seen.id == instance_id), None)
+
+    def on_goal(self, seen: Seen) -> bool:
+        """Whether the instance is meant to run the goal: by its image, else by what it reports.
+
+        A fresh instance of the goal's image that has not answered yet counts; whether it really serves the
+        release is for `serves_goal` to say.
+        """
+        if self.goal.image is not None and seen.instance.image == self.goal.image and not self._in_place:
+            return True
+        return self.serves_goal(seen) and seen.failed is None
+
+    def serves_goal(self, seen: Seen) -> bool:
+        """Whether it is proven to serve the goal: by its answer and, where known, its digest (promise 12)."""
+        answer = seen.answer
+        if answer is None:
+            return False
+        if answer.proof is Proof.IMAGE:
+            return answer.ok and seen.instance.image == self.goal.image
+        digest = self.digest_of(seen)
+        return (
+            answer.ok
+            and answer.release == self.goal.name
+            and (not digest or not self.goal.digest or digest == self.goal.digest)
+        )
+
+    def digest_of(self, seen: Seen) -> str:
+        """The digest of what was last installed on it or baked into its image, as far as we know."""
+        from_tags = seen.instance.tags.get("deployer:digest", "")
+        return seen.install.digest if seen.install.work is Work.DONE else from_tags
+
+    @property
+    def _in_place(self) -> bool:
+        return self.policy.method.value == "in-place"
+
+    def balancer(self, ident: str) -> Balancer:
+        """The balancer with that id; raises KeyError."""
+        for balancer in self.balancers:
+            if balancer.id == ident:
+                return balancer
+        raise KeyError(ident)
+
+    @property
+    def keeps_connections(self) -> bool:
+        """Whether clients' own connections reach the instances, so that only the host can let go of them."""
+        return any(b.kind is BalancerKind.NLB for b in self.balancers)
