@@ -1,0 +1,1 @@
+"""`deployer.toml` → frozen settings, with errors that name file, line and key."""

@@ -1,0 +1,287 @@
+"""Kinds of setting: how each is read from TOML and from text, and how the reference describes it.
+
+A kind raises `Unfit` for a value that is not of it; the reader turns that into a sentence with file, line and key.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar
+
+from deployer.config.durations import parse_duration
+from deployer.model.capacity import Amount
+from deployer.model.errors import UsageError
+
+T_co = TypeVar("T_co", covariant=True)
+E = TypeVar("E", bound=Enum)
+
+
+class Unfit(ValueError):
+    """The value is not of its kind; the text says what was expected instead, when the kind alone does not."""
+
+
+class Kind(Protocol[T_co]):
+    """One kind of setting."""
+
+    @property
+    def expected(self) -> str:
+        """What a value looks like, as the end of `expected …`."""
+        ...
+
+    def read(self, value: object) -> T_co:
+        """The setting from a TOML value. Raises Unfit."""
+        ...
+
+    def parse(self, text: str) -> T_co:
+        """The setting from the command line or the environment. Raises Unfit."""
+        ...
+
+
+@dataclass(frozen=True)
+class Text:
+    """Some text; `pattern` restricts it."""
+
+    expected: str = "a text"
+    pattern: str = r"[^\x00-\x1f\x7f]+"
+
+    def read(self, value: object) -> str:
+        """See `Kind`."""
+        if not isinstance(value, str) or not re.fullmatch(self.pattern, value):
+            raise Unfit
+        return value
+
+    parse = read
+
+
+@dataclass(frozen=True)
+class Flag:
+    """true or false."""
+
+    expected: str = "true or false"
+
+    def read(self, value: object) -> bool:
+        """See `Kind`."""
+        if not isinstance(value, bool):
+            raise Unfit
+        return value
+
+    def parse(self, text: str) -> bool:
+        """See `Kind`; `1`, `yes` and `on` count too, as is usual in environments."""
+        match text.strip().lower():
+            case "true" | "1" | "yes" | "on":
+                return True
+            case "false" | "0" | "no" | "off":
+                return False
+            case _:
+                raise Unfit
+
+
+@dataclass(frozen=True)
+class Count:
+    """A whole number from `least` to `most`."""
+
+    least: int = 0
+    most: int = 1_000_000
+
+    @property
+    def expected(self) -> str:
+        """See `Kind`."""
+        return f"a whole number from {self.least} to {self.most}"
+
+    def read(self, value: object) -> int:
+        """See `Kind`."""
+        if isinstance(value, bool) or not isinstance(value, int) or not self.least <= value <= self.most:
+            raise Unfit
+        return value
+
+    def parse(self, text: str) -> int:
+        """See `Kind`."""
+        if not re.fullmatch(r"-?[0-9]{1,9}", text.strip()):
+            raise Unfit
+        return self.read(int(text))
+
+
+@dataclass(frozen=True)
+class Duration:
+    """A duration in seconds."""
+
+    expected: str = 'a duration such as "30s", "5m" or "1h"'
+
+    def read(self, value: object) -> float:
+        """See `Kind`."""
+        if not isinstance(value, str | int | float):
+            raise Unfit
+        try:
+            return parse_duration(value)
+        except ValueError as error:
+            raise Unfit from error
+
+    parse = read
+
+
+@dataclass(frozen=True)
+class Share:
+    """A number of instances: a count, or a percentage of the fleet."""
+
+    what: str = "amount"
+    zero: bool = True
+    expected: str = 'a count such as 2 or a percentage such as "25%"'
+
+    def read(self, value: object) -> Amount:
+        """See `Kind`."""
+        if isinstance(value, bool) or not isinstance(value, str | int):
+            raise Unfit
+        try:
+            return Amount.parse(value, what=self.what, zero=self.zero)
+        except UsageError as error:
+            raise Unfit(str(error)) from error
+
+    parse = read
+
+
+@dataclass(frozen=True)
+class Shares:
+    """One amount or several, in their order; in text they are separated by commas."""
+
+    of: Share = field(default_factory=Share)
+
+    @property
+    def expected(self) -> str:
+        """See `Kind`."""
+        return f'{self.of.expected}, or several such as [1, "10%", "50%"]'
+
+    def read(self, value: object) -> tuple[Amount, ...]:
+        """See `Kind`."""
+        values = value if isinstance(value, list) else [value]
+        if not values:
+            raise Unfit
+        return tuple(self.of.read(item) for item in values)
+
+    def parse(self, text: str) -> tuple[Amount, ...]:
+        """See `Kind`."""
+        return tuple(self.of.parse(item) for item in text.split(","))
+
+
+@dataclass(frozen=True)
+class Choice(Generic[E]):
+    """One of the values of an enum."""
+
+    of: type[E]
+
+    @property
+    def expected(self) -> str:
+        """See `Kind`."""
+        return "one of " + ", ".join(f'"{member.value}"' for member in self.of)
+
+    def read(self, value: object) -> E:
+        """See `Kind`."""
+        for member in self.of:
+            if member.value == value:
+                return member
+        raise Unfit
+
+    def parse(self, text: str) -> E:
+        """See `Kind`."""
+        return self.read(text.strip())
+
+
+@dataclass(frozen=True)
+class Texts:
+    """A list of texts; in text they are separated by commas."""
+
+    expected: str = 'a list of texts such as ["shop-web"]'
+    item: Text = field(default_factory=Text)
+
+    def read(self, value: object) -> tuple[str, ...]:
+        """See `Kind`."""
+        if not isinstance(value, list):
+            raise Unfit
+        return tuple(self.item.read(item) for item in value)
+
+    def parse(self, text: str) -> tuple[str, ...]:
+        """See `Kind`."""
+        return tuple(self.item.read(item.strip()) for item in text.split(",") if item.strip())
+
+
+@dataclass(frozen=True)
+class Tags:
+    """A table of texts by name."""
+
+    expected: str = 'a table of texts such as { Service = "shop" }'
+
+    def read(self, value: object) -> Mapping[str, str]:
+        """See `Kind`."""
+        if not isinstance(value, dict) or not value:
+            raise Unfit
+        return {str(name): Text().read(text) for name, text in value.items()}
+
+    def parse(self, text: str) -> Mapping[str, str]:
+        """See `Kind`; `Service=shop,Role=web`."""
+        pairs = [item.partition("=") for item in text.split(",")]
+        if not all(sign for _, sign, _ in pairs):
+            raise Unfit
+        return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that somebody else reads: a plugin's own settings."""
+
+    expected: str = "a table"
+
+    def read(self, value: object) -> Mapping[str, object]:
+        """See `Kind`."""
+        if not isinstance(value, dict):
+            raise Unfit
+        return dict(value)
+
+    def parse(self, text: str) -> Mapping[str, object]:
+        """See `Kind`; a table has no form on the command line."""
+        raise Unfit(f"expected a table, which only the file can hold, not {text!r}")
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command as a list, or as one text that is split as a shell would, but never given to one."""
+
+    expected: str = 'a command such as "./migrate.sh --yes" or ["./migrate.sh", "--yes"]'
+
+    def read(self, value: object) -> tuple[str, ...]:
+        """See `Kind`."""
+        if isinstance(value, list):
+            words = tuple(Text().read(item) for item in value)
+        elif isinstance(value, str):
+            words = self._split(value)
+        else:
+            raise Unfit
+        if not words:
+            raise Unfit
+        return words
+
+    def _split(self, text: str) -> tuple[str, ...]:
+        try:
+            return tuple(shlex.split(text))
+        except ValueError as error:
+            raise Unfit from error
+
+    parse = read
+
+
+@dataclass(frozen=True)
+class File:
+    """A path; `~` is the user's home, and a relative one is relative to the settings' folder."""
+
+    expected: str = "a path"
+
+    def read(self, value: object) -> Path:
+        """See `Kind`."""
+        if not isinstance(value, str) or not value or "\0" in value:
+            raise Unfit
+        return Path(value).expanduser()
+
+    parse = read

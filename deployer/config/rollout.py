@@ -1,0 +1,132 @@
+"""How a release is rolled out: the settings of `[fleet.NAME.rollout]`. Durations are in seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from deployer.config.kinds import Choice, Command, Count, Duration, Flag, Share, Shares, Table
+from deployer.config.setting import NAME, setting, settings_of
+from deployer.model.capacity import Amount
+from deployer.model.policy import Deadlines, Keep, Method, OnFailure, Policy, Sabotage
+
+
+@dataclass(frozen=True)
+class DeadlineSettings:
+    """The longest time that an instance may stay in each state."""
+
+    launch: float = field(
+        default=Deadlines.launch, metadata=setting(Duration(), "From the launch until it is running.")
+    )
+    boot: float = field(
+        default=Deadlines.boot, metadata=setting(Duration(), "From running until it answers with the release.")
+    )
+    health: float = field(
+        default=Deadlines.health, metadata=setting(Duration(), "From the registration until it is healthy.")
+    )
+    drain: float = field(
+        default=Deadlines.drain, metadata=setting(Duration(), "From the deregistration until it is drained.")
+    )
+    install: float = field(
+        default=Deadlines.install, metadata=setting(Duration(), "For installing a release on it.")
+    )
+    terminate: float = field(
+        default=Deadlines.terminate, metadata=setting(Duration(), "From the call until it is gone.")
+    )
+    expectation: float = field(
+        default=Deadlines.expectation,
+        metadata=setting(Duration(), "How long AWS may show the state from before a call of ours."),
+    )
+
+
+@dataclass(frozen=True)
+class RolloutSettings:
+    """How a release is rolled out."""
+
+    strategy: str = field(default="rolling", metadata=setting(NAME, "Which instances, when, how many."))
+    batch: tuple[Amount, ...] = field(
+        default=(Amount(25, percent=True),),
+        metadata=setting(
+            Shares(Share("batch", zero=False)),
+            "How many instances are worked on at once; several values grow step by step.",
+        ),
+    )
+    method: Method = field(
+        default=Method.RELAUNCH, metadata=setting(Choice(Method), "How one instance becomes new.")
+    )
+    floor: Amount | None = field(
+        default=None,
+        metadata=setting(
+            Share("floor"), "The fewest instances in service at any moment; one batch may be missing when left out."
+        ),
+    )
+    zone_floor: Amount | None = field(
+        default=None, metadata=setting(Share("zone floor"), "The same, in every zone.")
+    )
+    surge: Amount | None = field(
+        default=None,
+        metadata=setting(
+            Share("surge"),
+            "How many extra instances may exist (also `--max-surge`); one batch for relaunch when left out.",
+        ),
+    )
+    steps: tuple[Amount, ...] = field(
+        default=(),
+        metadata=setting(Shares(Share("step", zero=False)), "Stages of a strategy that has them, such as canary."),
+    )
+    max_failures: int = field(
+        default=0, metadata=setting(Count(0, 10_000), "Failed instances that are put up with.")
+    )
+    soak: float = field(
+        default=0.0,
+        metadata=setting(Duration(), "How long a new instance must have been in service before it counts."),
+    )
+    final_soak: float = field(
+        default=0.0, metadata=setting(Duration(), "How long the whole new fleet is watched at the end.")
+    )
+    min_requests: int = field(
+        default=0, metadata=setting(Count(0), "Requests a new instance must have answered before it counts.")
+    )
+    on_failure: OnFailure = field(
+        default=OnFailure.ROLLBACK,
+        metadata=setting(Choice(OnFailure), "What happens after more failures than that."),
+    )
+    keep_failed: bool = field(default=False, metadata=setting(Flag(), "Keep failed instances for a look at them."))
+    quiet_time: float = field(
+        default=5.0,
+        metadata=setting(
+            Duration(), "A drained instance has had no connection for this long before it is stopped."
+        ),
+    )
+    lame_duck: tuple[str, ...] = field(
+        default=(),
+        metadata=setting(Command(), "Command on the host that makes the application let connections go."),
+    )
+    progress_deadline: float = field(
+        default=Deadlines.progress,
+        metadata=setting(
+            Duration(), "Longest time in which no instance completes (also `--timeout`); then it stops."
+        ),
+    )
+    settings: Mapping[str, object] = field(
+        default_factory=dict, metadata=setting(Table(), "Settings of a strategy's own.")
+    )
+    deadlines: DeadlineSettings = DeadlineSettings()
+
+    def policy(self, *, ask_hosts: bool = True, sabotage: Sabotage | None = None) -> Policy:
+        """As the engine knows it."""
+        limits = {key: getattr(self.deadlines, key) for key in settings_of(DeadlineSettings)}
+        return Policy(
+            method=self.method,
+            soak=self.soak,
+            final_soak=self.final_soak,
+            max_failures=self.max_failures,
+            on_failure=self.on_failure,
+            failed_instances=Keep.KEEP if self.keep_failed else Keep.TERMINATE,
+            quiet=self.quiet_time,
+            min_requests=self.min_requests,
+            lame_duck=self.lame_duck,
+            ask_hosts=ask_hosts,
+            deadlines=Deadlines(progress=self.progress_deadline, **limits),
+            sabotage=sabotage,
+        )

@@ -1,0 +1,33 @@
+"""What makes a dataclass field a setting: how it is read and what it means.
+
+The reader, the command line's options, the `DEPLOYER_*` variables and docs/configuration.md are all made from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from types import MappingProxyType
+from typing import Any
+
+from deployer.config.kinds import Kind, Text
+
+NAME = Text(expected="letters, digits, '.', '_' and '-', at most 64", pattern=r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How one field is read (`kind`) and what it means (`doc`, one sentence for the reference and `--help`)."""
+
+    kind: Kind[object]
+    doc: str
+
+
+def setting(kind: Kind[object], doc: str) -> Mapping[str, Any]:
+    """Metadata of a field that the file may set."""
+    return MappingProxyType({"setting": Setting(kind, doc)})
+
+
+def settings_of(section: type) -> dict[str, Setting]:
+    """The settings of a section, by key, in their order."""
+    return {f.name: f.metadata["setting"] for f in fields(section) if "setting" in f.metadata}

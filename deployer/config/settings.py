@@ -1,0 +1,187 @@
+"""The settings of a fleet, frozen: what `deployer.toml`, the environment and the command line come to.
+
+Durations are in seconds. The rollout's own are in `deployer.config.rollout`, hooks in `deployer.config.hooks`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from deployer.config.hooks import HookSettings
+from deployer.config.kinds import Count, Duration, File, Flag, Tags, Text, Texts
+from deployer.config.rollout import RolloutSettings
+from deployer.config.setting import NAME, setting
+from deployer.model.errors import UsageError
+from deployer.model.fleet import Health
+from deployer.model.policy import Sabotage
+
+
+@dataclass(frozen=True)
+class FindSettings:
+    """How the fleet's instances are found: exactly one of the three."""
+
+    tags: Mapping[str, str] | None = field(
+        default=None, metadata=setting(Tags(), "Instances that carry all of these tags.")
+    )
+    asg: str | None = field(default=None, metadata=setting(Text(), "Instances of this Auto Scaling group."))
+    instances: tuple[str, ...] = field(
+        default=(), metadata=setting(Texts('a list of ids such as ["i-0abc"]'), "These instances.")
+    )
+
+
+@dataclass(frozen=True)
+class HealthSettings:
+    """How an instance is asked directly for its health and release."""
+
+    port: int = field(default=8080, metadata=setting(Count(1, 65535), "The application's port on the instance."))
+    path: str = field(
+        default="/",
+        metadata=setting(Text('a path such as "/healthz"', r"/[^\s\x00-\x1f]*"), "Answers 2xx when healthy."),
+    )
+    release_header: str | None = field(
+        default="X-Release",
+        metadata=setting(
+            Text('a header name, or "" for none', r"[A-Za-z0-9-]*"),
+            'The response header that names the release; "" if none does.',
+        ),
+    )
+
+    def model(self) -> Health:
+        """As the engine knows it."""
+        return Health(self.port, self.path, self.release_header or None)
+
+
+@dataclass(frozen=True)
+class ReleaseSettings:
+    """What should run."""
+
+    name: str | None = field(default=None, metadata=setting(NAME, "The release to roll out (`--release`)."))
+    bundle: str | None = field(
+        default=None,
+        metadata=setting(
+            Text(),
+            "Folder, zip, tar or s3:// object with an appspec.yml; `{release}` stands for the release's name.",
+        ),
+    )
+    image: str | None = field(
+        default=None,
+        metadata=setting(
+            Text('an image id such as "ami-0abc"', r"ami-[0-9a-z]+"),
+            "A finished image (`--image`): nothing is baked.",
+        ),
+    )
+
+    def bundle_of(self, name: str, folder: Path) -> str | None:
+        """Where the bundle of the release called `name` is: s3://, git: or a path below `folder`."""
+        if self.bundle is None:
+            return None
+        place = self.bundle.replace("{release}", name)
+        if place.startswith(("s3://", "git:")):
+            return place
+        return str(folder / Path(place).expanduser())
+
+
+@dataclass(frozen=True)
+class SshSettings:
+    """How hosts are reached."""
+
+    user: str = field(default="ec2-user", metadata=setting(Text(), "Login name."))
+    port: int = field(default=22, metadata=setting(Count(1, 65535), "SSH port."))
+    key_file: Path | None = field(
+        default=None, metadata=setting(File(), "Private key; else the agent and ~/.ssh are asked.")
+    )
+    known_hosts: Path | None = field(
+        default=None, metadata=setting(File(), "Host keys that are trusted; ~/.ssh/known_hosts when left out.")
+    )
+    bastion: str | None = field(
+        default=None,
+        metadata=setting(Text('a host such as "ops@bastion.example.com:22"'), "Jump host, `[user@]host[:port]`."),
+    )
+    connect_timeout: float = field(default=10.0, metadata=setting(Duration(), "Longest time to reach a host."))
+    become: bool = field(default=True, metadata=setting(Flag(), "Whether the release is installed with sudo."))
+    ask_hosts: bool = field(
+        default=True,
+        metadata=setting(
+            Flag(), "Whether hosts are asked for their connections; without, a drain lasts the whole delay."
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class StateSettings:
+    """Where the journal and the lease are kept."""
+
+    store: str = field(
+        default="file",
+        metadata=setting(
+            Text(
+                '"file", "sqlite", "s3://bucket/prefix" or "dynamodb://table"',
+                r"file|sqlite|s3://[^\s/]+(/\S*)?|dynamodb://\S+",
+            ),
+            "`file` and `sqlite` are on this machine, the others are shared.",
+        ),
+    )
+    path: Path | None = field(
+        default=None, metadata=setting(File(), "Folder of a local store; the user's state folder when left out.")
+    )
+
+
+@dataclass(frozen=True)
+class AwsSettings:
+    """Which account and region; what is left out comes from the usual credential chain."""
+
+    profile: str | None = field(default=None, metadata=setting(Text(), "Profile in ~/.aws."))
+    region: str | None = field(
+        default=None,
+        metadata=setting(Text('a region such as "eu-west-1"', r"[a-z]{2}(-[a-z]+)+-[0-9]{1,2}"), "Region."),
+    )
+
+
+@dataclass(frozen=True)
+class FleetSettings:
+    """One fleet and all that is to be known for rolling a release out on it.
+
+    `folder` is the one that relative paths are relative to, `source` the file that was read.
+    """
+
+    name: str
+    find: FindSettings
+    source: Path
+    balancers: tuple[str, ...] = field(
+        default=(),
+        metadata=setting(
+            Texts(), "Target groups and classic ELBs, by name or ARN; found from the instances when left out."
+        ),
+    )
+    health: HealthSettings = HealthSettings()
+    release: ReleaseSettings = ReleaseSettings()
+    ssh: SshSettings = SshSettings()
+    rollout: RolloutSettings = RolloutSettings()
+    hooks: tuple[HookSettings, ...] = ()
+    state: StateSettings = StateSettings()
+    aws: AwsSettings = AwsSettings()
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the settings' file."""
+        return self.source.parent
+
+    def goal(self) -> str:
+        """The name of the release to roll out. Raises UsageError when nothing names it."""
+        if self.release.name is None:
+            raise UsageError(
+                f"nothing says which release to roll out; give --release NAME, or set name in "
+                f"[fleet.{self.name}.release] of {self.source}"
+            )
+        return self.release.name
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What only the command line says of one run."""
+
+    yes: bool = False
+    """Do not ask before starting."""
+    sabotage: Sabotage | None = None
