@@ -55,6 +55,24 @@ class FleetHeld(DeployerError):
     exit_code = ExitCode.HELD
 
 
+class LeaseLost(DeployerError):
+    """The right to change the fleet is gone: expired, taken over or broken. Whoever had it stops changing things."""
+
+    exit_code = ExitCode.HELD
+
+
+class StateUnavailable(DeployerError):
+    """The journal or the lease cannot be read or written; without it nothing is changed."""
+
+    exit_code = ExitCode.NEEDS_A_HAND
+
+
+class JournalCorrupt(DeployerError):
+    """A journal was altered after it was written; a tail torn by a crash is not meant."""
+
+    exit_code = ExitCode.NEEDS_A_HAND
+
+
 class RolloutFailed(DeployerError):
     """The rollout stopped, and the fleet was rolled back or left safe."""
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 
 from deployer.model.capacity import Limits
 from deployer.model.fleet import Balancer, BalancerKind, Instance, InstanceState, Release, Target, TargetState
-from deployer.model.policy import Policy
+from deployer.model.policy import Method, Policy
 
 
 class Proof(Enum):
@@ -180,16 +181,20 @@ class Observation:
             for seen in slot.occupants:
                 yield slot, seen
 
-    def slot(self, name: str) -> Slot:
-        """The slot of that name; raises KeyError."""
-        for slot in self.slots:
-            if slot.name == name:
-                return slot
-        raise KeyError(name)
+    @cached_property
+    def by_id(self) -> Mapping[str, tuple[Slot, Seen]]:
+        """Every instance with its slot, by instance id."""
+        return {seen.id: (slot, seen) for slot, seen in self.instances()}
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Slot]:
+        """The slots by name."""
+        return {slot.name: slot for slot in self.slots}
 
     def find(self, instance_id: str) -> Seen | None:
         """The instance, if it belongs to the fleet."""
-        return next((seen for _, seen in self.instances() if seen.id == instance_id), None)
+        entry = self.by_id.get(instance_id)
+        return entry[1] if entry else None
 
     def on_goal(self, seen: Seen) -> bool:
         """Whether the instance is meant to run the goal: by its image, else by what it reports.
@@ -197,9 +202,15 @@ class Observation:
         A fresh instance of the goal's image that has not answered yet counts; whether it really serves the
         release is for `serves_goal` to say.
         """
-        if self.goal.image is not None and seen.instance.image == self.goal.image and not self._in_place:
+        if seen.failed is not None:
+            return False
+        if (
+            self.goal.image is not None
+            and seen.instance.image == self.goal.image
+            and self.policy.method is Method.RELAUNCH
+        ):
             return True
-        return self.serves_goal(seen) and seen.failed is None
+        return self.serves_goal(seen)
 
     def serves_goal(self, seen: Seen) -> bool:
         """Whether it is proven to serve the goal: by its answer and, where known, its digest (promise 12)."""
@@ -219,10 +230,6 @@ class Observation:
         """The digest of what was last installed on it or baked into its image, as far as we know."""
         from_tags = seen.instance.tags.get("deployer:digest", "")
         return seen.install.digest if seen.install.work is Work.DONE else from_tags
-
-    @property
-    def _in_place(self) -> bool:
-        return self.policy.method.value == "in-place"
 
     def balancer(self, ident: str) -> Balancer:
         """The balancer with that id; raises KeyError."""

@@ -1,0 +1,236 @@
+"""The guard: every move against the promises, before it is carried out. No strategy gets around it.
+
+Pure. Each promise is one rule; a rule answers with the inequality that refuses the move, or None. Moves of
+one tick are judged in order, each with the effects of those allowed before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from deployer.model.fleet import TargetState
+from deployer.model.moves import Attach, Drain, GiveUp, LameDuck, Launch, Move, Terminate, Update, Wait, Weigh
+from deployer.model.observation import Observation, Seen
+from deployer.model.policy import Sabotage
+from deployer.model.service import Count, count, drain_missing, in_service, is_proven
+
+
+@dataclass
+class Tally:
+    """What was counted, less what the moves allowed so far in this tick take away or add."""
+
+    seen: Observation
+    start: Count
+    removed: set[str] = field(default_factory=set)
+    launched: int = 0
+    launched_slots: set[str] = field(default_factory=set)
+
+    def removed_in(self, zone: str) -> int:
+        """How many of those removed in this tick are in `zone`."""
+        return sum(1 for ident in self.removed if self.seen.by_id[ident][1].instance.zone == zone)
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a move is not carried out: the promise, and its inequality in numbers."""
+
+    move: Move
+    promise: int
+    because: str
+
+
+Rule: TypeAlias = Callable[[Tally, Move], str | None]
+
+
+def _lowers(move: Move) -> str | None:
+    """The instance that a move takes out of service, if it does."""
+    match move:
+        case Drain(instance=ident) | Terminate(instance=ident) | Update(instance=ident) | LameDuck(instance=ident):
+            return ident
+        case _:
+            return None
+
+
+def _serving(tally: Tally, move: Move) -> Seen | None:
+    ident = _lowers(move)
+    one = tally.seen.find(ident) if ident is not None else None
+    if one is None or one.id in tally.removed or not in_service(tally.seen, one):
+        return None
+    return one
+
+
+def floor_is_kept(tally: Tally, move: Move) -> str | None:
+    """Promise 1: in service, less removals, never under the floor."""
+    if _serving(tally, move) is None:
+        return None
+    left = tally.start.in_service - len(tally.removed) - 1
+    if left >= tally.seen.limits.floor:
+        return None
+    return (
+        f"{tally.start.in_service} in service - {len(tally.removed)} leaving - 1 = {left} "
+        f"< floor {tally.seen.limits.floor}"
+    )
+
+
+def zone_floor_is_kept(tally: Tally, move: Move) -> str | None:
+    """Promise 2: the same in every zone where a floor is set."""
+    one = _serving(tally, move)
+    if one is None:
+        return None
+    zone = one.instance.zone
+    floor = tally.seen.limits.floor_of(zone)
+    there = tally.start.by_zone.get(zone, 0)
+    left = there - tally.removed_in(zone) - 1
+    if left >= floor:
+        return None
+    return f"{there} in service in {zone} - {tally.removed_in(zone)} leaving - 1 = {left} < zone floor {floor}"
+
+
+def surge_is_kept(tally: Tally, move: Move) -> str | None:
+    """Promise 3: alive, launches of unknown outcome counted, never over fleet size + surge."""
+    if not isinstance(move, Launch):
+        return None
+    size, surge = len(tally.seen.slots), tally.seen.limits.surge
+    after = tally.start.alive + tally.launched + 1
+    if after <= size + surge:
+        return None
+    return f"{tally.start.alive} alive + {tally.launched} launching + 1 = {after} > size {size} + surge {surge}"
+
+
+def drained_before_change(tally: Tally, move: Move) -> str | None:
+    """Promise 4: nothing is terminated or changed in place until it is drained from every balancer."""
+    if not isinstance(move, Terminate | Update):
+        return None
+    one = tally.seen.find(move.instance)
+    if one is None or tally.seen.policy.sabotage is Sabotage.NO_DRAIN:
+        return None
+    missing = drain_missing(tally.seen, one)
+    return None if missing is None else f"{move.instance} is not drained: {missing[0]}"
+
+
+def belongs_to_fleet(tally: Tally, move: Move) -> str | None:
+    """Promise 8: only what belongs to the fleet is changed."""
+    match move:
+        case Launch(slot=name):
+            return None if name in tally.seen.by_name else f"the fleet has no slot {name}"
+        case Weigh(weights=weights):
+            known = {b.id for b in tally.seen.balancers} | set(tally.seen.weights)
+            strange = [arn for arn, _ in weights if arn not in known]
+            return f"{', '.join(strange)} is no balancer of the fleet" if strange else None
+        case Wait():
+            return None
+        case Attach() | Drain() | LameDuck() | Update() | Terminate() | GiveUp():
+            return None if tally.seen.find(move.instance) else f"{move.instance} does not belong to the fleet"
+
+
+def nothing_sick_is_attached(tally: Tally, move: Move) -> str | None:
+    """Promise 10: what goes (back) into service has answered its health path."""
+    if not isinstance(move, Attach):
+        return None
+    one = tally.seen.find(move.instance)
+    if one is None:
+        return None
+    if not one.running:
+        return f"{one.id} is {one.instance.state.value}, not running"
+    if one.failed is not None:
+        return f"{one.id} was given up on: {one.failed}"
+    return None if one.answer is not None and one.answer.ok else f"{one.id} has not answered its health path"
+
+
+def failures_stop_new_starts(tally: Tally, move: Move) -> str | None:
+    """Promise 13: after more failures than allowed, no new instance is started on."""
+    seen = tally.seen
+    if seen.rolling_back or seen.failures <= seen.policy.max_failures:
+        return None
+    starts = isinstance(move, Launch | Update)
+    if isinstance(move, Drain):
+        entry = seen.by_id.get(move.instance)
+        starts = entry is not None and not entry[0].begun
+    return f"{seen.failures} failed > max failures {seen.policy.max_failures}" if starts else None
+
+
+def unknown_is_not_dead(tally: Tally, move: Move) -> str | None:
+    """Promise 14: an instance of which a balancer says nothing is not terminated or changed."""
+    if not isinstance(move, Terminate | Update):
+        return None
+    one = tally.seen.find(move.instance)
+    if one is None or all(t.state is not TargetState.UNKNOWN for t in one.targets.values()):
+        return None
+    return f"the health of {one.id} is unknown, which is neither healthy nor dead"
+
+
+def replacement_comes_first(tally: Tally, move: Move) -> str | None:
+    """Promise 15: while a successor is on its way, old capacity stays until the successor is proven."""
+    one = _serving(tally, move)
+    if one is None or one.launched_by_us:
+        return None
+    slot = tally.seen.by_id[one.id][0]
+    coming = [s for s in slot.alive if s.id != one.id and s.failed is None and tally.seen.on_goal(s)]
+    if not coming or any(is_proven(tally.seen, s) for s in coming):
+        return None
+    return f"{one.id} stays until {coming[0].id} has been in service for {tally.seen.policy.soak:g} s"
+
+
+def one_change_at_a_time(tally: Tally, move: Move) -> str | None:
+    """Fault 7: nothing is asked of an instance before what was asked last has been seen."""
+    match move:
+        case Attach() | Drain() | LameDuck() | Update() | Terminate():
+            one = tally.seen.find(move.instance)
+            return f"{one.id}: {one.expecting}" if one is not None and one.expecting is not None else None
+        case Launch(slot=name):
+            slot = tally.seen.by_name.get(name)
+            pending = name in tally.launched_slots or (slot is not None and slot.launching > 0)
+            return f"a launch in {name} is under way" if pending else None
+        case GiveUp() | Weigh() | Wait():
+            return None
+
+
+RULES: tuple[tuple[int, Rule], ...] = (
+    (8, belongs_to_fleet),
+    (9, one_change_at_a_time),
+    (13, failures_stop_new_starts),
+    (3, surge_is_kept),
+    (14, unknown_is_not_dead),
+    (4, drained_before_change),
+    (15, replacement_comes_first),
+    (1, floor_is_kept),
+    (2, zone_floor_is_kept),
+    (10, nothing_sick_is_attached),
+)
+"""Promise number and rule, in the order in which they are asked."""
+
+
+def judge(
+    seen: Observation, moves: Sequence[Move], rules: Sequence[tuple[int, Rule]] = RULES
+) -> tuple[list[Move], list[Refusal]]:
+    """Sorts moves into those allowed and those refused, with the inequality that refused them."""
+    tally = Tally(seen, count(seen))
+    allowed: list[Move] = []
+    refused: list[Refusal] = []
+    for move in moves:
+        refusal = _first_refusal(tally, move, rules)
+        if refusal is not None:
+            refused.append(refusal)
+            continue
+        allowed.append(move)
+        _take_effect(tally, move)
+    return allowed, refused
+
+
+def _first_refusal(tally: Tally, move: Move, rules: Sequence[tuple[int, Rule]]) -> Refusal | None:
+    for promise, rule in rules:
+        because = rule(tally, move)
+        if because is not None:
+            return Refusal(move, promise, because)
+    return None
+
+
+def _take_effect(tally: Tally, move: Move) -> None:
+    if isinstance(move, Launch):
+        tally.launched += 1
+        tally.launched_slots.add(move.slot)
+    one = _serving(tally, move)
+    if one is not None:
+        tally.removed.add(one.id)

@@ -1,0 +1,58 @@
+"""Method in-place: the same instance, drained, updated by its AppSpec, checked and attached again."""
+
+from __future__ import annotations
+
+from deployer.model.methods.room import Room
+from deployer.model.methods.steps import attach_again, bring_up, take_out
+from deployer.model.moves import GiveUp, Move, Update, Wait
+from deployer.model.observation import Observation, Seen, Slot, Work
+from deployer.model.service import in_service
+
+
+def advance(seen: Observation, slot: Slot, room: Room) -> list[Move]:
+    """The next moves of a slot towards the goal."""
+    moves = [_next(seen, one, room) for one in slot.alive]
+    if not slot.alive:
+        return [Wait(slot.name, "its instance is gone; method in-place launches none")]
+    return [move for move in moves if move is not None]
+
+
+def settle(seen: Observation, slot: Slot, room: Room) -> list[Move]:
+    """The shortest way back into service: an update that has begun is finished, one that has not is let be."""
+    moves: list[Move | None] = []
+    for one in slot.alive:
+        if one.install.work in (Work.RUNNING, Work.DONE) or seen.on_goal(one):
+            moves.append(_next(seen, one, room))
+        elif not in_service(seen, one) and one.failed is None:
+            moves.append(attach_again(seen, one))
+    return [move for move in moves if move is not None]
+
+
+def _next(seen: Observation, one: Seen, room: Room) -> Move | None:
+    if one.failed is not None:
+        return take_out(seen, one, room)
+    updated = one.install.work is Work.DONE and one.install.digest == seen.goal.digest
+    if updated or seen.on_goal(one):
+        return bring_up(seen, one)
+    match one.install.work:
+        case Work.RUNNING:
+            return _running(seen, one)
+        case Work.FAILED:
+            return GiveUp(one.id, f"release {seen.goal.name} could not be installed: {one.install.detail}")
+        case Work.UNKNOWN:
+            return GiveUp(
+                one.id,
+                f"the outcome of installing release {seen.goal.name} is unknown: {one.install.detail}",
+            )
+        case Work.NONE | Work.DONE:
+            pass
+    if seen.failures > seen.policy.max_failures and not seen.rolling_back:
+        return Wait(one.id, "nothing new is started after too many failures")
+    return take_out(seen, one, room) or Update(one.id)
+
+
+def _running(seen: Observation, one: Seen) -> Move:
+    end = one.since + seen.policy.deadlines.install
+    if seen.now >= end:
+        return GiveUp(one.id, f"installing took longer than {seen.policy.deadlines.install:g} s")
+    return Wait(one.id, f"installs release {seen.goal.name}", end)

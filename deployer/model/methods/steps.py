@@ -1,0 +1,164 @@
+"""The steps that methods share: bringing an instance into service, and taking one out."""
+
+from __future__ import annotations
+
+from deployer.model.fleet import InstanceState, TargetState
+from deployer.model.methods.room import Room
+from deployer.model.moves import Attach, Drain, GiveUp, LameDuck, Move, Terminate, Wait
+from deployer.model.observation import Observation, Seen, Work
+from deployer.model.policy import Keep, Sabotage
+from deployer.model.service import balancer_word, drain_missing, proof_missing
+
+_MISSING = (TargetState.ABSENT, TargetState.DRAINING)
+
+
+def bring_up(seen: Observation, instance: Seen) -> Move | None:
+    """The next move towards service for an instance on the goal; None once it is proven.
+
+    Each state has a longest time; past it the instance is given up on.
+    """
+    if instance.failed is not None:
+        return None
+    if instance.expecting is not None:
+        return Wait(instance.id, instance.expecting)
+    limits = seen.policy.deadlines
+    if instance.instance.state is InstanceState.PENDING:
+        return _wait_or_give_up(seen, instance, "starts", "did not reach `running`", limits.launch)
+    if not instance.running:
+        return GiveUp(instance.id, f"is {instance.instance.state.value}, but was expected to run")
+    if any(t.state in _MISSING for t in instance.targets.values()) or not instance.targets:
+        moves = _prove_then_attach(seen, instance)
+        if moves is not None:
+            return moves
+    return _wait_for_health(seen, instance)
+
+
+def _prove_then_attach(seen: Observation, instance: Seen) -> Move | None:
+    """Nothing is attached before it has answered with the expected release (faults 12 and 14)."""
+    limits = seen.policy.deadlines
+    answer = instance.answer
+    if not seen.serves_goal(instance):
+        if _serves_another(seen, instance):
+            return GiveUp(instance.id, _wrong_release(seen, instance))
+        said = f" (last: {answer.detail})" if answer is not None and answer.detail else ""
+        return _wait_or_give_up(
+            seen,
+            instance,
+            f"boots{said}",
+            f"never answered its health path with release {seen.goal.name}{said}",
+            limits.boot,
+        )
+    return Attach(instance.id) if instance.targets else None
+
+
+def _serves_another(seen: Observation, instance: Seen) -> bool:
+    """Whether it answered, since it entered this state, with a release that is not the goal (fault 14)."""
+    answer = instance.answer
+    if answer is None or not answer.ok or answer.at < instance.since:
+        return False
+    return answer.release not in (None, seen.goal.name)
+
+
+def _wrong_release(seen: Observation, instance: Seen) -> str:
+    found = instance.answer.release if instance.answer is not None else None
+    return f"answers with release {found}, expected {seen.goal.name}"
+
+
+def _wait_for_health(seen: Observation, instance: Seen) -> Move | None:
+    for ident, target in instance.targets.items():
+        if target.state is TargetState.UNUSED:
+            return GiveUp(
+                instance.id,
+                f"is registered with {seen.balancer(ident).name}, which never sends it anything: {target.reason} "
+                f"{target.description}".rstrip(),
+            )
+    missing = proof_missing(seen, instance)
+    if missing is None:
+        return None
+    reason, until = missing
+    if until is not None:
+        return Wait(instance.id, reason, until)
+    if instance.healthy_everywhere:
+        answer = instance.answer
+        if (
+            answer is not None
+            and answer.ok
+            and answer.release not in (None, seen.goal.name)
+            and answer.at > instance.since
+        ):
+            return GiveUp(instance.id, f"answers with release {answer.release}, expected {seen.goal.name}")
+        return _wait_or_give_up(seen, instance, reason, f"is healthy but {reason}", seen.policy.deadlines.health)
+    word = balancer_word(seen, instance)
+    return _wait_or_give_up(seen, instance, word, f"never turned healthy: {word}", seen.policy.deadlines.health)
+
+
+def _wait_or_give_up(seen: Observation, instance: Seen, waiting: str, failure: str, longest: float) -> Move:
+    end = instance.since + longest
+    if seen.now >= end:
+        return GiveUp(instance.id, f"{failure} within {longest:g} s")
+    return Wait(instance.id, waiting, end)
+
+
+def take_out(seen: Observation, instance: Seen, room: Room) -> Move | None:
+    """The next move towards nothing reaching the instance; None once it is drained."""
+    if seen.policy.sabotage is Sabotage.NO_DRAIN:
+        return None
+    if instance.expecting is not None:
+        return Wait(instance.id, instance.expecting)
+    if any(t.state is TargetState.UNKNOWN for t in instance.targets.values()):
+        return Wait(instance.id, "a balancer does not say how it is; unknown is neither healthy nor gone")
+    if instance.registered_anywhere and instance.running:
+        if not room.may_remove(seen, instance):
+            return Wait(instance.id, _no_room(seen))
+        room.remove(seen, instance)
+        return Drain(instance.id)
+    missing = drain_missing(seen, instance)
+    if missing is None:
+        return None
+    if seen.policy.lame_duck and instance.lame_duck is Work.NONE and instance.reachable:
+        return LameDuck(instance.id)
+    reason, until = missing
+    return Wait(instance.id, reason, until)
+
+
+def retire(seen: Observation, instance: Seen, room: Room) -> Move | None:
+    """The next move of an instance that is to go for good; None once it is on its way out."""
+    move = take_out(seen, instance, room)
+    if move is not None:
+        return move
+    if instance.failed is not None and seen.policy.failed_instances is Keep.KEEP:
+        return None
+    if instance.expecting is not None:
+        return Wait(instance.id, instance.expecting)
+    return Terminate(instance.id)
+
+
+def attach_again(seen: Observation, instance: Seen) -> Move | None:
+    """The next move of an instance that goes back to where it was; None once it is in service again.
+
+    It must have answered since: nothing sick is put back (promise 10).
+    """
+    if instance.failed is not None:
+        return None
+    if instance.expecting is not None:
+        return Wait(instance.id, instance.expecting)
+    if any(t.state in _MISSING for t in instance.targets.values()):
+        if instance.answer is not None and instance.answer.ok:
+            return Attach(instance.id)
+        return _wait_or_give_up(
+            seen,
+            instance,
+            "asked whether it still works before it is attached again",
+            "does not answer its health path, so it was not attached again",
+            seen.policy.deadlines.health,
+        )
+    if instance.healthy_everywhere:
+        return None
+    word = balancer_word(seen, instance)
+    return _wait_or_give_up(
+        seen, instance, word, f"did not turn healthy again: {word}", seen.policy.deadlines.health
+    )
+
+
+def _no_room(seen: Observation) -> str:
+    return f"waits: taking it out would go under the floor of {seen.limits.floor}"

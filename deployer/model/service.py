@@ -1,0 +1,134 @@
+"""Who is in service, who is proven, who is drained: the predicates that every decision rests on.
+
+An instance is *in service* when every balancer it belongs to calls it healthy and nothing of ours holds it
+back. A new one counts only when it is also *proven*: it serves the goal's release and has been in service
+for the soak time, and has answered enough requests where a number is asked for (promises 12 and 15).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from deployer.model.fleet import BalancerKind, InstanceState, TargetState
+from deployer.model.observation import Observation, Seen, Slot
+from deployer.model.policy import Sabotage
+
+_GONE = (TargetState.ABSENT, TargetState.UNUSED)
+
+
+def in_service(seen: Observation, instance: Seen) -> bool:
+    """Whether the instance carries the fleet's traffic and may be counted towards the floor."""
+    if not instance.running or instance.in_service_since is None or not instance.healthy_everywhere:
+        return False
+    if instance.expecting is not None or instance.failed is not None:
+        return False
+    return not instance.launched_by_us or is_proven(seen, instance)
+
+
+def is_proven(seen: Observation, instance: Seen) -> bool:
+    """Whether it is done in the sense of promise 12, and has been for the soak time (promise 15)."""
+    return proof_missing(seen, instance) is None
+
+
+def proof_missing(seen: Observation, instance: Seen) -> tuple[str, float | None] | None:
+    """What an instance still lacks to be proven: the reason, and when it ends if only time is missing."""
+    if instance.in_service_since is None or not instance.healthy_everywhere or not instance.running:
+        return "not healthy at every balancer yet", None
+    if not seen.serves_goal(instance):
+        return f"has not shown release {seen.goal.name} yet", None
+    ripe = instance.in_service_since + seen.policy.soak
+    if seen.now < ripe:
+        return f"soaks for {seen.policy.soak:g} s", ripe
+    if seen.policy.min_requests and (instance.requests or 0) < seen.policy.min_requests:
+        return f"unproven: {instance.requests or 0} of {seen.policy.min_requests} requests answered", None
+    return None
+
+
+@dataclass(frozen=True)
+class Count:
+    """The fleet in numbers at one moment."""
+
+    in_service: int
+    alive: int
+    by_zone: dict[str, int]
+
+
+def count(seen: Observation) -> Count:
+    """Counts who is in service, in all and by zone, and who is alive, launches of unknown outcome included."""
+    serving = [(slot, one) for slot, one in seen.instances() if in_service(seen, one)]
+    zones: dict[str, int] = {}
+    for _, one in serving:
+        zones[one.instance.zone] = zones.get(one.instance.zone, 0) + 1
+    alive = sum(len(slot.alive) + slot.launching for slot in seen.slots)
+    return Count(len(serving), alive, zones)
+
+
+def is_done(seen: Observation, slot: Slot) -> bool:
+    """Whether a slot has arrived: one proven instance on the goal, and nothing else alive in it."""
+    return (
+        not slot.launching
+        and len(slot.alive) == 1
+        and slot.alive[0].expecting is None
+        and slot.alive[0].failed is None
+        and is_proven(seen, slot.alive[0])
+    )
+
+
+def drain_missing(seen: Observation, instance: Seen) -> tuple[str, float | None] | None:
+    """What keeps an instance from being drained, or None when nothing reaches it any more (promise 4).
+
+    A balancer goes on showing `draining` for the whole deregistration delay, even for an idle target, so
+    the host's own connection count ends a drain early: none for the quiet time. Where the host cannot be
+    asked, the drain lasts until the balancer has let go. An NLB's live connections keep flowing to a target
+    that is no longer registered, so there the host's word is waited for even then. [ALB, NLB user guides]
+    """
+    if instance.instance.state not in (InstanceState.RUNNING, InstanceState.PENDING):
+        return None
+    if seen.policy.sabotage is Sabotage.NO_DRAIN:
+        return None
+    held = [ident for ident, t in instance.targets.items() if t.state not in (*_GONE, TargetState.DRAINING)]
+    if held:
+        return f"still registered with {', '.join(seen.balancer(ident).name for ident in held)}", None
+    if instance.detached_since is None or seen.policy.sabotage is Sabotage.NO_QUIET:
+        return None  # it never was in a balancer
+    if instance.quiet_since is not None and seen.now - instance.quiet_since >= seen.policy.quiet:
+        return None
+    return _still_busy(seen, instance)
+
+
+def _still_busy(seen: Observation, instance: Seen) -> tuple[str, float | None] | None:
+    draining = [ident for ident, t in instance.targets.items() if t.state is TargetState.DRAINING]
+    delay = max((seen.balancer(ident).deregistration_delay for ident in instance.targets), default=0.0)
+    since = instance.detached_since or seen.now
+    if not draining:
+        stays = seen.keeps_connections and instance.reachable and instance.connections != 0
+        if not stays or seen.now - since >= seen.policy.deadlines.drain / 2:
+            return None
+    if not instance.reachable:
+        return "draining; the host cannot be asked, so for the whole deregistration delay", since + delay
+    if instance.connections:
+        return f"draining: {instance.connections} connections open", since + delay
+    if instance.quiet_since is not None:
+        return "draining: no connections, making sure", instance.quiet_since + seen.policy.quiet
+    return "draining", since + delay
+
+
+def is_sick(instance: Seen) -> bool:
+    """Whether an instance costs nothing to take out: some balancer calls it unhealthy, or EC2 has stopped it."""
+    bad = (TargetState.UNHEALTHY, TargetState.UNUSED)
+    return not instance.running or any(t.state in bad for t in instance.targets.values())
+
+
+def balancer_word(seen: Observation, instance: Seen) -> str:
+    """What the balancers say of an instance, in one phrase: `draining at shop-web`."""
+    words = [
+        f"{t.state.value}{f' ({t.reason})' if t.reason else ''} at {seen.balancer(ident).name}"
+        for ident, t in instance.targets.items()
+        if t.state is not TargetState.HEALTHY
+    ]
+    return ", ".join(words) or ("healthy" if instance.targets else "on no balancer")
+
+
+def keeps_clients(seen: Observation) -> bool:
+    """Whether clients' own connections reach the hosts (NLB, classic TCP), so that only the host can end them."""
+    return any(b.kind is BalancerKind.NLB for b in seen.balancers)

@@ -1,0 +1,1 @@
+"""Strategies: which instances, when, and how many at once. Pure: an observation in, moves out."""
