@@ -22,7 +22,7 @@ E = TypeVar("E", bound=Enum)
 
 
 class Unfit(ValueError):
-    """The value is not of its kind; the text says what was expected instead, when the kind alone does not."""
+    """The value is not of its kind. The text, if any, is the rest of a sentence about it: `is 0%, but …`."""
 
 
 class Kind(Protocol[T_co]):
@@ -128,7 +128,6 @@ class Duration:
 class Share:
     """A number of instances: a count, or a percentage of the fleet."""
 
-    what: str = "amount"
     zero: bool = True
     expected: str = 'a count such as 2 or a percentage such as "25%"'
 
@@ -137,9 +136,9 @@ class Share:
         if isinstance(value, bool) or not isinstance(value, str | int):
             raise Unfit
         try:
-            return Amount.parse(value, what=self.what, zero=self.zero)
+            return Amount.parse(value, what="", zero=self.zero)
         except UsageError as error:
-            raise Unfit(str(error)) from error
+            raise Unfit(str(error).strip()) from error
 
     parse = read
 
@@ -242,7 +241,7 @@ class Table:
 
     def parse(self, text: str) -> Mapping[str, object]:
         """See `Kind`; a table has no form on the command line."""
-        raise Unfit(f"expected a table, which only the file can hold, not {text!r}")
+        raise Unfit(f"is {text!r}; expected a table, which only the file can hold")
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from deployer.config.kinds import Choice, Command, Count, Duration, Flag, Share, Shares, Table
-from deployer.config.setting import NAME, setting, settings_of
+from deployer.config.setting import NAME, section, setting, settings_of
 from deployer.model.capacity import Amount
 from deployer.model.policy import Deadlines, Keep, Method, OnFailure, Policy, Sabotage
 
@@ -47,7 +47,7 @@ class RolloutSettings:
     batch: tuple[Amount, ...] = field(
         default=(Amount(25, percent=True),),
         metadata=setting(
-            Shares(Share("batch", zero=False)),
+            Shares(Share(zero=False)),
             "How many instances are worked on at once; several values grow step by step.",
         ),
     )
@@ -57,22 +57,20 @@ class RolloutSettings:
     floor: Amount | None = field(
         default=None,
         metadata=setting(
-            Share("floor"), "The fewest instances in service at any moment; one batch may be missing when left out."
+            Share(), "The fewest instances in service at any moment; one batch may be missing when left out."
         ),
     )
-    zone_floor: Amount | None = field(
-        default=None, metadata=setting(Share("zone floor"), "The same, in every zone.")
-    )
+    zone_floor: Amount | None = field(default=None, metadata=setting(Share(), "The same, in every zone."))
     surge: Amount | None = field(
         default=None,
         metadata=setting(
-            Share("surge"),
+            Share(),
             "How many extra instances may exist (also `--max-surge`); one batch for relaunch when left out.",
         ),
     )
     steps: tuple[Amount, ...] = field(
         default=(),
-        metadata=setting(Shares(Share("step", zero=False)), "Stages of a strategy that has them, such as canary."),
+        metadata=setting(Shares(Share(zero=False)), "Stages of a strategy that has them, such as canary."),
     )
     max_failures: int = field(
         default=0, metadata=setting(Count(0, 10_000), "Failed instances that are put up with.")
@@ -111,7 +109,7 @@ class RolloutSettings:
     settings: Mapping[str, object] = field(
         default_factory=dict, metadata=setting(Table(), "Settings of a strategy's own.")
     )
-    deadlines: DeadlineSettings = DeadlineSettings()
+    deadlines: DeadlineSettings = field(default_factory=DeadlineSettings, metadata=section(DeadlineSettings))
 
     def policy(self, *, ask_hosts: bool = True, sabotage: Sabotage | None = None) -> Policy:
         """As the engine knows it."""

@@ -28,6 +28,16 @@ def setting(kind: Kind[object], doc: str) -> Mapping[str, Any]:
     return MappingProxyType({"setting": Setting(kind, doc)})
 
 
+def section(of: type) -> Mapping[str, Any]:
+    """Metadata of a field that is a table of settings in the file."""
+    return MappingProxyType({"section": of})
+
+
+def sections_of(holder: type) -> dict[str, type]:
+    """The tables within a section, by key."""
+    return {f.name: f.metadata["section"] for f in fields(holder) if "section" in f.metadata}
+
+
 def settings_of(section: type) -> dict[str, Setting]:
     """The settings of a section, by key, in their order."""
     return {f.name: f.metadata["setting"] for f in fields(section) if "setting" in f.metadata}

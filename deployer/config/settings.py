@@ -12,7 +12,7 @@ from pathlib import Path
 from deployer.config.hooks import HookSettings
 from deployer.config.kinds import Count, Duration, File, Flag, Tags, Text, Texts
 from deployer.config.rollout import RolloutSettings
-from deployer.config.setting import NAME, setting
+from deployer.config.setting import NAME, section, setting
 from deployer.model.errors import UsageError
 from deployer.model.fleet import Health
 from deployer.model.policy import Sabotage
@@ -147,7 +147,7 @@ class FleetSettings:
     """
 
     name: str
-    find: FindSettings
+    find: FindSettings = field(metadata=section(FindSettings))
     source: Path
     balancers: tuple[str, ...] = field(
         default=(),
@@ -155,13 +155,13 @@ class FleetSettings:
             Texts(), "Target groups and classic ELBs, by name or ARN; found from the instances when left out."
         ),
     )
-    health: HealthSettings = HealthSettings()
-    release: ReleaseSettings = ReleaseSettings()
-    ssh: SshSettings = SshSettings()
-    rollout: RolloutSettings = RolloutSettings()
+    health: HealthSettings = field(default_factory=HealthSettings, metadata=section(HealthSettings))
+    release: ReleaseSettings = field(default_factory=ReleaseSettings, metadata=section(ReleaseSettings))
+    ssh: SshSettings = field(default_factory=SshSettings, metadata=section(SshSettings))
+    rollout: RolloutSettings = field(default_factory=RolloutSettings, metadata=section(RolloutSettings))
     hooks: tuple[HookSettings, ...] = ()
-    state: StateSettings = StateSettings()
-    aws: AwsSettings = AwsSettings()
+    state: StateSettings = field(default_factory=StateSettings)
+    aws: AwsSettings = field(default_factory=AwsSettings)
 
     @property
     def folder(self) -> Path:
