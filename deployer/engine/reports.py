@@ -1,0 +1,63 @@
+"""What commands that change nothing, or only bake, have to say: for the views to print.
+
+Durations are in seconds, ids are AWS's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from deployer.engine.plan import RolloutPlan
+from deployer.model.observation import Observation, Proof
+
+
+@dataclass(frozen=True)
+class PlanReport:
+    """What a rollout would do, before it does anything.
+
+    `releases` tells which release each instance serves now (None: it could not be told) and `proof` how that
+    is known. `image` is the finished image that would be used; None means that one is baked.
+    """
+
+    plan: RolloutPlan
+    releases: tuple[tuple[str, str | None], ...]
+    proof: Proof
+    in_service: int
+    image: str | None
+    bundle: str | None
+    seconds_lower_bound: float
+    steps: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """The instances that would be replaced or updated."""
+        return tuple(i for i, release in self.releases if release != self.plan.goal.name)
+
+
+@dataclass(frozen=True)
+class FleetStatus:
+    """A fleet as it is now. `seen` is one look, with the settings' release as its goal."""
+
+    fleet: str
+    seen: Observation
+    in_service: int
+    held: str | None = None
+    """Who holds the fleet, since when and why; None when it is free."""
+    last: str | None = None
+    """The latest rollout and how it ended."""
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class BakeReport:
+    """An image that was baked, or found to be there already (`reused`)."""
+
+    image: str
+    name: str
+    release: str
+    digest: str
+    source_image: str
+    snapshots: tuple[str, ...]
+    seconds: float
+    reused: bool = False
