@@ -1,0 +1,229 @@
+"""The loop: observe, decide, guard, act. Resuming after a crash is the same code; only the memory is older."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import Protocol
+
+from deployer.engine.act import Actuator
+from deployer.engine.asking import ask_hosts
+from deployer.engine.clock import StopRequest
+from deployer.engine.events import Completed, Failed, Looked, Noted, Refused, Turned
+from deployer.engine.guard import RULES, Rule, judge
+from deployer.engine.observe import Observer
+from deployer.engine.turns import Back, Finish, Freeze, Progress, Settle, Stop, Thaw, measure, next_turn, whole
+from deployer.model.errors import AwsError
+from deployer.model.hosts import Evidence
+from deployer.model.methods.work import settle
+from deployer.model.moves import Move, Wait
+from deployer.model.observation import Observation, Stance
+from deployer.model.service import count, is_done
+
+
+class Decides(Protocol):
+    """A strategy, as the engine sees it."""
+
+    def decide(self, seen: Observation) -> Sequence[Move]:
+        """From what is seen to what is wanted now."""
+        ...
+
+
+class Ending(Enum):
+    """How the loop ended."""
+
+    REACHED = "reached"
+    ROLLED_BACK = "rolled back"
+    LEFT_SAFE = "left safe"
+    NEEDS_A_HAND = "needs a hand"
+    INTERRUPTED = "interrupted"
+    ABANDONED = "abandoned"
+    """Asked to stop twice: left as it is, the lease kept, to be resumed."""
+
+
+@dataclass
+class Tallies:
+    """What the result reports: extremes over all looks."""
+
+    lowest: int | None = None
+    highest_alive: int = 0
+    waits: tuple[tuple[str, str, float | None], ...] = ()
+
+
+@dataclass
+class Loop:
+    """One rollout, turning until it has arrived or has come back to rest."""
+
+    observer: Observer
+    actuator: Actuator
+    strategy: Decides
+    way_back: Decides
+    """The strategy of a rollback: as wide as the floor allows."""
+    stop: StopRequest = field(default_factory=StopRequest)
+    poll: float = 1.0
+    """Seconds between looks."""
+    rules: Sequence[tuple[int, Rule]] = RULES
+    tallies: Tallies = field(default_factory=Tallies)
+    reason: str | None = None
+    _progress: Progress | None = None
+    _done_since: float | None = None
+    _silent_since: float | None = None
+
+    def run(self) -> Ending:
+        """Turns until the end. Raises LeaseLost and StateUnavailable: then nothing more may be changed."""
+        while True:
+            if self.stop.count >= 2:
+                return Ending.ABANDONED
+            ending = self.tick()
+            if ending is not None:
+                return ending
+            self.actuator.clock.sleep(self.poll)
+
+    def tick(self) -> Ending | None:
+        """One turn: look, turn if need be, decide, let the guard judge, act."""
+        self.actuator.lease.heartbeat()
+        seen = self._look()
+        if seen is None:
+            return self._still_blind()
+        ending = self._turn(seen)
+        if ending is not None:
+            return ending
+        seen = self._again(seen)
+        moves = self._decide(seen)
+        allowed, refused = judge(seen, moves, self.rules)
+        for refusal in refused:
+            self._tell_refusal(refusal.move, refusal.promise, refusal.because)
+        self._report(seen, allowed)
+        if seen.stance is not Stance.FREEZE:
+            self.actuator.launch_again()
+        self.actuator.carry_out(seen, allowed)
+        ask_hosts(self.actuator.hosts, seen)
+        return None
+
+    # -- looking -------------------------------------------------------------------------------------
+
+    def _look(self) -> Observation | None:
+        now = self.actuator.clock.now()
+        reports = tuple(self.actuator.hosts.reports())
+        self.observer.take_in(reports, now)
+        for report in reports:
+            if isinstance(report, Evidence):
+                reason = self.observer.memory.facts(report.instance).failed or ""
+                self.actuator.watch(Failed(report.instance, reason, report.text))
+        try:
+            sighting = self.actuator.cloud.look()
+        except AwsError as error:
+            self._silent_since = self._silent_since or now
+            self.actuator.watch(Noted(f"cannot look: {error}", warning=True))
+            return None
+        self._silent_since = None
+        seen = self.observer.observe(sighting, self.actuator.clock.now())
+        self._progress = measure(seen, self._progress or Progress(seen.now))
+        self._note_completions(seen)
+        tally = count(seen)
+        self.tallies.lowest = min(tally.in_service, self.tallies.lowest or tally.in_service)
+        self.tallies.highest_alive = max(tally.alive, self.tallies.highest_alive)
+        return seen
+
+    def _still_blind(self) -> Ending | None:
+        """An endpoint that does not answer freezes everything (fault 42); past the deadline, it is over."""
+        longest = self.observer.plan.policy.deadlines.progress
+        since = self._silent_since or 0.0
+        if self.actuator.clock.now() - since < longest and self.stop.count == 0:
+            return None
+        self.reason = self.reason or f"AWS has not answered for {longest:g} s; nothing was changed meanwhile"
+        return Ending.INTERRUPTED if self.stop.count else Ending.NEEDS_A_HAND
+
+    def _again(self, seen: Observation) -> Observation:
+        """The same look with the stance and goal that a turn may just have set."""
+        memory = self.observer.memory
+        if (seen.stance, seen.rolling_back) == (memory.stance, memory.rolling_back):
+            return seen
+        return replace(
+            seen,
+            stance=memory.stance,
+            rolling_back=memory.rolling_back,
+            goal=memory.goal,
+            previous=memory.previous,
+            failures=memory.failures,
+        )
+
+    def _note_completions(self, seen: Observation) -> None:
+        for slot in seen.slots:
+            facts = self.observer.memory.slot(slot.name)
+            if not is_done(seen, slot):
+                facts.done_at = None
+            elif facts.done_at is None:
+                facts.done_at = seen.now
+                if facts.begun_at is not None:
+                    self.actuator.watch(Completed(slot.name, slot.alive[0].id, seen.now - facts.begun_at))
+        if all(is_done(seen, slot) for slot in seen.slots):
+            self._done_since = self._done_since if self._done_since is not None else seen.now
+        else:
+            self._done_since = None
+
+    # -- turning -------------------------------------------------------------------------------------
+
+    def _turn(self, seen: Observation) -> Ending | None:
+        turn = next_turn(
+            seen,
+            self._progress or Progress(seen.now),
+            asked_to_stop=self.stop.count > 0,
+            done_since=self._done_since,
+        )
+        memory = self.observer.memory
+        match turn:
+            case None:
+                return None
+            case Finish():
+                return Ending.ROLLED_BACK if memory.rolling_back else Ending.REACHED
+            case Stop():
+                return self._at_rest(seen)
+            case Back(reason=reason):
+                self.reason = reason
+                memory.turn_back()
+                self._done_since = None
+            case Settle(reason=reason):
+                self.reason = self.reason or reason
+                memory.stance = Stance.SETTLE
+            case Freeze(reason=reason):
+                memory.stance = Stance.FREEZE
+                self._announce(Stance.FREEZE, reason)
+                return None
+            case Thaw():
+                memory.stance = Stance.ADVANCE
+                self._announce(Stance.ADVANCE, "what is seen can be trusted again")
+                return None
+        self._progress = Progress(seen.now)
+        self._announce(memory.stance, self.reason or "")
+        return None
+
+    def _announce(self, stance: Stance, reason: str) -> None:
+        back = self.observer.memory.rolling_back
+        self.actuator.journal.append("stance", stance.value, {"reason": reason, "rolling_back": back})
+        self.actuator.watch(Turned(stance, reason, back))
+
+    def _at_rest(self, seen: Observation) -> Ending:
+        if not whole(seen):
+            return Ending.NEEDS_A_HAND
+        return Ending.INTERRUPTED if self.stop.count else Ending.LEFT_SAFE
+
+    # -- deciding ------------------------------------------------------------------------------------
+
+    def _decide(self, seen: Observation) -> Sequence[Move]:
+        match seen.stance:
+            case Stance.FREEZE:
+                return ()
+            case Stance.SETTLE:
+                return settle(seen)
+            case Stance.ADVANCE:
+                return (self.way_back if seen.rolling_back else self.strategy).decide(seen)
+
+    def _tell_refusal(self, move: Move, promise: int, because: str) -> None:
+        self.actuator.watch(Refused(move, promise, because))
+
+    def _report(self, seen: Observation, allowed: Sequence[Move]) -> None:
+        waits = tuple((move.subject, move.reason, move.until) for move in allowed if isinstance(move, Wait))
+        self.tallies.waits = waits
+        self.actuator.watch(Looked(seen, waits, count(seen).in_service))

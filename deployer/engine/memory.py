@@ -1,0 +1,139 @@
+"""What cannot be seen in one look: since when, how often in a row, what was asked for, what was launched.
+
+Everything here is either learnt again by looking on (health streaks, quiet times) or is in the journal
+(launches, failures, what was begun), so a rollout that lost its memory goes on safely.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from deployer.engine.ports import LaunchOrder
+from deployer.model.fleet import Instance, Release
+from deployer.model.observation import Answer, Install, Stance, Verdict, Work
+
+
+class Asked(Enum):
+    """What was last asked of an instance, until it is seen (fault 7)."""
+
+    ATTACH = "asked to be attached; not seen yet"
+    DRAIN = "asked to drain; not seen yet"
+    TERMINATE = "asked to terminate; not seen yet"
+
+
+@dataclass
+class Facts:
+    """What is remembered of one instance. Times are monotonic seconds."""
+
+    phase: str = ""
+    since: float = 0.0
+    attached_at: float | None = None
+    streak: int = 0
+    streak_since: float = 0.0
+    in_service_since: float | None = None
+    detached_since: float | None = None
+    quiet_since: float | None = None
+    connections: int | None = None
+    requests: int | None = None
+    answer: Answer | None = None
+    install: Install = field(default_factory=Install)
+    lame_duck: Work = Work.NONE
+    asked: Asked | None = None
+    asked_until: float = 0.0
+    failed: str | None = None
+    ever_attached: bool = False
+    last_seen: float = 0.0
+    instance: Instance | None = None
+    """As it was seen last, or as its launch described it before it was seen at all."""
+    reachable: bool = True
+
+
+@dataclass
+class SlotFacts:
+    """What is remembered of one slot."""
+
+    begun_at: float | None = None
+    done_at: float | None = None
+    attempt: int = 0
+    pending: LaunchOrder | None = None
+    blocked: str | None = None
+    blocked_until: float = 0.0
+    zones_tried: tuple[str, ...] = ()
+    launched: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Memory:
+    """The memory of one rollout."""
+
+    goal: Release
+    previous: Release
+    stance: Stance = Stance.ADVANCE
+    rolling_back: bool = False
+    failures: int = 0
+    first_look: bool = True
+    instances: dict[str, Facts] = field(default_factory=dict)
+    slots: dict[str, SlotFacts] = field(default_factory=dict)
+    slot_of: dict[str, str] = field(default_factory=dict)
+    """Instance id → slot, for those that this rollout launched."""
+    gates: dict[str, Verdict] = field(default_factory=dict)
+
+    def facts(self, instance: str) -> Facts:
+        """The facts of an instance, made when there are none."""
+        return self.instances.setdefault(instance, Facts())
+
+    def slot(self, name: str) -> SlotFacts:
+        """The facts of a slot, made when there are none."""
+        return self.slots.setdefault(name, SlotFacts())
+
+    def begin(self, slot: str, now: float) -> None:
+        """Marks a slot as begun: it is in flight from here on."""
+        facts = self.slot(slot)
+        if facts.begun_at is None:
+            facts.begun_at = now
+        facts.done_at = None
+
+    def launched(self, slot: str, instance: Instance, now: float) -> None:
+        """Adopts an instance that was launched for a slot."""
+        facts = self.slot(slot)
+        facts.pending = None
+        facts.blocked = None
+        if instance.id not in facts.launched:
+            facts.launched.append(instance.id)
+        self.slot_of[instance.id] = slot
+        known = self.facts(instance.id)
+        known.instance = instance
+        known.last_seen = now
+
+    def ask(self, instance: str, asked: Asked, until: float) -> None:
+        """Remembers what was asked of an instance, so that nothing else is until it shows."""
+        facts = self.facts(instance)
+        facts.asked = asked
+        facts.asked_until = until
+
+    def fail(self, instance: str, reason: str) -> None:
+        """Gives an instance up and counts it, once."""
+        facts = self.facts(instance)
+        if facts.failed is None:
+            facts.failed = reason
+            self.failures += 1
+
+    def turn_back(self) -> None:
+        """Turns the goal round: what was there before is where the fleet goes now (promise 10).
+
+        Failures are counted anew. What failed to be updated in place gets its old release installed again;
+        an instance that was launched and failed stays failed, since it is not on the new goal anyway.
+        """
+        self.goal, self.previous = self.previous, self.goal
+        self.rolling_back = True
+        self.stance = Stance.ADVANCE
+        self.failures = 0
+        for ident, facts in self.instances.items():
+            facts.install = Install()
+            facts.attached_at = None
+            if ident not in self.slot_of:
+                facts.failed = None
+        for slot in self.slots.values():
+            slot.done_at = None
+            slot.blocked = None

@@ -1,0 +1,238 @@
+"""From a raw sighting and what is remembered to the observation that decisions are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from deployer.engine.memory import Asked, Facts, Memory
+from deployer.engine.plan import RolloutPlan
+from deployer.engine.ports import Sighting
+from deployer.model.fleet import ABSENT, Instance, InstanceState, Tag, Target, TargetState
+from deployer.model.hosts import Answered, Counted, HostReport, PutRelease, Worked
+from deployer.model.observation import Install, Observation, Seen, Slot, Work
+
+_LEAVING = (TargetState.ABSENT, TargetState.DRAINING, TargetState.UNUSED)
+
+
+@dataclass(frozen=True)
+class Observer:
+    """Keeps the memory of a rollout up to date with what is seen."""
+
+    plan: RolloutPlan
+    memory: Memory
+
+    def take_in(self, reports: tuple[HostReport, ...], now: float) -> None:
+        """Takes in what came back from hosts."""
+        for report in reports:
+            match report:
+                case Answered(instance=ident, answer=answer):
+                    self.memory.facts(ident).answer = answer
+                case Counted(instance=ident, connections=connections):
+                    self._counted(self.memory.facts(ident), connections, now)
+                case Worked():
+                    self._worked(report, now)
+                case _:
+                    pass
+
+    def _counted(self, facts: Facts, connections: int | None, now: float) -> None:
+        facts.connections = connections
+        facts.reachable = connections is not None
+        if connections != 0 or facts.detached_since is None:
+            facts.quiet_since = None
+        elif facts.quiet_since is None:
+            facts.quiet_since = now
+
+    def _worked(self, report: Worked, now: float) -> None:
+        facts = self.memory.facts(report.task.host.instance)
+        if not isinstance(report.task, PutRelease):
+            facts.lame_duck = report.work
+            return
+        facts.install = Install(report.work, report.task.package.digest, report.detail)
+        facts.answer = None
+        facts.since = now
+
+    def observe(self, sighting: Sighting, now: float) -> Observation:
+        """One observation; updates the memory's streaks and times on the way."""
+        seen_now = {instance.id: instance for instance in sighting.instances}
+        present = self._with_the_unseen(seen_now, now)
+        occupants: dict[str, list[Seen]] = {slot.name: [] for slot in self.plan.slots}
+        zones = {slot.name: slot.zone for slot in self.plan.slots}
+        holder = {slot.instance: slot.name for slot in self.plan.slots}
+        for instance in present.values():
+            name = self._slot_of(instance, holder)
+            if name not in occupants:
+                if not instance.state.alive:
+                    continue
+                occupants[name], zones[name] = [], instance.zone
+            targets = self._targets(instance.id, sighting, gone=instance.id not in seen_now)
+            occupants[name].append(self._update(instance, targets, now))
+        self.memory.first_look = False
+        slots = tuple(self._slot(name, zones[name], tuple(found), now) for name, found in occupants.items())
+        return Observation(
+            now=now,
+            goal=self.memory.goal,
+            previous=self.memory.previous,
+            policy=self.plan.policy,
+            limits=self.plan.limits,
+            balancers=self.plan.balancers,
+            slots=slots,
+            stance=self.memory.stance,
+            failures=self.memory.failures,
+            rolling_back=self.memory.rolling_back,
+            weights=sighting.weights,
+            gates=dict(self.memory.gates),
+            expected_seconds={s.name: s.expected_seconds for s in self.plan.slots},
+        )
+
+    def _with_the_unseen(self, seen_now: Mapping[str, Instance], now: float) -> dict[str, Instance]:
+        """Adds instances that we know of and this look does not show: lag at first, loss after a while.
+
+        A look that misses one (a page lost, a launch not visible yet) is not proof that it is gone; until
+        the expectation runs out it stays alive, in no service, and of unknown health (faults 5 and 46).
+        """
+        present = dict(seen_now)
+        for ident, facts in self.memory.instances.items():
+            if ident in seen_now:
+                facts.last_seen = now
+                facts.instance = seen_now[ident]
+            elif facts.instance is not None and facts.instance.state.alive and self._may_lag(facts, now):
+                present[ident] = facts.instance
+        return present
+
+    def _may_lag(self, facts: Facts, now: float) -> bool:
+        return now - facts.last_seen < self.plan.policy.deadlines.expectation
+
+    def _slot_of(self, instance: Instance, holder: Mapping[str, str]) -> str:
+        if instance.id in self.memory.slot_of:
+            return self.memory.slot_of[instance.id]
+        if instance.id in holder:
+            return holder[instance.id]
+        tags = instance.tags
+        if tags.get(Tag.ROLLOUT) == self.plan.rollout and tags.get(Tag.SLOT):
+            self.memory.launched(tags[Tag.SLOT], instance, self.memory.facts(instance.id).last_seen)
+            return tags[Tag.SLOT]
+        return instance.id
+
+    def _targets(self, ident: str, sighting: Sighting, *, gone: bool) -> dict[str, Target]:
+        targets = {}
+        for balancer in self.plan.balancers:
+            if balancer.id in sighting.silent:
+                targets[balancer.id] = Target(TargetState.UNKNOWN, description=sighting.silent[balancer.id])
+            elif gone:
+                targets[balancer.id] = Target(TargetState.UNKNOWN, description="not in the last look")
+            else:
+                targets[balancer.id] = sighting.targets.get(balancer.id, {}).get(ident, ABSENT)
+        return targets
+
+    def _slot(self, name: str, zone: str, occupants: tuple[Seen, ...], now: float) -> Slot:
+        facts = self.memory.slot(name)
+        if facts.blocked is not None and now >= facts.blocked_until:
+            facts.blocked = None
+        return Slot(
+            name=name,
+            zone=zone,
+            occupants=occupants,
+            launching=1 if facts.pending is not None else 0,
+            attempt=facts.attempt,
+            blocked=facts.blocked,
+            begun=facts.begun_at is not None,
+        )
+
+    def _update(self, instance: Instance, targets: Mapping[str, Target], now: float) -> Seen:
+        facts = self.memory.facts(instance.id)
+        facts.instance = instance
+        ours = instance.id in self.memory.slot_of
+        _follow_attachment(facts, targets, now, was_in=not ours and bool(targets))
+        _follow_health(facts, instance, targets, self.plan.policy.steady, now, trusted=self.memory.first_look)
+        _follow_request(facts, instance, targets, now)
+        phase = _phase(instance, targets, facts)
+        if phase != facts.phase:
+            facts.phase = phase
+            facts.since = facts.attached_at if phase == "attached" and facts.attached_at is not None else now
+        return Seen(
+            instance=instance,
+            targets=targets,
+            since=facts.since,
+            answer=facts.answer,
+            in_service_since=facts.in_service_since,
+            quiet_since=facts.quiet_since,
+            detached_since=facts.detached_since,
+            connections=facts.connections,
+            requests=facts.requests,
+            install=facts.install,
+            lame_duck=facts.lame_duck,
+            expecting=facts.asked.value if facts.asked is not None else None,
+            failed=facts.failed,
+            launched_by_us=ours,
+            reachable=facts.reachable and self.plan.policy.ask_hosts,
+        )
+
+
+def _follow_attachment(facts: Facts, targets: Mapping[str, Target], now: float, *, was_in: bool) -> None:
+    """Follows whether some balancer has the instance, and since when none has."""
+    states = [target.state for target in targets.values()]
+    if any(state is TargetState.UNKNOWN for state in states):
+        return
+    if all(state in _LEAVING for state in states):
+        facts.attached_at = None
+        draining = TargetState.DRAINING in states
+        if facts.detached_since is None and (facts.ever_attached or draining or was_in):
+            facts.detached_since = now
+        return
+    facts.ever_attached = True
+    if facts.attached_at is None:
+        facts.attached_at = now
+    if facts.asked is not Asked.DRAIN:
+        facts.detached_since = None
+        facts.quiet_since = None
+        facts.lame_duck = Work.NONE
+
+
+def _follow_health(
+    facts: Facts, instance: Instance, targets: Mapping[str, Target], steady: int, now: float, *, trusted: bool
+) -> None:
+    """Counts looks in a row that agree on health: k of them are believed, one against ends it (fault 13)."""
+    healthy = instance.state is InstanceState.RUNNING and all(
+        target.state is TargetState.HEALTHY for target in targets.values()
+    )
+    if not healthy:
+        facts.streak, facts.in_service_since = 0, None
+        return
+    facts.streak += 1
+    if facts.streak == 1:
+        facts.streak_since = now
+    if facts.in_service_since is None and (facts.streak >= steady or trusted):
+        facts.in_service_since = facts.streak_since
+
+
+def _follow_request(facts: Facts, instance: Instance, targets: Mapping[str, Target], now: float) -> None:
+    """Drops what was asked for once it shows, or once it has had its time and is asked for again."""
+    states = [target.state for target in targets.values()]
+    match facts.asked:
+        case Asked.ATTACH:
+            shown = all(state not in (TargetState.ABSENT, TargetState.DRAINING) for state in states)
+        case Asked.DRAIN:
+            shown = all(state in _LEAVING for state in states)
+        case Asked.TERMINATE:
+            shown = not instance.state.alive
+        case None:
+            return
+    if shown or now >= facts.asked_until:
+        facts.asked = None
+
+
+def _phase(instance: Instance, targets: Mapping[str, Target], facts: Facts) -> str:
+    """One word for where an instance is; the deadline of each starts when it is entered."""
+    if instance.state is not InstanceState.RUNNING:
+        return str(instance.state.value)
+    if facts.install.work is Work.RUNNING:
+        return "updating"
+    states = [target.state for target in targets.values()]
+    if any(state is TargetState.UNKNOWN for state in states):
+        return facts.phase or "unknown"
+    if all(state is TargetState.HEALTHY for state in states):
+        return "healthy"
+    if any(state not in _LEAVING for state in states):
+        return "attached"
+    return "draining" if TargetState.DRAINING in states else "detached"

@@ -1,0 +1,115 @@
+"""The pinned plan of a rollout: what it runs with cannot change under it (promise 16)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from enum import Enum
+from typing import Any, TypeVar
+
+from deployer.model.capacity import Limits
+from deployer.model.fleet import Balancer, BalancerKind, Release
+from deployer.model.policy import Deadlines, Keep, Method, OnFailure, Policy, Sabotage
+
+
+@dataclass(frozen=True)
+class PlannedSlot:
+    """One place in the fleet and who held it when the rollout was planned."""
+
+    name: str
+    zone: str
+    subnet: str
+    instance: str
+    type: str
+    expected_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class RolloutPlan:
+    """Everything that a rollout is pinned to. `strategy_settings` is the strategy's own, as JSON values."""
+
+    rollout: str
+    fleet: str
+    strategy: str
+    strategy_settings: Mapping[str, Any]
+    previous: Release
+    goal: Release
+    limits: Limits
+    policy: Policy
+    balancers: tuple[Balancer, ...]
+    slots: tuple[PlannedSlot, ...]
+    tags: tuple[tuple[str, str], ...] = ()
+    """The fleet's own tags, which every instance that is launched for it carries."""
+    created: float = 0.0
+    """Unix seconds."""
+
+    def fingerprint(self) -> str:
+        """What a resume must agree with: the digest of everything that decides what will be done."""
+        pinned = {k: v for k, v in self.to_json().items() if k not in ("created", "rollout")}
+        return hashlib.sha256(json.dumps(pinned, sort_keys=True).encode()).hexdigest()[:16]
+
+    def to_json(self) -> dict[str, Any]:
+        """The plan as JSON values, for the journal."""
+        plain: dict[str, Any] = _plain(asdict(self))
+        return plain
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> RolloutPlan:
+        """Reads a plan back from the journal. Raises KeyError or ValueError when it is not one."""
+        policy = dict(data["policy"])
+        policy["method"] = Method(policy["method"])
+        policy["on_failure"] = OnFailure(policy["on_failure"])
+        policy["failed_instances"] = Keep(policy["failed_instances"])
+        policy["lame_duck"] = tuple(policy["lame_duck"])
+        policy["deadlines"] = _build(Deadlines, policy["deadlines"])
+        policy["sabotage"] = Sabotage(policy["sabotage"]) if policy["sabotage"] else None
+        limits = dict(data["limits"])
+        limits["zone_floor"] = tuple((zone, floor) for zone, floor in limits["zone_floor"])
+        rest = {
+            "previous": _build(Release, data["previous"]),
+            "goal": _build(Release, data["goal"]),
+            "limits": _build(Limits, limits),
+            "policy": _build(Policy, policy),
+            "balancers": tuple(_balancer(item) for item in data["balancers"]),
+            "slots": tuple(_build(PlannedSlot, item) for item in data["slots"]),
+            "tags": tuple((key, value) for key, value in data["tags"]),
+        }
+        return _build(cls, {**data, **rest})
+
+
+def _balancer(item: Mapping[str, Any]) -> Balancer:
+    return _build(Balancer, {**item, "kind": BalancerKind(item["kind"]), "zones": frozenset(item["zones"])})
+
+
+_T = TypeVar("_T")
+
+
+def _build(kind: type[_T], data: Mapping[str, Any]) -> _T:
+    """Builds a dataclass from a mapping; fields that a newer version wrote are passed over."""
+    known = {f.name for f in fields(kind)}  # type: ignore[arg-type]
+    return kind(**{key: value for key, value in data.items() if key in known})
+
+
+def _plain(value: Any) -> Any:
+    """Dataclass output as JSON values: enums by value, sets and tuples as sorted or plain lists."""
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, set | frozenset):
+        return sorted(_plain(item) for item in value)
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def launch_token(plan: RolloutPlan, slot: PlannedSlot, image: str, attempt: int) -> str:
+    """The ClientToken of one launch: at most 64 ASCII characters, the same for the same intent.
+
+    The token is zonal in EC2, and changed parameters under one token are refused, so everything that decides
+    the parameters goes in. [EC2 user guide, "Ensuring idempotency"]
+    """
+    parts = (plan.fleet, plan.rollout, slot.name, slot.zone, slot.subnet, slot.type, image, str(attempt))
+    return "dpl-" + hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:40]

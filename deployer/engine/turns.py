@@ -1,0 +1,134 @@
+"""When a rollout changes its stance: too many failures, no progress, nothing to trust. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from deployer.model.fleet import TargetState
+from deployer.model.methods.work import settle
+from deployer.model.observation import Observation, Stance
+from deployer.model.policy import OnFailure
+from deployer.model.service import count, is_done
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How long nothing has completed: `last` is when something did, in monotonic seconds."""
+
+    last: float
+    done: int = 0
+
+
+@dataclass(frozen=True)
+class Back:
+    """Turn back to the previous release."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Settle:
+    """Start nothing new, bring what is in flight back into service, and stop."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Freeze:
+    """Change nothing until what is seen can be trusted again."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Thaw:
+    """Go on: what is seen can be trusted again."""
+
+
+@dataclass(frozen=True)
+class Finish:
+    """The goal is reached."""
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Everything that could be brought back into service is; there is nothing more to do."""
+
+
+Turn: TypeAlias = Back | Settle | Freeze | Thaw | Finish | Stop | None
+
+
+def next_turn(seen: Observation, progress: Progress, *, asked_to_stop: bool, done_since: float | None) -> Turn:
+    """What the rollout does now about its stance; None to go on as it is."""
+    distrust = untrusted(seen)
+    match seen.stance:
+        case Stance.FREEZE:
+            if distrust is None:
+                return Thaw()
+            return _no_progress(seen, progress)
+        case Stance.SETTLE:
+            return Stop() if not settle(seen) or _stalled(seen, progress) else None
+        case Stance.ADVANCE:
+            if distrust is not None:
+                return Freeze(distrust)
+            if asked_to_stop:
+                return Settle("asked to stop")
+            return _advance_turn(seen, progress, done_since)
+
+
+def _advance_turn(seen: Observation, progress: Progress, done_since: float | None) -> Turn:
+    if seen.failures > seen.policy.max_failures:
+        reason = f"{seen.failures} failed, more than the {seen.policy.max_failures} allowed"
+        return Settle(reason) if seen.rolling_back else on_failure(seen, reason)
+    if done_since is not None and seen.now - done_since >= seen.policy.final_soak:
+        return Finish()
+    return _no_progress(seen, progress)
+
+
+def on_failure(seen: Observation, reason: str) -> Turn:
+    """What the policy says is done about a failure."""
+    match seen.policy.on_failure:
+        case OnFailure.ROLLBACK:
+            return Back(reason)
+        case OnFailure.STOP | OnFailure.ASK:
+            return Settle(reason)
+
+
+def _stalled(seen: Observation, progress: Progress) -> bool:
+    return seen.now - progress.last >= seen.policy.deadlines.progress
+
+
+def _no_progress(seen: Observation, progress: Progress) -> Turn:
+    if not _stalled(seen, progress):
+        return None
+    reason = f"no progress for {seen.policy.deadlines.progress:g} s"
+    if seen.rolling_back or seen.stance is Stance.FREEZE:
+        return Settle(reason)
+    return on_failure(seen, reason)
+
+
+def untrusted(seen: Observation) -> str | None:
+    """Why what is seen cannot be acted on: a balancer does not answer, or sends traffic to sick targets.
+
+    With no healthy target left a balancer fails open and sends every target traffic: that is never read as
+    health (fault 15), and nothing is changed on the strength of it.
+    """
+    for balancer in seen.balancers:
+        states = [one.targets[balancer.id].state for _, one in seen.instances() if one.alive]
+        if states and all(state is TargetState.UNKNOWN for state in states):
+            return f"balancer {balancer.name} does not answer"
+        if TargetState.UNHEALTHY in states and TargetState.HEALTHY not in states:
+            return f"no target of {balancer.name} is healthy, so it fails open and its health says nothing"
+    return None
+
+
+def measure(seen: Observation, progress: Progress) -> Progress:
+    """Progress after this look: the time of the last completion."""
+    done = sum(1 for slot in seen.slots if is_done(seen, slot))
+    return Progress(seen.now, done) if done > progress.done else Progress(progress.last, done)
+
+
+def whole(seen: Observation) -> bool:
+    """Whether every slot has somebody in service: then a failed rollout was left safe."""
+    return count(seen).in_service >= len(seen.slots)
