@@ -1,0 +1,210 @@
+"""The lease: who may change a fleet. One conditional write takes, extends, gives back or breaks it.
+
+The epoch grows with every taking and is never given twice. The holder trusts its lease only as long as its own
+monotonic clock says so; whoever wants to take it over goes by wall time with a margin, and then watches for half
+a lease whether the holder still writes, so that a wrong clock does not take a living holder's lease away.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from deployer.engine.ports import Clock
+from deployer.model.errors import FleetHeld, JournalCorrupt, LeaseLost, StateUnavailable
+from deployer.state.owner import Owner
+from deployer.state.shelf import Conflict, Shelf, Version
+from deployer.state.store import Holder
+from deployer.state.words import describe_held, describe_interrupted, describe_lost
+
+TAKEOVER_MARGIN = 15.0
+"""Seconds past the expiry, by wall time, before anybody else takes a lease for abandoned."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is stored: the holder, and whether it gave the lease back. `beats` counts its writes."""
+
+    holder: Holder
+    released: bool = False
+    beats: int = 0
+
+    def encode(self) -> bytes:
+        """The row as JSON."""
+        return json.dumps(asdict(self), sort_keys=True).encode()
+
+    @classmethod
+    def decode(cls, version: Version, fleet: str) -> Row:
+        """Reads a row. Raises JournalCorrupt when it is not one."""
+        try:
+            raw: dict[str, Any] = json.loads(version.content)
+            holder = Holder(**{**raw["holder"], "owner": Owner(**raw["holder"]["owner"])})
+            return cls(holder, bool(raw["released"]), int(raw["beats"]))
+        except (ValueError, KeyError, TypeError) as error:
+            raise JournalCorrupt(
+                f"the lease of fleet {fleet} cannot be read ({error!r}), though it is only ever written whole; "
+                f"make sure that nobody works on the fleet, and delete it"
+            ) from None
+
+
+class HeldLease:
+    """A lease of ours; see `Lease` in the engine's ports."""
+
+    def __init__(self, shelf: Shelf, row: Row, mark: str, clock: Clock, confirmed: float) -> None:
+        self._shelf = shelf
+        self._row = row
+        self._mark = mark
+        self._clock = clock
+        self._confirmed = confirmed
+        self._lost: str | None = None
+
+    @property
+    def epoch(self) -> int:
+        """The fencing number of this holding."""
+        return self._row.holder.epoch
+
+    @property
+    def holder(self) -> Holder:
+        """What others see of it."""
+        return self._row.holder
+
+    def still_held(self) -> bool:
+        """Whether it is safe to change something now. False once expired, until a heartbeat has confirmed it."""
+        return self._lost is None and not self._expired
+
+    def heartbeat(self) -> None:
+        """Extends the lease when a third of it has passed.
+
+        A holder that was stopped past its expiry finds out here: its conditional write fails if anybody
+        took the lease, and if nobody did it has it again. Raises LeaseLost; raises StateUnavailable when
+        the store cannot be reached and the lease has expired meanwhile.
+        """
+        if self._lost is not None:
+            raise LeaseLost(self._lost)
+        now = self._clock.now()
+        if now - self._confirmed < self._row.holder.ttl / 3:
+            return
+        row = replace(
+            self._row, holder=replace(self._row.holder, beat=self._clock.wall()), beats=self._row.beats + 1
+        )
+        try:
+            self._write(row)
+        except StateUnavailable:
+            if self._expired:
+                raise
+            return
+        self._confirmed = now
+
+    def release(self) -> None:
+        """Gives it back; harmless when it is already gone. Raises StateUnavailable."""
+        if self._lost is not None:
+            return
+        try:
+            self._write(replace(self._row, released=True, beats=self._row.beats + 1))
+        except LeaseLost:
+            return
+        self._lost = f"the lease of fleet {self._row.holder.fleet} was given back"
+
+    @property
+    def _expired(self) -> bool:
+        return self._clock.now() - self._confirmed >= self._row.holder.ttl
+
+    def _write(self, row: Row) -> None:
+        """Writes over our own last row, or over one of ours whose answer was lost; else the lease is lost."""
+        try:
+            self._mark = self._shelf.put_lease(row.holder.fleet, row.encode(), self._mark)
+        except Conflict:
+            self._write_over_lost_answer(row)
+        self._row = row
+
+    def _write_over_lost_answer(self, row: Row) -> None:
+        found = self._shelf.lease(row.holder.fleet)
+        there = Row.decode(found, row.holder.fleet) if found else None
+        if found is None or there is None or there.released or there.holder.epoch != self.epoch:
+            self._lost = describe_lost(self._row.holder, None if there is None or there.released else there.holder)
+            raise LeaseLost(self._lost)
+        try:
+            self._mark = self._shelf.put_lease(row.holder.fleet, row.encode(), found.mark)
+        except Conflict:
+            self._lost = describe_lost(self._row.holder, None)
+            raise LeaseLost(self._lost) from None
+
+
+def take(
+    shelf: Shelf, wanted: Holder, clock: Clock, gone: Callable[[Owner], bool], known: Callable[[], int]
+) -> HeldLease:
+    """Takes a fleet's lease for `wanted` (its epoch, since and beat are filled in), or raises FleetHeld.
+
+    `gone` tells whether a process is certainly dead. `known` gives the highest epoch in the fleet's
+    journals, so that epochs go on growing after a lease was deleted by hand.
+    """
+    found = shelf.lease(wanted.fleet)
+    row = Row.decode(found, wanted.fleet) if found else None
+    if found is not None and row is not None and not row.released:
+        _yield_to(shelf, row, found.mark, wanted, clock, gone)
+    confirmed = clock.now()
+    wall = clock.wall()
+    epoch = (row.holder.epoch if row else known()) + 1
+    ours = Row(replace(wanted, epoch=epoch, since=wall, beat=wall))
+    mark = _claim(shelf, ours, found.mark if found else None, clock)
+    return HeldLease(shelf, ours, mark, clock, confirmed)
+
+
+def break_up(shelf: Shelf, fleet: str) -> Holder | None:
+    """Frees a fleet whoever holds it, and returns who did."""
+    while (found := shelf.lease(fleet)) is not None:
+        row = Row.decode(found, fleet)
+        if row.released:
+            return None
+        try:
+            shelf.put_lease(fleet, replace(row, released=True, beats=row.beats + 1).encode(), found.mark)
+        except Conflict:
+            continue
+        return row.holder
+    return None
+
+
+def standing(shelf: Shelf, fleet: str) -> Holder | None:
+    """The holder of a lease that was not given back."""
+    found = shelf.lease(fleet)
+    row = Row.decode(found, fleet) if found else None
+    return None if row is None or row.released else row.holder
+
+
+def _claim(shelf: Shelf, ours: Row, expected: str | None, clock: Clock) -> str:
+    fleet = ours.holder.fleet
+    try:
+        return shelf.put_lease(fleet, ours.encode(), expected)
+    except (Conflict, StateUnavailable) as error:
+        # A write whose answer was lost may have been done; the row is ours alone, down to the process.
+        found = shelf.lease(fleet)
+        if found is not None and found.content == ours.encode():
+            return found.mark
+        if isinstance(error, StateUnavailable):
+            raise
+        other = standing(shelf, fleet)
+        if other is None:
+            raise FleetHeld(f"fleet {fleet} was being taken by another at this moment; try again") from None
+        raise FleetHeld(describe_held(other, clock.wall())) from None
+
+
+def _yield_to(
+    shelf: Shelf, row: Row, mark: str, wanted: Holder, clock: Clock, gone: Callable[[Owner], bool]
+) -> None:
+    """Returns when the lease may be taken over, else raises FleetHeld."""
+    holder = row.holder
+    dead = gone(holder.owner)
+    if not dead and not _abandoned(shelf, holder, mark, clock):
+        raise FleetHeld(describe_held(holder, clock.wall()))
+    if wanted.rollout != holder.rollout:
+        raise FleetHeld(describe_interrupted(holder, clock.wall(), dead=dead))
+
+
+def _abandoned(shelf: Shelf, holder: Holder, mark: str, clock: Clock) -> bool:
+    if clock.wall() <= holder.beat + holder.ttl + TAKEOVER_MARGIN:
+        return False
+    clock.sleep(holder.ttl / 2)
+    found = shelf.lease(holder.fleet)
+    return found is not None and found.mark == mark

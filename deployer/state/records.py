@@ -1,0 +1,99 @@
+"""The journal's lines: one record each, with a checksum before it, so that a torn or altered line is seen."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from deployer.engine.ports import Record
+from deployer.model.errors import JournalCorrupt
+from deployer.state.redaction import fit
+
+KINDS = frozenset({"plan", "intent", "outcome", "undo", "undone", "failure", "stance", "note", "end"})
+
+_DIGEST = 16
+
+
+@dataclass(frozen=True)
+class Pages:
+    """What a journal's bytes hold: its records, how many bytes of them are whole, and how many were torn off."""
+
+    records: Sequence[Record]
+    whole: int
+    torn: int
+
+
+def encode(record: Record) -> tuple[Record, bytes]:
+    """The record as it will be read back, and its line: the first 16 hex digits of the SHA-256 of the JSON, a
+    blank, the JSON, a newline.
+
+    Raises UnfitRecord when the data holds what may not be in a journal.
+    """
+    if record.kind not in KINDS:
+        raise ValueError(f"a record's kind is {record.kind!r}; expected one of {', '.join(sorted(KINDS))}")
+    body = {
+        "seq": record.seq,
+        "wall": round(record.wall, 3),
+        "rollout": record.rollout,
+        "epoch": record.epoch,
+        "kind": record.kind,
+        "subject": record.subject,
+        "data": fit(record.data),
+    }
+    text = json.dumps(body, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode()
+    return _record(body), _digest(text) + b" " + text + b"\n"
+
+
+def decode(content: bytes, name: str) -> Pages:
+    """Reads a journal. A last line that was not written to its end is left out and counted in `torn`.
+
+    Raises JournalCorrupt when a line before the last is damaged or missing: that is no crash's work.
+    """
+    records: list[Record] = []
+    whole = 0
+    while (end := content.find(b"\n", whole)) >= 0:
+        record = _read(content[whole:end], len(records))
+        if record is None:
+            break
+        records.append(record)
+        whole = end + 1
+    rest = content[whole:]
+    if rest[:-1].count(b"\n") or (rest and _body(rest.rstrip(b"\n")) is not None and rest.endswith(b"\n")):
+        raise JournalCorrupt(
+            f"the journal {name} is damaged at line {len(records) + 1}, which is not its last; it was altered "
+            f"after it was written. Set it aside and run `deployer doctor --leftovers`"
+        )
+    return Pages(tuple(records), whole, len(rest))
+
+
+def _read(line: bytes, seq: int) -> Record | None:
+    body = _body(line)
+    if body is None or body["seq"] != seq:
+        return None
+    return _record(body)
+
+
+def _record(body: dict[str, object]) -> Record:
+    return Record(
+        seq=cast(int, body["seq"]),
+        wall=cast(float, body["wall"]),
+        rollout=cast(str, body["rollout"]),
+        epoch=cast(int, body["epoch"]),
+        kind=cast(str, body["kind"]),
+        subject=cast(str, body["subject"]),
+        data=cast(dict[str, object], body["data"]),
+    )
+
+
+def _body(line: bytes) -> dict[str, object] | None:
+    digest, blank, text = line.partition(b" ")
+    if not blank or digest != _digest(text):
+        return None
+    return cast(dict[str, object], json.loads(text))
+
+
+def _digest(text: bytes) -> bytes:
+    return hashlib.sha256(text).hexdigest()[:_DIGEST].encode()
