@@ -46,6 +46,11 @@ class LabSettings:
     registration: float = 0.5
     health_scale: float = 1.0
     visibility_lag: float = 0.0
+    ssh_port: int = 2222
+    """Where every machine's SSH server listens; 22 needs root. The lab takes the next free one."""
+    app_port: int = 8080
+    """`$PORT` on every machine."""
+    terminated_shown: float = 3600.0
 
 
 @dataclass(frozen=True)
@@ -101,7 +106,7 @@ class MachineRoom(Protocol):
     """
 
     def free_address(self, zone: str) -> str:
-        """An address of this lab's network that nothing is bound to; each zone has its own /24."""
+        """An address of this lab's network that nothing is bound to; each zone has its own /20."""
         ...
 
     def power_on(self, spec: MachineSpec) -> None:

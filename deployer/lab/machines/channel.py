@@ -1,0 +1,102 @@
+"""The wire between the lab and its machines: one JSON document a packet, with open files beside it."""
+
+from __future__ import annotations
+
+import array
+import json
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+
+_MOST_FILES = 8
+_MOST_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True)
+class Birth:
+    """What the fork server needs to make a machine's init."""
+
+    machine: str
+    root: str
+    hostname: str
+    walls: bool
+    environment: Mapping[str, str]
+    binds: Sequence[tuple[str, str, bool]]
+    boot: float
+    socket_path: str
+    """Where, as the machine sees it, its commands (`systemctl`, …) reach its init."""
+    user_data: str = ""
+    """The user data script, as the machine sees it; empty when there is none or it ran already."""
+    console_lines: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Order:
+    """From the lab to a machine's init: run a command, signal one, or power off.
+
+    `exec` comes with three open files; its answers are `started` and later `ended`.
+    """
+
+    do: str
+    number: int = 0
+    argv: Sequence[str] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    folder: str = ""
+    terminal: bool = False
+    signal: int = 0
+    grace: float = 0.0
+
+
+@dataclass(frozen=True)
+class Word:
+    """From a machine's init to the lab."""
+
+    say: str
+    """`up`, `started`, `ended`, `booted`, `going-down`."""
+    number: int = 0
+    pid: int = 0
+    code: int = 0
+
+
+@dataclass(frozen=True)
+class Request:
+    """From a command on the machine to its init: the command line as it was typed."""
+
+    argv: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What that command prints and ends with."""
+
+    code: int = 0
+    out: str = ""
+    err: str = ""
+
+
+def put(channel: socket.socket, message: Birth | Order | Word | Request | Reply, files: Sequence[int] = ()) -> None:
+    """Sends one message. Raises OSError when the other side is gone."""
+    data = json.dumps(asdict(message)).encode()
+    ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", files))] if files else []
+    channel.sendmsg([data], ancillary)
+
+
+def get(channel: socket.socket) -> tuple[dict[str, object], list[int]] | None:
+    """The next message's fields and files; None when the other side is gone. May raise BlockingIOError."""
+    files = array.array("i")
+    try:
+        data, ancillary, _, _ = channel.recvmsg(_MOST_BYTES, socket.CMSG_LEN(_MOST_FILES * files.itemsize))
+    except ConnectionError:
+        return None
+    for level, kind, content in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            files.frombytes(content[: len(content) - len(content) % files.itemsize])
+    for number in files:
+        os.set_inheritable(number, False)
+    return (json.loads(data), list(files)) if data else None
+
+
+def pair() -> tuple[socket.socket, socket.socket]:
+    """Two ends; when one process dies, the other reads the end of the channel."""
+    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)

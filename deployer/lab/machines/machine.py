@@ -1,0 +1,194 @@
+"""One machine as the lab sees it: the other end of its init's channel."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from deployer.lab.context import MachineSpec
+from deployer.lab.machines import channel
+from deployer.lab.machines.channel import Order, Word
+from deployer.lab.machines.processes import MACHINE_MARK
+
+
+@dataclass(frozen=True)
+class Running:
+    """A command that runs on a machine."""
+
+    number: int
+    pid: asyncio.Future[int]
+    exit_code: asyncio.Future[int]
+
+
+class MachineGone(Exception):
+    """The machine went down before it could do what it was asked."""
+
+
+class Machine:
+    """A powered-on machine. Its methods belong to the lab's event loop, unless they say otherwise."""
+
+    def __init__(
+        self,
+        spec: MachineSpec,
+        line: socket.socket,
+        walls: bool,
+        environment: Mapping[str, str],
+        gone: Callable[[Machine], None],
+    ) -> None:
+        self.spec = spec
+        self.walls = walls
+        self.environment = environment
+        self.pid = 0
+        self._line = line
+        self._gone = gone
+        self._next = 1
+        self._running: dict[int, Running] = {}
+        loop = asyncio.get_running_loop()
+        self.up: asyncio.Future[None] = loop.create_future()
+        self.booted = asyncio.Event()
+        self.down = asyncio.Event()
+        line.setblocking(False)
+        loop.add_reader(line, self._hear)
+
+    @property
+    def home(self) -> str:
+        """The login user's home, as programs on the machine see it."""
+        return self.environment["HOME"]
+
+    def _hear(self) -> None:
+        try:
+            message = channel.get(self._line)
+        except BlockingIOError:
+            return
+        if message is None:
+            self._went_down()
+            return
+        word = Word(**message[0])  # type: ignore[arg-type]
+        match word.say:
+            case "born":
+                self.pid = word.pid
+            case "up":
+                self.up.set_result(None)
+            case "booted":
+                self.booted.set()
+            case "started":
+                self._running[word.number].pid.set_result(word.pid)
+            case "ended":
+                self._running.pop(word.number).exit_code.set_result(word.code)
+
+    def _went_down(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._line)
+        self._line.close()
+        self.down.set()
+        reason = MachineGone(f"{self.spec.instance_id} went down")
+        for running in self._running.values():
+            for future in (running.pid, running.exit_code):
+                if not future.done():
+                    future.set_exception(reason)
+                    # Nobody has to wait for a command of a machine that went down.
+                    future.exception()
+        self._running.clear()
+        if not self.up.done():
+            self.up.set_exception(reason)
+        self._gone(self)
+
+    def _send(self, order: Order, files: Sequence[int] = ()) -> None:
+        if self.down.is_set():
+            raise MachineGone(f"{self.spec.instance_id} is down")
+        try:
+            channel.put(self._line, order, files)
+        except OSError as trouble:
+            raise MachineGone(f"{self.spec.instance_id} does not answer: {trouble}") from trouble
+
+    def run(
+        self,
+        argv: Sequence[str],
+        files: tuple[int, int, int],
+        environment: Mapping[str, str],
+        terminal: bool = False,
+    ) -> Running:
+        """Starts a command in the login user's home; `files` become its standard streams (the caller closes its own)."""
+        loop = asyncio.get_running_loop()
+        running = Running(self._next, loop.create_future(), loop.create_future())
+        self._next += 1
+        order = Order("exec", running.number, argv, environment, self.home, terminal)
+        self._running[running.number] = running
+        try:
+            self._send(order, files)
+        except MachineGone:
+            del self._running[running.number]
+            raise
+        return running
+
+    def signal(self, running: Running, number: int) -> None:
+        """Signals the command's process group; nothing happens when it has ended."""
+        if running.number in self._running:
+            self._send(Order("signal", running.number, signal=number))
+
+    async def power_off(self, grace: float) -> None:
+        """Orderly: services by their units, SIGTERM to the rest, and the end after `grace` seconds at the latest."""
+        if self.down.is_set():
+            return
+        try:
+            self._send(Order("power-off", grace=grace))
+            await asyncio.wait_for(self.down.wait(), grace + 2.0)
+        except (MachineGone, asyncio.TimeoutError):
+            self.kill()
+            await asyncio.wait_for(self.down.wait(), 5.0)
+
+    def kill(self) -> None:
+        """Pulls the plug."""
+        if self.pid:
+            try:
+                os.kill(self.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                return
+
+
+def sweep(instance_id: str) -> int:
+    """SIGKILL to every process that carries the machine's mark; returns how many there were.
+
+    Behind walls there are none left: the kernel ended them with the init.
+    """
+    return end_marked(MACHINE_MARK, instance_id)
+
+
+def end_marked(mark: str, value: str) -> int:
+    """SIGKILL to every process of this user whose environment holds `mark=value`, until there is none."""
+    ended = 0
+    for _ in range(50):
+        left = [process for process in psutil.process_iter() if _carries(process, mark, value)]
+        if not left:
+            break
+        ended += len(left)
+        for process in left:
+            try:
+                process.kill()
+            except psutil.NoSuchProcess:
+                continue
+        psutil.wait_procs(left, timeout=1)
+    return ended
+
+
+def _carries(process: psutil.Process, mark: str, value: str) -> bool:
+    try:
+        return process.pid != os.getpid() and process.environ().get(mark) == value
+    except (psutil.Error, OSError):
+        return False
+
+
+def hostname_of(address: str) -> str:
+    """The private DNS name's first part, as EC2 forms it from the address."""
+    return "ip-" + address.replace(".", "-")
+
+
+def console_path(folder: Path) -> Path:
+    """Where a machine's console is kept."""
+    return folder / "console.log"

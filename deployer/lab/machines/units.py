@@ -1,0 +1,158 @@
+"""systemd's unit files, as far as a service on a deployed host uses them (systemd.service, systemd.exec)."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import signal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_SECONDS = {"": 1.0, "s": 1.0, "sec": 1.0, "ms": 0.001, "m": 60.0, "min": 60.0, "h": 3600.0}
+_SPAN = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)")
+_VARIABLE = re.compile(r"\$\{(\w+)\}")
+_DEFAULT_STOP = 90.0
+_DEFAULT_START = 90.0
+
+
+class UnitError(Exception):
+    """A unit that does not exist or cannot be understood; the text says which and why."""
+
+
+@dataclass(frozen=True)
+class Exec:
+    """One command line of a unit, with systemd's `-` prefix (a failure does not count) taken off."""
+
+    words: tuple[str, ...]
+    forgiven: bool
+
+    def argv(self, environment: Mapping[str, str]) -> list[str]:
+        """The words with `${NAME}` filled in, and a bare `$NAME` word split at spaces, as systemd does."""
+        result: list[str] = []
+        for word in self.words:
+            if re.fullmatch(r"\$\w+", word):
+                result.extend(environment.get(word[1:], "").split())
+            else:
+                result.append(_VARIABLE.sub(lambda match: environment.get(match[1], ""), word))
+        return result
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A service unit: what to run, how to stop it, and whether to start it again."""
+
+    name: str
+    description: str
+    kind: str
+    before_start: Sequence[Exec]
+    start: Sequence[Exec]
+    after_start: Sequence[Exec]
+    reload: Sequence[Exec]
+    stop: Sequence[Exec]
+    folder: str
+    environment: Mapping[str, str]
+    kill_signal: int
+    kill_mode: str
+    stop_timeout: float
+    start_timeout: float
+    restart: str
+    restart_after: float
+    remain_after_exit: bool
+    after: tuple[str, ...]
+    wanted_by: tuple[str, ...]
+
+
+def seconds(text: str) -> float:
+    """A systemd time span: `90`, `1min 30s`, `500ms`. `infinity` is a year."""
+    if text.strip() in {"infinity", "infinite"}:
+        return 365 * 86400.0
+    total, position = 0.0, 0
+    while position < len(text.rstrip()):
+        match = _SPAN.match(text, position)
+        if match is None or match[2] not in _SECONDS:
+            raise UnitError(f"{text!r} is not a time span; expected for example 90, 30s or 1min 30s")
+        total += float(match[1]) * _SECONDS[match[2]]
+        position = match.end()
+    return total
+
+
+def load(path: Path, specifiers: Mapping[str, str], root: Path) -> Unit:
+    """Reads one unit file; `specifiers` are the `%x` letters, `root` is what absolute paths start from."""
+    try:
+        text = path.read_text()
+    except OSError as trouble:
+        raise UnitError(f"{path.name}: {trouble.strerror}") from trouble
+    entries = _entries(text, specifiers)
+    one = {key: values[-1] for key, values in entries.items()}
+    commands = {key: tuple(_command(line) for line in values if line) for key, values in entries.items()}
+    if not commands.get("ExecStart"):
+        raise UnitError(f"{path.name}: expected ExecStart in [Service]; add it and run systemctl daemon-reload")
+    return Unit(
+        name=path.name,
+        description=one.get("Description", path.name),
+        kind=one.get("Type", "simple"),
+        before_start=commands.get("ExecStartPre", ()),
+        start=commands["ExecStart"],
+        after_start=commands.get("ExecStartPost", ()),
+        reload=commands.get("ExecReload", ()),
+        stop=commands.get("ExecStop", ()),
+        folder=one.get("WorkingDirectory", "/").removeprefix("-"),
+        environment=_environment(entries, root),
+        kill_signal=_signal(one.get("KillSignal", "SIGTERM"), path.name),
+        kill_mode=one.get("KillMode", "control-group"),
+        stop_timeout=seconds(one["TimeoutStopSec"]) if "TimeoutStopSec" in one else _DEFAULT_STOP,
+        start_timeout=seconds(one["TimeoutStartSec"]) if "TimeoutStartSec" in one else _DEFAULT_START,
+        restart=one.get("Restart", "no"),
+        restart_after=seconds(one.get("RestartSec", "100ms")),
+        remain_after_exit=one.get("RemainAfterExit", "no").lower() in {"yes", "true", "1", "on"},
+        after=tuple(" ".join(entries.get("After", ())).split()),
+        wanted_by=tuple(" ".join(entries.get("WantedBy", ())).split()),
+    )
+
+
+def _entries(text: str, specifiers: Mapping[str, str]) -> dict[str, list[str]]:
+    """Key → values in order; an empty value resets the list, as in systemd."""
+    found: dict[str, list[str]] = {}
+    joined = re.sub(r"\\\n\s*", " ", text)
+    for line in joined.splitlines():
+        line = line.strip()
+        if not line or line[0] in "#;[" or "=" not in line:
+            continue
+        key, value = (part.strip() for part in line.split("=", 1))
+        value = re.sub(r"%(.)", lambda match: specifiers.get(match[1], match[0]), value)
+        if value:
+            found.setdefault(key, []).append(value)
+        else:
+            found.pop(key, None)
+    return found
+
+
+def _command(line: str) -> Exec:
+    stripped = line.lstrip("-@:+!|")
+    return Exec(tuple(shlex.split(stripped)), forgiven="-" in line[: len(line) - len(stripped)])
+
+
+def _signal(name: str, unit: str) -> int:
+    try:
+        return int(name) if name.isdigit() else signal.Signals[name if name.startswith("SIG") else f"SIG{name}"]
+    except KeyError:
+        raise UnitError(f"{unit}: KillSignal={name} is not a signal; expected for example SIGTERM") from None
+
+
+def _environment(entries: Mapping[str, list[str]], root: Path) -> dict[str, str]:
+    """`Environment=` first, then `EnvironmentFile=`, which wins (systemd.exec)."""
+    found: dict[str, str] = {}
+    for line in entries.get("Environment", ()):
+        found.update(word.split("=", 1) for word in shlex.split(line) if "=" in word)
+    for name in entries.get("EnvironmentFile", ()):
+        path = root / name.removeprefix("-").lstrip("/")
+        if not path.is_file():
+            if name.startswith("-"):
+                continue
+            raise UnitError(f"EnvironmentFile={name} does not exist; create it, or write -{name}")
+        for line in path.read_text().splitlines():
+            if "=" in line and not line.lstrip().startswith(("#", ";")):
+                key, value = line.strip().split("=", 1)
+                found[key.strip()] = " ".join(shlex.split(value))
+    return found

@@ -1,0 +1,195 @@
+"""A private root for a machine, from Linux namespaces; needs no privilege where user namespaces are allowed.
+
+Runs on the machine's side, before anything else is started there. Imports stay light: this is loaded
+by the fork server.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_CLONE_NEWNS = 0x00020000
+_CLONE_NEWUTS = 0x04000000
+_CLONE_NEWUSER = 0x10000000
+_CLONE_NEWPID = 0x20000000
+
+_MS_RDONLY = 1
+_MS_NOSUID = 2
+_MS_NODEV = 4
+_MS_NOEXEC = 8
+_MS_REMOUNT = 32
+_MS_NOATIME = 1024
+_MS_BIND = 4096
+_MS_REC = 16384
+_MS_PRIVATE = 1 << 18
+_MS_RELATIME = 1 << 21
+
+_PR_SET_NAME = 15
+_PR_SET_CHILD_SUBREAPER = 36
+
+_DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+_HOST_TREES = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32")
+_HOST_SETTINGS = ("etc/ssl", "etc/pki", "etc/alternatives", "etc/ca-certificates")
+_KERNEL_SWITCHES = ("proc/sys", "proc/sysrq-trigger")
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+@dataclass(frozen=True)
+class Bind:
+    """A folder of the host that a machine sees, at the place `target` of its own root."""
+
+    source: str
+    target: str
+    writable: bool = False
+
+
+def _check(result: int, what: str) -> None:
+    if result != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+
+
+def _mount(source: str, target: str, kind: str | None, flags: int, data: str | None = None) -> None:
+    done = _libc.mount(
+        source.encode(),
+        target.encode(),
+        kind.encode() if kind else None,
+        ctypes.c_ulong(flags),
+        data.encode() if data else None,
+    )
+    _check(done, f"mount {source} on {target}")
+
+
+def call_self(name: str) -> None:
+    """Sets the name that `ps` and `top` show for this process (15 bytes are kept)."""
+    _libc.prctl(_PR_SET_NAME, name.encode(), 0, 0, 0)
+
+
+def adopt_orphans() -> None:
+    """Orphaned descendants become this process's children, so that it can reap and find them."""
+    _check(_libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "prctl PR_SET_CHILD_SUBREAPER")
+
+
+def leave_host() -> None:
+    """Enters new user, mount, host-name and process namespaces, as root of the new user namespace.
+
+    The caller's next fork becomes process 1 there. Raises OSError where the system forbids it.
+    """
+    user, group = os.geteuid(), os.getegid()
+    _check(_libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNS | _CLONE_NEWUTS | _CLONE_NEWPID), "unshare")
+    _write("/proc/self/setgroups", "deny")
+    _write("/proc/self/uid_map", f"0 {user} 1")
+    _write("/proc/self/gid_map", f"0 {group} 1")
+
+
+def _write(path: str, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY)
+    try:
+        os.write(descriptor, text.encode())
+    finally:
+        os.close(descriptor)
+
+
+def settle(root: str, hostname: str, binds: Sequence[Bind]) -> None:
+    """Makes `root` this process's `/`. To be called as process 1 of the namespaces of `leave_host`.
+
+    The host's programs come in read-only; `/proc`, `/dev` and `/run` are the machine's own; everything
+    else is the folder. The mount points must exist (see `disk.furnish`).
+    """
+    _mount("none", "/", None, _MS_REC | _MS_PRIVATE)
+    _mount(root, root, None, _MS_BIND | _MS_REC)
+    for tree in (*_HOST_TREES, *_HOST_SETTINGS):
+        if Path("/", tree).is_dir() and not Path("/", tree).is_symlink() and Path(root, tree).is_dir():
+            _bind_read_only(f"/{tree}", f"{root}/{tree}")
+    _mount("proc", f"{root}/proc", "proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
+    for switch in _KERNEL_SWITCHES:
+        if not Path(root, switch).exists():
+            continue
+        _bind_read_only(f"{root}/{switch}", f"{root}/{switch}")
+    _make_devices(root)
+    _mount("tmpfs", f"{root}/run", "tmpfs", _MS_NOSUID | _MS_NODEV, "mode=755")
+    for bind in binds:
+        target = f"{root}{bind.target}"
+        Path(target).mkdir(parents=True, exist_ok=True)
+        if bind.writable:
+            _mount(bind.source, target, None, _MS_BIND | _MS_REC)
+        else:
+            _bind_read_only(bind.source, target)
+    name = hostname.encode()
+    _check(_libc.sethostname(name, len(name)), "sethostname")
+    os.chroot(root)
+    os.chdir("/")
+
+
+def _bind_read_only(source: str, target: str) -> None:
+    _mount(source, target, None, _MS_BIND | _MS_REC)
+    _mount("none", target, None, _MS_REMOUNT | _MS_BIND | _MS_RDONLY | _locked_flags(target))
+
+
+def _locked_flags(path: str) -> int:
+    """The flags that a remount inside a user namespace must keep, as the mount carries them."""
+    carried = os.statvfs(path).f_flag
+    pairs = (
+        (os.ST_NOSUID, _MS_NOSUID),
+        (os.ST_NODEV, _MS_NODEV),
+        (os.ST_NOEXEC, _MS_NOEXEC),
+        (os.ST_NOATIME, _MS_NOATIME),
+        (os.ST_RELATIME, _MS_RELATIME),
+    )
+    return sum(mount_flag for held, mount_flag in pairs if carried & held)
+
+
+def _make_devices(root: str) -> None:
+    _mount("tmpfs", f"{root}/dev", "tmpfs", _MS_NOSUID, "mode=755")
+    for name in _DEVICES:
+        node = Path(root, "dev", name)
+        node.touch()
+        _mount(f"/dev/{name}", str(node), None, _MS_BIND)
+    for folder in ("pts", "shm"):
+        Path(root, "dev", folder).mkdir()
+    _mount("devpts", f"{root}/dev/pts", "devpts", _MS_NOSUID | _MS_NOEXEC, "newinstance,ptmxmode=0666,mode=620")
+    _mount("tmpfs", f"{root}/dev/shm", "tmpfs", _MS_NOSUID | _MS_NODEV, "mode=1777")
+    links = {
+        "ptmx": "pts/ptmx",
+        "fd": "/proc/self/fd",
+        "stdin": "/proc/self/fd/0",
+        "stdout": "/proc/self/fd/1",
+        "stderr": "/proc/self/fd/2",
+    }
+    for name, target in links.items():
+        Path(root, "dev", name).symlink_to(target)
+
+
+def why_not(folder: Path) -> str | None:
+    """Tries walls on the empty `folder` in a child process; None when they hold, else what went wrong."""
+    for name in ("proc", "dev", "run"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        _try_walls(folder, writer)
+    os.close(writer)
+    with os.fdopen(reader) as report:
+        said = report.read()
+    os.waitpid(child, 0)
+    return None if said == "ok" else said or "the trial ended without a word"
+
+
+def _try_walls(folder: Path, writer: int) -> None:
+    try:
+        leave_host()
+        inner = os.fork()
+        if inner == 0:
+            settle(str(folder), "trial", ())
+            os.write(writer, b"ok")
+        else:
+            os.waitpid(inner, 0)
+    except OSError as trouble:
+        os.write(writer, str(trouble).encode())
+    finally:
+        os._exit(0)

@@ -1,0 +1,1 @@
+"""SSH to the machines: one server for each, all in the lab's event loop."""

@@ -1,0 +1,215 @@
+"""A machine's SSH server: commands, terminals, SFTP, SCP and forwarding, by public key."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import signal
+import socket
+import struct
+import termios
+from collections.abc import Sequence
+from pathlib import Path
+
+import asyncssh
+
+from deployer.lab.machines.disk import HOME
+from deployer.lab.machines.machine import Machine, MachineGone, Running
+from deployer.lab.ssh.paths import View
+from deployer.lab.ssh.sftp import DiskServer
+
+_DRAIN_AFTER_EXIT = 0.5
+"""How long a command's output is followed after its end; a process it left behind may hold the pipe open."""
+
+
+class _Session(asyncssh.SSHServerProcess[bytes]):
+    """asyncssh's session, with signals and window sizes led to the command on the machine.
+
+    asyncssh itself can only signal a process id of this host, and the machine may have ids of its own.
+    """
+
+    running: Running | None = None
+    terminal: int | None = None
+
+    def __init__(self, door: MachineDoor) -> None:
+        super().__init__(door.serve, door.files, 3, True)
+        self._machine = door.machine
+
+    def exception_received(self, exc: Exception) -> None:
+        """What asyncssh tells of the channel besides data."""
+        match exc:
+            case asyncssh.BreakReceived():
+                self._pass_on(signal.SIGINT)
+            case asyncssh.SignalReceived():
+                self._pass_on(getattr(signal, f"SIG{exc.signal}", signal.SIGTERM))
+            case asyncssh.TerminalSizeChanged() if self.terminal is not None:
+                _resize(self.terminal, exc.term_size)
+                self._pass_on(signal.SIGWINCH)
+
+    def _pass_on(self, number: int) -> None:
+        if self.running is not None:
+            self._machine.signal(self.running, number)
+
+
+class _Door(asyncssh.SSHServer):
+    """One connection: who may come in, and what may be forwarded."""
+
+    def __init__(self, door: MachineDoor) -> None:
+        self._door = door
+
+    def session_requested(self) -> asyncssh.SSHServerSession[bytes]:
+        """A command, a terminal or a subsystem."""
+        return _Session(self._door)
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        """Turns Nagle's algorithm off, or a short command takes 40 ms longer."""
+        self._door.connections.add(conn)
+        self._conn = conn
+        connection: socket.socket | None = conn.get_extra_info("socket")
+        if connection is not None:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is over."""
+        self._door.connections.discard(self._conn)
+
+    def begin_auth(self, username: str) -> bool:
+        """Every login name has to prove itself."""
+        return True
+
+    def public_key_auth_supported(self) -> bool:
+        """The only way in."""
+        return True
+
+    def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
+        """Whether the key is in the login user's authorized_keys on the disk, as it is now."""
+        try:
+            lines = self._door.authorized_keys.read_text().splitlines()
+        except OSError:
+            return False
+        offered = key.export_public_key().decode().split()[1]
+        return any(offered in line.split() for line in lines if not line.startswith("#"))
+
+    def connection_requested(self, dest_host: str, dest_port: int, orig_host: str, orig_port: int) -> bool:
+        """A machine may be a bastion: connections go on to loopback, where the lab lives."""
+        return dest_host.startswith("127.") or dest_host == "localhost"
+
+    def server_requested(self, listen_host: str, listen_port: int) -> bool:
+        """Remote forwarding, on loopback only."""
+        return listen_host.startswith("127.") or listen_host in {"", "localhost"}
+
+
+class MachineDoor:
+    """The SSH server of one machine. Its coroutines belong to the lab's event loop."""
+
+    def __init__(self, machine: Machine, host_key: asyncssh.SSHKey, port: int) -> None:
+        self.machine = machine
+        self.connections: set[asyncssh.SSHServerConnection] = set()
+        self.authorized_keys = machine.spec.root / HOME / ".ssh/authorized_keys"
+        self._host_key = host_key
+        self._port = port
+        self._acceptor: asyncssh.SSHAcceptor | None = None
+        spec = machine.spec
+        self._view = View(str(spec.root), machine.walls, machine.home)
+
+    async def open(self) -> None:
+        """Listens on the machine's own address."""
+        self._acceptor = await asyncssh.listen(
+            self.machine.spec.address,
+            self._port,
+            server_factory=lambda: _Door(self),
+            server_host_keys=[self._host_key],
+            encoding=None,
+            keepalive_interval=30,
+            login_timeout=30,
+            reuse_address=True,
+            agent_forwarding=False,
+            gss_host=None,
+        )
+
+    async def close(self) -> None:
+        """Ends the listener and every connection at once, as a machine does that goes down."""
+        if self._acceptor is not None:
+            self._acceptor.close()
+            for connection in list(self.connections):
+                connection.abort()
+
+    def files(self, channel: asyncssh.SSHServerChannel[bytes]) -> asyncssh.SFTPServer:
+        """An SFTP session."""
+        return DiskServer(channel, self._view)
+
+    async def serve(self, process: asyncssh.SSHServerProcess[bytes]) -> None:
+        """A command or a terminal."""
+        assert isinstance(process, _Session)
+        try:
+            await self._session(process)
+        except MachineGone as trouble:
+            process.stderr.write(f"{trouble}\n".encode())
+            process.exit(255)
+
+    async def _session(self, process: _Session) -> None:
+        environment = {key: value for key, value in process.env.items() if isinstance(value, str)}
+        if process.term_type:
+            environment["TERM"] = process.term_type
+        argv = ["/bin/bash", "-c", process.command] if process.command else ["/bin/bash", "-l"]
+        if process.term_type:
+            await self._with_terminal(process, argv, environment)
+        else:
+            await self._with_pipes(process, argv, environment)
+
+    async def _with_pipes(self, process: _Session, argv: Sequence[str], environment: dict[str, str]) -> None:
+        stdin_out, stdin_in = os.pipe()
+        stdout_out, stdout_in = os.pipe()
+        stderr_out, stderr_in = os.pipe()
+        try:
+            running = self.machine.run(argv, (stdin_out, stdout_in, stderr_in), environment)
+        finally:
+            for number in (stdin_out, stdout_in, stderr_in):
+                os.close(number)
+        await process.redirect(stdin=stdin_in, stdout=stdout_out, stderr=stderr_out, send_eof=False)
+        await self._follow(process, running)
+
+    async def _with_terminal(self, process: _Session, argv: Sequence[str], environment: dict[str, str]) -> None:
+        leader, follower = os.openpty()
+        _resize(leader, process.term_size)
+        try:
+            running = self.machine.run(argv, (follower, follower, follower), environment, terminal=True)
+        finally:
+            os.close(follower)
+        await process.redirect(stdin=os.dup(leader), stdout=leader, send_eof=False)
+        process.terminal = leader
+        await self._follow(process, running)
+
+    async def _follow(self, process: _Session, running: Running) -> None:
+        """Waits for the command's end and reports its exit code. A lost connection hangs it up."""
+        process.running = running
+        closed = asyncio.ensure_future(process.channel.wait_closed())
+        exited = asyncio.ensure_future(asyncio.shield(running.exit_code))
+        try:
+            await asyncio.wait((closed, exited), return_when=asyncio.FIRST_COMPLETED)
+            if not exited.done():
+                self.machine.signal(running, signal.SIGHUP)
+                return
+            code = exited.result()
+            try:
+                await asyncio.wait_for(process.stdout.drain(), _DRAIN_AFTER_EXIT)
+                await asyncio.wait_for(process.stderr.drain(), _DRAIN_AFTER_EXIT)
+            except (asyncio.TimeoutError, OSError):
+                pass
+            _report(process, code)
+        finally:
+            for task in (closed, exited):
+                task.cancel()
+
+
+def _report(process: asyncssh.SSHServerProcess[bytes], code: int) -> None:
+    if code > 128 and code - 128 in set(signal.Signals):
+        process.exit_with_signal(signal.Signals(code - 128).name.removeprefix("SIG"))
+    else:
+        process.exit(code)
+
+
+def _resize(terminal: int, size: tuple[int, int, int, int]) -> None:
+    columns, rows, *_ = size
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows or 24, columns or 80, 0, 0))
