@@ -1,0 +1,100 @@
+"""What `--output json` prints: exactly one JSON document on standard output."""
+
+from __future__ import annotations
+
+import json
+from typing import TextIO
+
+from deployer.engine.reports import BakeReport, FleetStatus, PlanReport
+from deployer.model.observation import Observation, Seen
+from deployer.view.phase import phase_of, release_of
+
+
+def print_document(document: dict[str, object], stream: TextIO) -> None:
+    """Writes one document, ASCII only, so that no terminal or pipe can read anything into it."""
+    stream.write(json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False) + "\n")
+    stream.flush()
+
+
+def plan_document(report: PlanReport) -> dict[str, object]:
+    """A plan: what would change, within which limits, and what it is pinned to."""
+    plan = report.plan
+    releases = dict(report.releases)
+    return {
+        "fleet": plan.fleet,
+        "strategy": plan.strategy,
+        "method": plan.policy.method.value,
+        "release": {"from": plan.previous.name, "to": plan.goal.name},
+        "image": {"from": plan.previous.image, "to": report.image},
+        "bundle": report.bundle,
+        "digest": plan.goal.digest or None,
+        "fingerprint": plan.fingerprint(),
+        "proof": report.proof.value,
+        "limits": {
+            "size": plan.limits.size,
+            "window": plan.limits.window,
+            "floor": plan.limits.floor,
+            "surge": plan.limits.surge,
+            "zone_floor": dict(plan.limits.zone_floor),
+        },
+        "in_service": report.in_service,
+        "balancers": [{"name": b.name, "kind": b.kind.value, "id": b.id} for b in plan.balancers],
+        "instances": [
+            {
+                "slot": slot.name,
+                "zone": slot.zone,
+                "id": slot.instance,
+                "type": slot.type,
+                "release": releases.get(slot.instance),
+                "changes": slot.instance in report.changes,
+            }
+            for slot in plan.slots
+        ],
+        "steps": list(report.steps),
+        "seconds": {"lower_bound": round(report.seconds_lower_bound, 2)},
+        "warnings": list(report.warnings),
+    }
+
+
+def status_document(status: FleetStatus) -> dict[str, object]:
+    """A fleet as it is now."""
+    seen = status.seen
+    return {
+        "fleet": status.fleet,
+        "in_service": status.in_service,
+        "held": status.held,
+        "last": status.last,
+        "balancers": [{"name": b.name, "kind": b.kind.value, "id": b.id} for b in seen.balancers],
+        "instances": [_instance(seen, slot.name, one) for slot in seen.slots for one in slot.occupants],
+        "warnings": list(status.warnings),
+    }
+
+
+def _instance(seen: Observation, slot: str, one: Seen) -> dict[str, object]:
+    return {
+        "slot": slot,
+        "id": one.id,
+        "zone": one.instance.zone,
+        "state": one.instance.state.value,
+        "image": one.instance.image,
+        "release": release_of(seen, one),
+        "phase": phase_of(seen, one).word,
+        "targets": {
+            seen.balancer(ident).name: {"state": t.state.value, "reason": t.reason or None}
+            for ident, t in one.targets.items()
+        },
+    }
+
+
+def bake_document(baked: BakeReport) -> dict[str, object]:
+    """An image and what it was made from."""
+    return {
+        "image": baked.image,
+        "name": baked.name,
+        "release": baked.release,
+        "digest": baked.digest,
+        "source_image": baked.source_image,
+        "snapshots": list(baked.snapshots),
+        "reused": baked.reused,
+        "seconds": round(baked.seconds, 2),
+    }
