@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
 from deployer.engine.events import Acted, Failed, Watch
@@ -12,7 +12,7 @@ from deployer.engine.plan import PlannedSlot, RolloutPlan, launch_token
 from deployer.engine.ports import Clock, Cloud, Hosts, Journal, LaunchOrder, Lease, Registration
 from deployer.model.errors import LeaseLost
 from deployer.model.fleet import Instance, Tag, TargetState
-from deployer.model.hosts import GatherEvidence, Host, Package, PutRelease, Quieten
+from deployer.model.hosts import GatherEvidence, Host, Package, PutRelease, Quieten, Worked
 from deployer.model.moves import Attach, Drain, GiveUp, LameDuck, Launch, Move, Terminate, Update, Wait, Weigh
 from deployer.model.observation import Install, Observation, Work
 from deployer.model.outcome import Done, Outcome, Permanent, Temporary, Unknown
@@ -155,9 +155,7 @@ class Actuator:
         return planned
 
     def _send_launches(self, orders: Sequence[LaunchOrder]) -> None:
-        self.journal.append(
-            "intent", "launch", {"orders": [{"slot": o.slot, "token": o.token, "zone": o.zone} for o in orders]}
-        )
+        self.journal.append("intent", "launch", {"orders": [asdict(order) for order in orders]})
         outcomes = self.cloud.launch(orders)
         for order in orders:
             self._launched(order, outcomes.get(order.token, Unknown("no outcome was reported")))
@@ -277,6 +275,15 @@ class Actuator:
             )
             self.hosts.submit(task)
             self._tell(move, f"{move.instance} installs release {goal.name}", Done(None))
+
+    def installed(self, report: Worked) -> None:
+        """Marks an instance as carrying a release, so that anybody who looks later knows which (fault 14)."""
+        task = report.task
+        if not isinstance(task, PutRelease) or report.work is not Work.DONE:
+            return
+        tags = {Tag.RELEASE: task.package.release, Tag.DIGEST: task.package.digest, Tag.ROLLOUT: self.plan.rollout}
+        outcome = self.cloud.tag([task.host.instance], tags)
+        self._tell(Update(task.host.instance), f"{task.host.instance} has release {task.package.release}", outcome)
 
     def _deployment(self, release: str) -> str:
         """One name per rollout and direction, so that a host knows whether it has done this already."""

@@ -15,7 +15,7 @@ from deployer.engine.guard import RULES, Rule, judge
 from deployer.engine.observe import Observer
 from deployer.engine.turns import Back, Finish, Freeze, Progress, Settle, Stop, Thaw, measure, next_turn, whole
 from deployer.model.errors import AwsError
-from deployer.model.hosts import Evidence
+from deployer.model.hosts import Evidence, Worked
 from deployer.model.methods.work import settle
 from deployer.model.moves import Move, Wait
 from deployer.model.observation import Observation, Stance
@@ -108,9 +108,14 @@ class Loop:
         reports = tuple(self.actuator.hosts.reports())
         self.observer.take_in(reports, now)
         for report in reports:
-            if isinstance(report, Evidence):
-                reason = self.observer.memory.facts(report.instance).failed or ""
-                self.actuator.watch(Failed(report.instance, reason, report.text))
+            match report:
+                case Evidence(instance=ident, text=text):
+                    reason = self.observer.memory.facts(ident).failed or ""
+                    self.actuator.watch(Failed(ident, reason, text))
+                case Worked():
+                    self.actuator.installed(report)
+                case _:
+                    pass
         try:
             sighting = self.actuator.cloud.look()
         except AwsError as error:

@@ -127,7 +127,7 @@ class Slot:
     begun: bool = False
     """Whether this rollout has started to change it."""
 
-    @property
+    @cached_property
     def alive(self) -> tuple[Seen, ...]:
         """The occupants that exist."""
         return tuple(seen for seen in self.occupants if seen.alive)

@@ -1,0 +1,99 @@
+"""Memory rebuilt from the journal: what a rollout that died had intended, launched, failed and decided.
+
+Only what cannot be seen is taken from the journal. Health, drains and quiet times are looked at again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from deployer.engine.memory import Memory
+from deployer.engine.plan import RolloutPlan
+from deployer.engine.ports import LaunchOrder, Record
+from deployer.model.fleet import Instance, InstanceState
+from deployer.model.observation import Stance
+
+
+def pinned_plan(records: Sequence[Record]) -> RolloutPlan | None:
+    """The plan that a journal was opened with; None when the rollout died before it was written."""
+    for record in records:
+        if record.kind == "plan":
+            return RolloutPlan.from_json(_mapping(record.data["plan"]))
+    return None
+
+
+def ended(records: Sequence[Record]) -> Mapping[str, Any] | None:
+    """The data of the end record, when the rollout came to its end."""
+    return next((record.data for record in reversed(records) if record.kind == "end"), None)
+
+
+def replay(records: Sequence[Record], plan: RolloutPlan, now: float) -> Memory:
+    """A memory that a resumed rollout goes on with. `now` is monotonic seconds."""
+    memory = Memory(plan.goal, plan.previous)
+    for record in records:
+        match record.kind:
+            case "intent":
+                _intended(memory, plan, record, now)
+            case "outcome":
+                _came_out(memory, record, now)
+            case "failure":
+                _failed(memory, record)
+            case "stance":
+                if record.data.get("rolling_back") and not memory.rolling_back:
+                    memory.turn_back()
+            case _:
+                pass
+    memory.stance = Stance.ADVANCE
+    return memory
+
+
+def _intended(memory: Memory, plan: RolloutPlan, record: Record, now: float) -> None:
+    holder = {slot.instance: slot.name for slot in plan.slots}
+    for order in _items(record.data.get("orders")):
+        launch = LaunchOrder(**order)
+        facts = memory.slot(launch.slot)
+        facts.pending = launch
+        memory.begin(launch.slot, now)
+    for move in _items(record.data.get("moves")):
+        instance = str(move.get("instance", ""))
+        slot = move.get("slot") or memory.slot_of.get(instance) or holder.get(instance)
+        if move["move"] in ("Launch", "Attach", "Drain", "Update", "Terminate") and slot:
+            memory.begin(str(slot), now)
+        if move["move"] == "Attach":
+            memory.facts(instance).ever_attached = True
+
+
+def _came_out(memory: Memory, record: Record, now: float) -> None:
+    move = _mapping(record.data["move"])
+    if move["move"] != "Launch":
+        return
+    facts = memory.slot(str(move["slot"]))
+    match record.data["outcome"]:
+        case "unknown":
+            return  # the order stays pending and is repeated with its own token
+        case "done":
+            launched = Instance(str(record.data["instance"]), InstanceState.PENDING, "", "", "", "")
+            memory.launched(str(move["slot"]), launched, now)
+            memory.facts(launched.id).instance = None
+        case _:
+            facts.pending = None
+    facts.attempt += 1
+
+
+def _failed(memory: Memory, record: Record) -> None:
+    reason = str(record.data.get("reason", ""))
+    if record.subject in memory.slots:
+        memory.failures += 1
+    else:
+        memory.fail(record.subject, reason)
+
+
+def _items(value: object) -> Sequence[Mapping[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise TypeError(f"expected a mapping in the journal, found {type(value).__name__}")
+    return value
