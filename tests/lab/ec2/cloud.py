@@ -1,0 +1,166 @@
+"""What tests of the lab's EC2 use: machines that only keep a record, and an endpoint with its image."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from deployer.lab.context import LabSettings, MachineSpec
+from deployer.lab.ec2 import Ec2
+
+REGION = "eu-west-1"
+PATIENCE = 60.0
+
+QUICK = LabSettings(
+    pending=0.05, boot=0.0, stopping=0.05, shutting_down=0.05, stop_grace=0.1, snapshot=0.05, image=0.05
+)
+"""A lab without waiting; tests that look at a state in between set that time themselves."""
+
+
+@dataclass
+class RecordingRoom:
+    """A MachineRoom whose machines do nothing; it writes down what was asked of them."""
+
+    network: str = "127.201"
+    events: list[tuple[str, str]] = field(default_factory=list)
+    specs: dict[str, list[MachineSpec]] = field(default_factory=dict)
+    refuses: set[str] = field(default_factory=set)
+    _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(10))
+
+    def free_address(self, zone: str) -> str:
+        third = 16 * "abc".index(zone[-1])
+        return f"{self.network}.{third}.{next(self._numbers)}"
+
+    def power_on(self, spec: MachineSpec) -> None:
+        self.events.append(("on", spec.instance_id))
+        self.specs.setdefault(spec.instance_id, []).append(spec)
+        if "power_on" in self.refuses:
+            raise OSError("the address is taken")
+        (spec.root / "booted").write_text(str(len(self.specs[spec.instance_id])))
+
+    def power_off(self, instance_id: str, grace: float) -> None:
+        self.events.append(("off", instance_id))
+
+    def forget(self, instance_id: str) -> None:
+        self.events.append(("forget", instance_id))
+
+    def console(self, instance_id: str) -> bytes:
+        return b"Linux version 6.1\nlogin: "
+
+    def did(self, instance_id: str) -> list[str]:
+        return [what for what, which in self.events if which == instance_id]
+
+
+@dataclass
+class Lab:
+    """The knobs behind an endpoint that is the lab's own."""
+
+    ec2: Ec2
+    room: RecordingRoom
+    home: Path
+    image: str
+
+
+@dataclass
+class Cloud:
+    """An EC2 endpoint, and what a test needs to launch something there."""
+
+    ec2: Any
+    image: str
+    instance_type: str
+    made: list[str] = field(default_factory=list)
+
+    def launch(self, count: int = 1, **params: Any) -> list[dict[str, Any]]:
+        """RunInstances; what it launches is terminated when the test ends."""
+        asked = {"ImageId": self.image, "InstanceType": self.instance_type, "MinCount": count, "MaxCount": count}
+        made: list[dict[str, Any]] = self.ec2.run_instances(**{**asked, **params})["Instances"]
+        self.made += [one["InstanceId"] for one in made]
+        return made
+
+    def running(self, count: int = 1, **params: Any) -> list[str]:
+        """Launches and waits until the instances run."""
+        ids = [one["InstanceId"] for one in self.launch(count, **params)]
+        for instance_id in ids:
+            self.wait_for(instance_id, "running")
+        return ids
+
+    def describe(self, instance_id: str) -> dict[str, Any]:
+        """One instance as DescribeInstances shows it."""
+        found: dict[str, Any] = self.ec2.describe_instances(InstanceIds=[instance_id])["Reservations"][0]
+        instance: dict[str, Any] = found["Instances"][0]
+        return instance
+
+    def state(self, instance_id: str) -> str:
+        """The instance's state by name."""
+        return str(self.describe(instance_id)["State"]["Name"])
+
+    def wait_for(self, instance_id: str, state: str) -> None:
+        """Returns when the instance is in the state."""
+        until(lambda: self.state(instance_id) == state, f"{instance_id} {state}")
+
+    def root_volume(self, instance_id: str) -> str:
+        """The id of the instance's root volume."""
+        return str(self.describe(instance_id)["BlockDeviceMappings"][0]["Ebs"]["VolumeId"])
+
+    def completed_snapshot(self, volume_id: str, **params: Any) -> str:
+        """A snapshot of the volume, waited for."""
+        made = self.ec2.create_snapshot(VolumeId=volume_id, **params)["SnapshotId"]
+        until(
+            lambda: self.ec2.describe_snapshots(SnapshotIds=[made])["Snapshots"][0]["State"] == "completed",
+            f"{made} completed",
+        )
+        return str(made)
+
+    def register(self, name: str, snapshot_id: str, **params: Any) -> str:
+        """An image on one snapshot, as an x86_64 hvm machine unless told otherwise, waited for."""
+        asked: dict[str, Any] = {
+            "Architecture": "x86_64",
+            "VirtualizationType": "hvm",
+            "RootDeviceName": "/dev/xvda",
+            "BlockDeviceMappings": [{"DeviceName": "/dev/xvda", "Ebs": {"SnapshotId": snapshot_id}}],
+        }
+        made = str(self.ec2.register_image(Name=name, **{**asked, **params})["ImageId"])
+        self.wait_for_image(made)
+        return made
+
+    def wait_for_image(self, image_id: str) -> None:
+        """Returns when the image is available."""
+        until(
+            lambda: self.ec2.describe_images(ImageIds=[image_id])["Images"][0]["State"] == "available",
+            f"{image_id} available",
+        )
+
+
+def until(true: Callable[[], bool], what: str, patience: float = PATIENCE) -> None:
+    """Polls until `true`; fails with `what` when patience ends."""
+    end = time.monotonic() + patience
+    while not true():
+        assert time.monotonic() < end, f"never happened within {patience:.0f} s: {what}"
+        time.sleep(0.02)
+
+
+def refusal(call: Callable[[], Any]) -> str:
+    """The error code that the call is refused with."""
+    with pytest.raises(ClientError) as caught:
+        call()
+    return str(caught.value.response["Error"]["Code"])
+
+
+def client_at(url: str, service: str = "ec2", region: str = REGION) -> Any:
+    return boto3.client(
+        service,
+        endpoint_url=url,
+        region_name=region,
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing",
+        config=Config(retries={"total_max_attempts": 1}),
+    )
