@@ -1,0 +1,1 @@
+"""The only door to hosts: SSH, bundles and AppSpec files."""

@@ -1,0 +1,294 @@
+"""Brings releases onto hosts: staged and verified first, then installed by a job that outlives the connection."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from deployer.model.hosts import Host
+from deployer.remote.agent_file import agent_digest, agent_file
+from deployer.remote.command import Command, script
+from deployer.remote.door import Door
+from deployer.remote.errors import RemoteError, Unreachable
+from deployer.remote.outcome import Done, Failed, Unknown
+from deployer.remote.plan import HostRequest
+
+_FACTS = """
+printf '%s\\n' "$HOME" "$(id -u)"
+command -v python3 || echo -
+if [ "$(id -u)" != 0 ] && sudo -n true 2>/dev/null; then echo sudo; else echo -; fi
+"""
+_RECEIVE = """
+set -e
+umask 077
+mkdir -p "$1"
+cat > "$1/$2.part"
+mv "$1/$2.part" "$1/$2"
+"""
+_HAS_AGENT = """[ -f "$1" ] && sha256sum "$1" | cut -d' ' -f1 || echo -"""
+
+UPLOAD_SECONDS = 900.0
+ANSWER_SECONDS = 60.0
+LOST_ANSWERS = 20
+"""How many questions in a row may stay without an answer before the outcome is left open."""
+
+
+class Become(Enum):
+    """Whether the host's side runs as root."""
+
+    AUTO = "auto"
+    """When the login user is another one and `sudo -n` works."""
+    YES = "yes"
+    NO = "no"
+
+
+class JobState(Enum):
+    """How a job on a host stands. LOST: it began, its process is gone, and nobody knows what it did."""
+
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    LOST = "lost"
+    ABSENT = "absent"
+
+
+@dataclass(frozen=True)
+class EventStatus:
+    """One lifecycle event of a job; times are the host's Unix seconds."""
+
+    event: str
+    state: JobState
+    began: float
+    ended: float | None
+    exit: int | None
+
+
+@dataclass(frozen=True)
+class JobStatus:
+    """What a host's marker says of a job. `output` is the tail of what its scripts said."""
+
+    job: str
+    digest: str
+    state: JobState
+    error: str | None
+    events: tuple[EventStatus, ...]
+    output: str
+
+
+@dataclass(frozen=True)
+class InstallSettings:
+    """Where releases live on a host, and who installs them."""
+
+    root: str = "~/.deployer"
+    become: Become = Become.AUTO
+    keep: int = 3
+    poll: float = 0.5
+    """Seconds between two looks at a running job's marker."""
+    deadline: float = 3600.0
+    """Seconds for one job; then it is asked to stop."""
+
+
+@dataclass(frozen=True)
+class _Footing:
+    """How the host's side is run on one host."""
+
+    prefix: tuple[str, ...]
+    python: str
+    root: str
+    home: str
+
+    @property
+    def agent(self) -> str:
+        return f"{self.root}/agent/{agent_digest()}.pyz"
+
+
+class Installer:
+    """Stages, installs and asks; safe to use from many threads for different hosts."""
+
+    def __init__(
+        self,
+        door: Door,
+        settings: InstallSettings | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._door = door
+        self._settings = settings or InstallSettings()
+        self._sleep = sleep
+        self._clock = clock
+        self._guard = threading.Lock()
+        self._footings: dict[Host, _Footing] = {}
+
+    def stage(self, host: Host, archive: Path, digest: str, unpacked: int) -> None:
+        """Brings a bundle onto a host and has its sha256 checked there; changes nothing that runs.
+
+        `unpacked` is the size of its files in bytes, for which the host must have room.
+        Raises RemoteError when it did not come about; staging again is always safe.
+        """
+        sha256 = _file_sha256(archive)
+        needed = str(archive.stat().st_size + 2 * unpacked)
+        answer = self._ask(host, "stage-check", digest, sha256, needed)
+        if answer.get("present"):
+            return
+        name = f"{digest}.{sha256[:16]}"
+        with archive.open("rb") as stream:
+            footing = self._footing(host)
+            receive = script(_RECEIVE, str(answer["incoming"]), name, deadline=UPLOAD_SECONDS)
+            self._demand(host, self._as_user(footing, receive), stream, "the bundle did not arrive")
+        self._ask(host, "accept", name, digest, sha256)
+
+    def start(self, host: Host, request: HostRequest) -> JobStatus:
+        """Starts a job, or tells how the same job stands when it was started before."""
+        return _status(self._ask(host, "start", request.job, stdin=request.document()))
+
+    def status(self, host: Host, job: str) -> JobStatus:
+        """Asks the host's marker. Raises RemoteError when the host cannot be asked."""
+        return _status(self._ask(host, "status", job))
+
+    def cancel(self, host: Host, job: str) -> JobStatus:
+        """Asks a running job to stop: its script is ended, and the job is FAILED."""
+        return _status(self._ask(host, "cancel", job))
+
+    def install(
+        self, host: Host, request: HostRequest, on_event: Callable[[EventStatus], None] | None = None
+    ) -> JobStatus:
+        """Runs a job to its end, through lost connections: the host's marker is asked, nothing is run again.
+
+        A state of RUNNING or LOST in the answer means that the outcome is open. `on_event` is told of each
+        event that began or ended. Raises RemoteError when the job cannot have begun.
+        """
+        end = self._clock() + self._settings.deadline
+        status = self._begin(host, request)
+        told: set[tuple[str, JobState]] = set()
+        silent = 0
+        while True:
+            for event in status.events:
+                if on_event is not None and (event.event, event.state) not in told:
+                    told.add((event.event, event.state))
+                    on_event(event)
+            if status.state is not JobState.RUNNING or silent > LOST_ANSWERS:
+                return status
+            if self._clock() > end:
+                return self.cancel(host, request.job)
+            self._sleep(self._settings.poll)
+            try:
+                status, silent = self.status(host, request.job), 0
+            except Unreachable:
+                silent += 1
+
+    def _begin(self, host: Host, request: HostRequest) -> JobStatus:
+        try:
+            return self.start(host, request)
+        except OutcomeOpen:
+            # The connection went after the request was sent: the marker knows whether it began.
+            status = self.status(host, request.job)
+            return self.start(host, request) if status.state is JobState.ABSENT else status
+
+    def clean_for_image(self, host: Host) -> Sequence[str]:
+        """Removes what must not go into an image; returns the paths. Login keys go too: this is the last call."""
+        answer = self._ask(host, "clean", self._footing(host).home, host.instance)
+        return tuple(str(path) for path in answer["removed"])
+
+    def _ask(self, host: Host, what: str, *arguments: str, stdin: bytes | None = None) -> Mapping[str, Any]:
+        footing = self._footing(host)
+        wanted = Command(
+            (footing.python, "-I", footing.agent, what, footing.root, *arguments), deadline=ANSWER_SECONDS
+        )
+        stream = None if stdin is None else io.BytesIO(stdin)
+        outcome = self._door.run(host, self._as_user(footing, wanted), stream)
+        return _answer(host, what, outcome)
+
+    def _as_user(self, footing: _Footing, wanted: Command) -> Command:
+        return Command((*footing.prefix, *wanted.arguments), wanted.deadline, wanted.output_limit)
+
+    def _demand(self, host: Host, wanted: Command, stdin: Any, complaint: str) -> bytes:
+        match self._door.run(host, wanted, stdin):
+            case Done(output):
+                return output
+            case Failed(status, tail):
+                raise RemoteError(f"{host.instance}: {complaint}: exit {status}: {tail.strip()[-500:]}")
+            case Unknown(reason):
+                raise Unreachable(f"{host.instance}: {complaint}: {reason}")
+
+    def _footing(self, host: Host) -> _Footing:
+        with self._guard:
+            known = self._footings.get(host)
+        if known is None:
+            known = self._prepare(host)
+            with self._guard:
+                self._footings[host] = known
+        return known
+
+    def _prepare(self, host: Host) -> _Footing:
+        said = self._demand(host, script(_FACTS), None, "it does not say who we are on it").decode().splitlines()
+        if len(said) != 4 or said[2] == "-":
+            raise RemoteError(f"{host.instance} has no python3; install Python 3.6 or newer on it or in its image")
+        home, user, python, sudo = said
+        prefix = self._prefix(host, is_root=user == "0", sudo_works=sudo == "sudo")
+        root = self._settings.root.replace("~", home, 1) if self._settings.root.startswith("~/") else self._settings.root
+        footing = _Footing(prefix, python, root, home)
+        has_agent = self._as_user(footing, script(_HAS_AGENT, footing.agent))
+        found = self._demand(host, has_agent, None, "it cannot be prepared").decode().strip()
+        if found != agent_digest():
+            receive = script(_RECEIVE, f"{root}/agent", f"{agent_digest()}.pyz", deadline=UPLOAD_SECONDS)
+            self._demand(host, self._as_user(footing, receive), io.BytesIO(agent_file()), "it cannot be prepared")
+        return footing
+
+    def _prefix(self, host: Host, *, is_root: bool, sudo_works: bool) -> tuple[str, ...]:
+        match self._settings.become:
+            case Become.NO:
+                return ()
+            case Become.YES if not (is_root or sudo_works):
+                raise RemoteError(
+                    f"{host.instance}: `sudo -n` asks for a password; allow it without one, or set become = false"
+                )
+            case _:
+                return ("sudo", "-n") if sudo_works and not is_root else ()
+
+
+class OutcomeOpen(Unreachable):
+    """The request was sent and no answer came back."""
+
+
+def _answer(host: Host, what: str, outcome: Done | Failed | Unknown) -> Mapping[str, Any]:
+    match outcome:
+        case Unknown(reason):
+            raise OutcomeOpen(f"{host.instance}: no answer to {what}: {reason}")
+        case Done(output):
+            said = output.decode("utf-8", "replace")
+        case Failed(_status, tail):
+            said = tail
+    try:
+        answer = json.loads(said.strip().splitlines()[-1])
+    except (ValueError, IndexError) as problem:
+        raise RemoteError(f"{host.instance}: {what} failed: {said.strip()[-500:] or 'no output'}") from problem
+    if not isinstance(answer, dict) or "error" in answer and "state" not in answer:
+        reason = answer.get("error") if isinstance(answer, dict) else answer
+        raise RemoteError(f"{host.instance}: {reason}")
+    return answer
+
+
+def _status(answer: Mapping[str, Any]) -> JobStatus:
+    events = tuple(
+        EventStatus(e["event"], JobState(e["state"]), e["began"], e.get("ended"), e.get("exit"))
+        for e in answer["events"]
+    )
+    return JobStatus(
+        answer["job"], answer["digest"], JobState(answer["state"]), answer["error"], events, answer["output"]
+    )
+
+
+def _file_sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        for block in iter(lambda: stream.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()
