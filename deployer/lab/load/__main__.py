@@ -4,19 +4,11 @@ from __future__ import annotations
 
 import click
 
-from deployer.lab.load.generator import Target
+from deployer.lab.load.endpoint import parse_target
 from deployer.lab.load.schedule import Mix
 from deployer.lab.load.session import Run, carry_out
 from deployer.lab.load.text import render
-
-
-def _target(text: str) -> Target:
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdigit() or not 0 < int(port) < 65536:
-        raise click.BadParameter(
-            f"expected HOST:PORT such as 127.0.0.1:8080, found {text!r}", param_hint="--target"
-        )
-    return Target(host, int(port))
+from deployer.model.errors import UsageError
 
 
 @click.command()
@@ -29,7 +21,11 @@ def _target(text: str) -> Target:
 @click.option("--tied", is_flag=True, help="Also stop when the process that started this one is gone.")
 def main(target: str, rate: float, seconds: float | None, slow: float, seed: int, output: str, tied: bool) -> None:
     """Sends requests at a fixed rate, retries none, and prints what became of each."""
-    run = Run(_target(target), rate, seconds, Mix(slow=slow), seed, tied)
+    try:
+        found = parse_target(target)
+    except UsageError as error:
+        raise click.BadParameter(str(error), param_hint="--target") from None
+    run = Run(found, rate, seconds, Mix(slow=slow), seed, tied)
     click.echo(render(carry_out(run), output))
 
 

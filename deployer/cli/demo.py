@@ -1,0 +1,66 @@
+"""`deployer demo`: a lab, a fleet under load, one rollout, a verdict."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command("demo")
+@click.option("--strategy", default="rolling", show_default=True, help="Which instances, when, how many.")
+@click.option("--batch", metavar="N|N%", help="How many instances at once; the strategy's own when left out.")
+@click.option("--method", type=click.Choice(["relaunch", "in-place"]), default="relaunch", show_default=True)
+@click.option("--lb", type=click.Choice(["alb", "nlb", "classic"]), default="alb", show_default=True)
+@click.option("--instances", type=click.IntRange(1, 200), default=8, show_default=True)
+@click.option("--zones", type=click.IntRange(1, 3), default=3, show_default=True)
+@click.option("--rate", type=click.FloatRange(1, 5000), default=250.0, show_default=True, help="Requests/s.")
+@click.option(
+    "--sabotage",
+    type=click.Choice(["no-drain", "no-quiet", "bad-release", "sick-release"]),
+    help="Does one thing wrong, to show that the lab tells good from bad.",
+)
+@click.option("--deregistration-delay", type=click.IntRange(0, 3600), metavar="SECONDS")
+@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--keep", is_flag=True, help="Leaves the lab running afterwards.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Repeats the same mix of requests.")
+@click.pass_context
+def demo(
+    context: click.Context,
+    strategy: str,
+    batch: str | None,
+    method: str,
+    lb: str,
+    instances: int,
+    zones: int,
+    rate: float,
+    sabotage: str | None,
+    deregistration_delay: int | None,
+    output: str,
+    keep: bool,
+    seed: int,
+) -> None:
+    """Rolls release 2 over release 1 in a lab of its own, under load, and tells what was lost.
+
+    Ends with exit code 0 only when the rollout succeeded and no request failed.
+    """
+    # Imported here: `deployer --help` has to be quick.
+    from deployer.lab.demo.options import Balancer, DemoOptions, Sabotage
+    from deployer.lab.demo.report import show
+    from deployer.lab.demo.story import tell
+    from deployer.model.policy import Method
+
+    options = DemoOptions(
+        strategy=strategy,
+        batch=batch,
+        method=Method(method),
+        balancer=Balancer(lb),
+        instances=instances,
+        zones=zones,
+        rate=rate,
+        sabotage=Sabotage(sabotage) if sabotage else None,
+        deregistration_delay=deregistration_delay,
+        keep=keep,
+        seed=seed,
+    )
+    ending = tell(options, lambda line: click.echo(line, err=True))
+    show(options, ending, output)
+    context.exit(ending.code)

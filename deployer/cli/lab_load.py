@@ -1,0 +1,32 @@
+"""`deployer lab load`: requests at a fixed rate to the lab's balancer, and what became of each."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command("load")
+@click.option("--seconds", type=click.FloatRange(min=0.1), help="How long; without it, until Ctrl-C.")
+@click.option("--rate", type=click.FloatRange(0.1, 20_000), default=200.0, show_default=True, help="Requests/s.")
+@click.option("--target", metavar="HOST:PORT", help="What to call; the lab's only balancer when left out.")
+@click.option(
+    "--slow", type=click.FloatRange(0, 1), default=0.03, show_default=True, help="Share of slow requests."
+)
+@click.option("--seed", type=int, default=1, show_default=True, help="Repeats the same mix of requests.")
+@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def load(seconds: float | None, rate: float, target: str | None, slow: float, seed: int, output: str) -> None:
+    """Calls the lab's fleet, retries nothing, and prints what became of each request.
+
+    Ctrl-C ends it early; the result is printed all the same.
+    """
+    # Imported here: `deployer --help` has to be quick.
+    import os
+
+    from deployer.lab.load.endpoint import find_endpoint, parse_target
+    from deployer.lab.load.schedule import Mix
+    from deployer.lab.load.session import Run, carry_out
+    from deployer.lab.load.text import render
+
+    found = parse_target(target) if target else find_endpoint(os.environ)
+    click.echo(f"{rate:g} requests/s to {found}", err=True)
+    click.echo(render(carry_out(Run(found, rate, seconds, Mix(slow=slow), seed)), output))

@@ -1,0 +1,66 @@
+"""The command lines that a demo runs: only what a user could type as well."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from deployer.lab.demo.options import DemoOptions
+
+_DEPLOYER = (sys.executable, "-m", "deployer")
+
+
+def lab_up(options: DemoOptions) -> list[str]:
+    """Starts the lab with its fleet on release 1; prints export lines."""
+    command = [*_DEPLOYER, "lab", "up", "--instances", str(options.instances), "--zones", str(options.zones)]
+    command += ["--lb", options.balancer.value]
+    if options.deregistration_delay is not None:
+        command += ["--deregistration-delay", str(options.deregistration_delay)]
+    return command
+
+
+def lab_down() -> list[str]:
+    """Ends the lab that the environment names."""
+    return [*_DEPLOYER, "lab", "down"]
+
+
+def load(options: DemoOptions, target: str) -> list[str]:
+    """The load generator, until it is told to stop or the demo is gone."""
+    return [
+        *(sys.executable, "-m", "deployer.lab.load", "--target", target, "--rate", f"{options.rate:g}"),
+        *("--seed", str(options.seed), "--output", "json", "--tied"),
+    ]
+
+
+def rollout(options: DemoOptions, bundle: Path | None) -> list[str]:
+    """Release 2, or the given `bundle`, onto the fleet of the lab's deployer.toml."""
+    command = [*_DEPLOYER, "rollout", "--strategy", options.strategy, "--method", options.method.value]
+    if options.batch is not None:
+        command += ["--batch", options.batch]
+    if bundle is not None:
+        command += ["--bundle", str(bundle)]
+    elif options.sabotage is not None:
+        command += ["--sabotage", options.sabotage.value]
+    return [*command, "--output", "json"]
+
+
+def environment(exports: str, outer: Mapping[str, str]) -> dict[str, str]:
+    """The environment of the commands: the caller's, with the lab's `exports` for all that concerns AWS.
+
+    Whatever AWS or deployer settings the caller has stay outside: a demo never meets a real account.
+    """
+    inner = {name: value for name, value in outer.items() if not name.startswith(("AWS_", "DEPLOYER_"))}
+    for line in exports.splitlines():
+        words = shlex.split(line)
+        if words[:1] == ["export"]:
+            pairs = (word.partition("=") for word in words[1:])
+            inner.update({name: value for name, equals, value in pairs if equals})
+    return inner
+
+
+def outer_environment() -> dict[str, str]:
+    """The caller's environment without anything that could lead to a real account."""
+    return environment("", os.environ)

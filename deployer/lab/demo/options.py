@@ -1,0 +1,75 @@
+"""What a demo is asked to show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from importlib.metadata import entry_points
+
+from deployer.model.capacity import Amount
+from deployer.model.errors import UsageError
+from deployer.model.policy import Method
+
+
+class Balancer(Enum):
+    """What stands in front of the fleet."""
+
+    ALB = "alb"
+    NLB = "nlb"
+    CLASSIC = "classic"
+
+
+class Sabotage(Enum):
+    """What is done wrong on purpose, to show that the lab tells good from bad."""
+
+    NO_DRAIN = "no-drain"
+    """Instances are terminated without being drained: requests must be lost."""
+    NO_QUIET = "no-quiet"
+    """Instances are stopped as soon as the deregister call returns: requests must be lost."""
+    BAD_RELEASE = "bad-release"
+    """The release never turns healthy: the rollout must stop, and nothing may be lost."""
+    SICK_RELEASE = "sick-release"
+    """The release turns sick after ten seconds of traffic: the rollout must go back."""
+
+    @property
+    def fault(self) -> str | None:
+        """What the release's FAULT file says, for the kinds of sabotage that need a bad release."""
+        return {Sabotage.BAD_RELEASE: "never", Sabotage.SICK_RELEASE: "after:10"}.get(self)
+
+    @property
+    def must_lose(self) -> bool:
+        """Whether requests have to fail, or the zero of an honest demo would mean nothing."""
+        return self in (Sabotage.NO_DRAIN, Sabotage.NO_QUIET)
+
+
+@dataclass(frozen=True)
+class DemoOptions:
+    """One demo. None leaves a choice to the default of `deployer rollout` or `deployer lab up`."""
+
+    strategy: str = "rolling"
+    batch: str | None = None
+    method: Method = Method.RELAUNCH
+    balancer: Balancer = Balancer.ALB
+    instances: int = 8
+    zones: int = 3
+    rate: float = 250.0
+    """Requests per second."""
+    sabotage: Sabotage | None = None
+    deregistration_delay: int | None = None
+    """Seconds."""
+    keep: bool = False
+    """Leaves the lab running and its folder in place."""
+    seed: int = 1
+
+    def check(self) -> None:
+        """Raises UsageError for what `deployer rollout` would refuse, before a lab is started for it."""
+        known = sorted(entry.name for entry in entry_points(group="deployer.strategies"))
+        if self.strategy not in known:
+            raise UsageError(f"--strategy is {self.strategy!r}; known: {', '.join(known)}")
+        if self.batch is not None:
+            for part in self.batch.split(","):
+                Amount.parse(part, what="--batch", zero=False)
+        if self.zones > self.instances:
+            raise UsageError(
+                f"--zones is {self.zones}, but --instances only {self.instances}: a zone would be empty"
+            )

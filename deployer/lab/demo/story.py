@@ -1,0 +1,144 @@
+"""The demo from the first process to the last: whatever happens, the lab goes down at the end."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from deployer.lab.demo import commands
+from deployer.lab.demo.children import Children, Finished, Interrupted
+from deployer.lab.demo.options import DemoOptions
+from deployer.lab.demo.verdict import Evidence, Verdict, judge
+from deployer.lab.examples import web_release
+from deployer.lab.load.endpoint import find_endpoint, wait_until_it_answers
+from deployer.model.errors import DeployerError, ExitCode
+
+WARM_UP = 3.0
+"""Seconds of load before the rollout: a fleet that loses requests without one proves nothing."""
+COOL_DOWN = 3.0
+"""Seconds of load after it, so that what a late stop breaks is still seen."""
+_LOAD_END = 60.0
+_LAB_UP = 180.0
+_LAB_DOWN = 90.0
+_LAST_WORDS = 30.0
+_FIRST_ANSWER = 60.0
+
+
+class DemoFailed(DeployerError):
+    """The demo itself could not go on; nothing outside its lab was touched."""
+
+    exit_code = ExitCode.NEEDS_A_HAND
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a demo ended. Without evidence there was no rollout to judge."""
+
+    code: int
+    evidence: Evidence | None = None
+    verdict: Verdict | None = None
+
+
+def tell(options: DemoOptions, say: Callable[[str], None]) -> Ending:
+    """Runs the whole demo; `say` gets its progress, one line at a time.
+
+    Raises UsageError for options that make no sense, DemoFailed when lab or load did not start.
+    """
+    options.check()
+    folder = Path(tempfile.mkdtemp(prefix="deployer-demo-"))
+    with Children(folder, commands.outer_environment()) as children:
+        try:
+            return _in_lab(options, children, say)
+        except Interrupted as stop:
+            say(str(stop))
+            return Ending(128 + stop.number)
+        finally:
+            children.calm()
+            _clear_up(options, children, say)
+
+
+def _in_lab(options: DemoOptions, children: Children, say: Callable[[str], None]) -> Ending:
+    say(
+        f"lab up: {options.instances} instances in {options.zones} zones behind "
+        f"{_with_article(options.balancer.value)}"
+    )
+    up = children.run(commands.lab_up(options), _LAB_UP)
+    if up.code != 0:
+        raise DemoFailed(f"`deployer lab up` ended with exit code {up.code}; its message is above")
+    children.environment = commands.environment(up.out, children.environment)
+    target = find_endpoint(children.environment)
+    wait_until_it_answers(target, _FIRST_ANSWER)
+    say(f"load: {options.rate:g} requests/s to {target}")
+    load = children.start(commands.load(options, str(target)))
+    children.pause(WARM_UP)
+    rolled_out = _roll_out(options, children, say)
+    if children.interrupted_by is None:
+        children.pause(COOL_DOWN)
+    requests = _end_load(load, children)
+    evidence = Evidence(_document(rolled_out), rolled_out.code, requests)
+    if children.interrupted_by is not None:
+        return Ending(128 + children.interrupted_by, evidence)
+    verdict = judge(options, evidence)
+    return Ending(verdict.code, evidence, verdict)
+
+
+def _with_article(balancer: str) -> str:
+    return {"alb": "an ALB", "nlb": "an NLB"}.get(balancer, "a classic ELB")
+
+
+def _roll_out(options: DemoOptions, children: Children, say: Callable[[str], None]) -> Finished:
+    """The rollout as its own process. A signal goes to it, and it ends as it promises to."""
+    fault = options.sabotage.fault if options.sabotage is not None else None
+    bundle = _sick_bundle(children.folder / "sick-release", fault) if fault is not None else None
+    command = commands.rollout(options, bundle)
+    say("deployer " + " ".join(command[3:]))
+    return children.wait(children.start(command))
+
+
+def _sick_bundle(bundle: Path, fault: str) -> Path:
+    """A copy of release 2 with a FAULT file (see examples/web/README.md)."""
+    shutil.copytree(web_release(2), bundle)
+    (bundle / "shop" / "FAULT").write_text(fault + "\n")
+    return bundle
+
+
+def _end_load(load: subprocess.Popen[str], children: Children) -> Mapping[str, object]:
+    """Asks the load generator for its document; requests in flight are still counted."""
+    load.send_signal(signal.SIGTERM)
+    found = _document(children.wait(load, _LOAD_END)).get("requests")
+    return found if isinstance(found, Mapping) else {"trustworthy": False, "reason": "the load generator died"}
+
+
+def _document(finished: Finished) -> Mapping[str, object]:
+    try:
+        document = json.loads(finished.out)
+    except ValueError:
+        document = None
+    if isinstance(document, dict):
+        return document
+    return {"status": "failed", "reason": f"no result document; the exit code was {finished.code}"}
+
+
+def _clear_up(options: DemoOptions, children: Children, say: Callable[[str], None]) -> None:
+    children.end_all(_LAST_WORDS)
+    if options.keep:
+        (children.folder / "lab.env").write_text(_exports(children.environment))
+        say(f"the lab goes on: cd {children.folder} && . ./lab.env; `deployer lab down` ends it")
+        return
+    down = children.run(commands.lab_down(), _LAB_DOWN)
+    if down.code != 0:
+        say(f"`deployer lab down` ended with exit code {down.code}; its folder is {children.folder}")
+        return
+    shutil.rmtree(children.folder, ignore_errors=True)
+
+
+def _exports(environment: Mapping[str, str]) -> str:
+    names = sorted(name for name in environment if name.startswith(("AWS_", "DEPLOYER_")))
+    return "".join(f"export {name}={shlex.quote(environment[name])}\n" for name in names)

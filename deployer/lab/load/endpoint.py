@@ -1,0 +1,105 @@
+"""Finds where the lab's load balancer can be reached, as its tag says."""
+
+from __future__ import annotations
+
+import http.client
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from deployer.lab.load.generator import Target
+from deployer.model.errors import DeployerError, ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from mypy_boto3_elbv2.type_defs import TagTypeDef
+
+ENDPOINT_TAG = "lab:endpoint"
+"""Set by the lab on every load balancer: `host:port`, since a DNS name does not resolve and port 80 needs root."""
+_LOOK_AGAIN = 0.1
+_NOBODY = "lab"
+
+
+class NoAnswer(DeployerError):
+    """Nothing behind the balancer answered in time."""
+
+    exit_code = ExitCode.NEEDS_A_HAND
+
+
+def parse_target(text: str) -> Target:
+    """Reads `host:port`. Raises UsageError for anything else."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise UsageError(f"expected HOST:PORT such as 127.0.0.1:8080, found {text!r}")
+    return Target(host, int(port))
+
+
+def find_endpoint(environment: Mapping[str, str]) -> Target:
+    """The endpoint of the lab's only load balancer; the lab is the one that AWS_ENDPOINT_URL names.
+
+    Raises UsageError when there is no lab, or not exactly one balancer.
+    """
+    url = environment.get("AWS_ENDPOINT_URL", "")
+    if not (urlsplit(url).hostname or "").startswith("127."):
+        raise UsageError(
+            f'AWS_ENDPOINT_URL is {url!r}, which is not a lab; start one with `eval "$(deployer lab up)"`, '
+            "or name what to call with --target HOST:PORT"
+        )
+    endpoints = _endpoints(url, environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION"))
+    if len(endpoints) != 1:
+        found = ", ".join(f"{name} at {endpoint}" for name, endpoint in endpoints.items()) or "none"
+        raise UsageError(f"expected one load balancer in the lab, found {found}; name one with --target HOST:PORT")
+    return parse_target(next(iter(endpoints.values())))
+
+
+def _endpoints(url: str, region: str | None) -> dict[str, str]:
+    """Load balancer name → its endpoint, classic ones included."""
+    import boto3
+    from botocore.config import Config
+
+    # A lab takes any credentials; those of a real account must not even be looked for.
+    session = boto3.Session(_NOBODY, _NOBODY, region_name=region or "eu-west-1")
+    quick = Config(connect_timeout=5, read_timeout=20, retries={"max_attempts": 3, "mode": "standard"})
+    found: dict[str, str] = {}
+    v2 = session.client("elbv2", endpoint_url=url, config=quick)
+    names = {lb["LoadBalancerArn"]: lb["LoadBalancerName"] for lb in v2.describe_load_balancers()["LoadBalancers"]}
+    if names:
+        for described in v2.describe_tags(ResourceArns=list(names))["TagDescriptions"]:
+            found.update(_tagged(names[described["ResourceArn"]], described["Tags"]))
+    classic = session.client("elb", endpoint_url=url, config=quick)
+    plain = [lb["LoadBalancerName"] for lb in classic.describe_load_balancers()["LoadBalancerDescriptions"]]
+    if plain:
+        for entry in classic.describe_tags(LoadBalancerNames=plain)["TagDescriptions"]:
+            found.update(_tagged(entry["LoadBalancerName"], entry["Tags"]))
+    return found
+
+
+def _tagged(name: str, tags: Sequence[TagTypeDef]) -> dict[str, str]:
+    return next(({name: tag["Value"]} for tag in tags if tag["Key"] == ENDPOINT_TAG), {})
+
+
+def wait_until_it_answers(
+    target: Target,
+    seconds: float,
+    ask: Callable[[Target], str] | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> None:
+    """Waits for a 200 at `/`. Raises NoAnswer after `seconds`, with what came last."""
+    ask = ask or _ask
+    deadline = clock() + seconds
+    while (said := ask(target)) != "HTTP 200":
+        if clock() > deadline:
+            raise NoAnswer(f"http://{target}/ did not answer with 200 within {seconds:g} s; last: {said}")
+        sleep(_LOOK_AGAIN)
+
+
+def _ask(target: Target) -> str:
+    connection = http.client.HTTPConnection(target.host, target.port, timeout=5)
+    try:
+        connection.request("GET", "/", headers={"Connection": "close"})
+        return f"HTTP {connection.getresponse().status}"
+    except (OSError, http.client.HTTPException) as error:
+        return str(error) or type(error).__name__
+    finally:
+        connection.close()

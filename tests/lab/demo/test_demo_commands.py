@@ -1,0 +1,72 @@
+"""What a demo's options come to: the command lines of its processes, and refusals before any starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from deployer.lab.demo import commands
+from deployer.lab.demo.options import Balancer, DemoOptions, Sabotage
+from deployer.model.errors import ExitCode, UsageError
+from deployer.model.policy import Method
+
+
+@pytest.mark.parametrize("batch", ["0%", "-1", "101%", "abc", "", "25%,0", "1.5"])
+def test_a_batch_that_makes_no_sense_is_a_usage_error(batch: str) -> None:
+    with pytest.raises(UsageError) as refusal:
+        DemoOptions(batch=batch).check()
+    assert refusal.value.exit_code == ExitCode.USAGE
+    assert "--batch" in str(refusal.value)
+
+
+def test_an_unknown_strategy_is_a_usage_error_that_names_the_known_ones() -> None:
+    with pytest.raises(UsageError, match=r"'rollin'; known: .*rolling"):
+        DemoOptions(strategy="rollin").check()
+
+
+def test_a_zone_without_an_instance_is_a_usage_error() -> None:
+    with pytest.raises(UsageError, match="a zone would be empty"):
+        DemoOptions(instances=2, zones=3).check()
+
+
+@pytest.mark.parametrize("batch", [None, "25%", "1", "1,10%,50%", "100%"])
+def test_sensible_options_pass(batch: str | None) -> None:
+    DemoOptions(batch=batch).check()
+
+
+def test_the_rollout_is_what_a_user_could_type() -> None:
+    words = commands.rollout(DemoOptions(batch="25%", method=Method.IN_PLACE), None)
+    assert words[1:] == [
+        *("-m", "deployer", "rollout", "--strategy", "rolling", "--method", "in-place"),
+        *("--batch", "25%", "--output", "json"),
+    ]
+
+
+@pytest.mark.parametrize("sabotage", [Sabotage.NO_DRAIN, Sabotage.NO_QUIET])
+def test_only_a_sabotaged_drain_is_passed_on_to_the_rollout(sabotage: Sabotage) -> None:
+    assert sabotage.value in commands.rollout(DemoOptions(sabotage=sabotage), None)
+    bad = commands.rollout(DemoOptions(sabotage=Sabotage.BAD_RELEASE), Path("/sick"))
+    assert "--sabotage" not in bad
+    assert bad[bad.index("--bundle") + 1] == "/sick"
+
+
+def test_the_lab_is_asked_for_the_fleet_of_the_options() -> None:
+    words = commands.lab_up(DemoOptions(balancer=Balancer.NLB, instances=5, zones=2, deregistration_delay=120))
+    assert words[3:] == [
+        *("lab", "up", "--instances", "5", "--zones", "2", "--lb", "nlb"),
+        *("--deregistration-delay", "120"),
+    ]
+
+
+def test_the_callers_account_stays_outside_and_the_labs_exports_come_in() -> None:
+    outer = {"PATH": "/bin", "AWS_PROFILE": "production", "AWS_SESSION_TOKEN": "x", "DEPLOYER_BATCH": "1"}
+    inner = commands.environment(
+        "export AWS_ENDPOINT_URL=http://127.93.0.1:4566\n# a remark\nexport AWS_REGION='eu-west-1' A=b\n", outer
+    )
+    assert inner == {
+        "PATH": "/bin",
+        "AWS_ENDPOINT_URL": "http://127.93.0.1:4566",
+        "AWS_REGION": "eu-west-1",
+        "A": "b",
+    }
