@@ -96,6 +96,8 @@ class Observer:
             if ident in seen_now:
                 facts.last_seen = now
                 facts.instance = seen_now[ident]
+            elif facts.asked is Asked.TERMINATE:
+                facts.instance = None  # gone, as it was asked to
             elif facts.instance is not None and facts.instance.state.alive and self._may_lag(facts, now):
                 present[ident] = facts.instance
         return present

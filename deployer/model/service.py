@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from deployer.model.fleet import BalancerKind, InstanceState, TargetState
+from deployer.model.fleet import InstanceState, TargetState
 from deployer.model.observation import Observation, Seen, Slot
 from deployer.model.policy import Sabotage
 
@@ -89,15 +89,17 @@ def drain_missing(seen: Observation, instance: Seen) -> tuple[str, float | None]
     held = [ident for ident, t in instance.targets.items() if t.state not in (*_GONE, TargetState.DRAINING)]
     if held:
         return f"still registered with {', '.join(seen.balancer(ident).name for ident in held)}", None
-    if instance.detached_since is None or seen.policy.sabotage is Sabotage.NO_QUIET:
+    if seen.policy.sabotage is Sabotage.NO_QUIET:
+        return None
+    draining = any(t.state is TargetState.DRAINING for t in instance.targets.values())
+    if instance.detached_since is None and not draining:
         return None  # it never was in a balancer
     if instance.quiet_since is not None and seen.now - instance.quiet_since >= seen.policy.quiet:
         return None
-    return _still_busy(seen, instance)
+    return _still_busy(seen, instance, draining=draining)
 
 
-def _still_busy(seen: Observation, instance: Seen) -> tuple[str, float | None] | None:
-    draining = [ident for ident, t in instance.targets.items() if t.state is TargetState.DRAINING]
+def _still_busy(seen: Observation, instance: Seen, *, draining: bool) -> tuple[str, float | None] | None:
     delay = max((seen.balancer(ident).deregistration_delay for ident in instance.targets), default=0.0)
     since = instance.detached_since or seen.now
     if not draining:
@@ -128,7 +130,3 @@ def balancer_word(seen: Observation, instance: Seen) -> str:
     ]
     return ", ".join(words) or ("healthy" if instance.targets else "on no balancer")
 
-
-def keeps_clients(seen: Observation) -> bool:
-    """Whether clients' own connections reach the hosts (NLB, classic TCP), so that only the host can end them."""
-    return any(b.kind is BalancerKind.NLB for b in seen.balancers)
