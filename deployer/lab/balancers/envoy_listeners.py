@@ -1,0 +1,210 @@
+"""Envoy's listeners and routes, as the JSON documents it reads. Pure."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from deployer.lab.balancers.envoy_clusters import TYPE, JsonObject, file_source, seconds
+from deployer.lab.balancers.specs import Action, FixedResponse, Forward, ListenerSpec, Redirect, Rule
+
+LISTENER_TYPE = TYPE + "envoy.config.listener.v3.Listener"
+ROUTES_TYPE = TYPE + "envoy.config.route.v3.RouteConfiguration"
+HTTP_MANAGER = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+TCP_PROXY = "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy"
+ROUTER = "envoy.extensions.filters.http.router.v3.Router"
+NETWORK_IDLE_TIMEOUT = 350
+"""Seconds after which an NLB forgets a silent connection."""
+
+# Connection refused, reset or ended before the answer, and answers that are no HTTP: an ALB says
+# 502 where Envoy would say 503.
+BROKEN_TARGET = ["UF", "UC", "UR", "UPE"]
+PAGES = {
+    502: "502 Bad Gateway",
+    503: "503 Service Temporarily Unavailable",
+    504: "504 Gateway Time-out",
+}
+REDIRECT_CODES = {301: "MOVED_PERMANENTLY", 302: "FOUND"}
+
+
+def listener(spec: ListenerSpec, folder: Path) -> JsonObject:
+    """One listener: HTTP with routes in a file of their own, or plain TCP."""
+    network_filter = http_manager(spec, folder) if spec.http else tcp_proxy(spec)
+    return {
+        "name": spec.name,
+        "address": {"socket_address": {"address": spec.address, "port_value": spec.port}},
+        # With SO_REUSEPORT another process could take half of the connections unseen.
+        "enable_reuse_port": False,
+        "filter_chains": [{"filters": [network_filter]}],
+    }
+
+
+def http_manager(spec: ListenerSpec, folder: Path) -> JsonObject:
+    """The filter that speaks HTTP/1.1 (and HTTP/2 to those who begin with it), as an ALB does."""
+    config: JsonObject = {
+        "@type": TYPE + HTTP_MANAGER,
+        "stat_prefix": spec.name,
+        "rds": {
+            "config_source": file_source(routes_file(folder, spec.name)),
+            "route_config_name": spec.name,
+        },
+        "http_filters": [
+            {
+                "name": "envoy.filters.http.router",
+                "typed_config": {"@type": TYPE + ROUTER, "suppress_envoy_headers": True},
+            }
+        ],
+        # Adds the client's address to X-Forwarded-For.
+        "use_remote_address": True,
+        "generate_request_id": False,
+        "server_name": "awselb/2.0",
+        "server_header_transformation": "APPEND_IF_ABSENT",
+        "http_protocol_options": {"accept_http_10": True},
+        "stream_idle_timeout": seconds(spec.idle_timeout),
+        "common_http_protocol_options": {"idle_timeout": seconds(spec.idle_timeout)},
+        "upgrade_configs": [{"upgrade_type": "websocket"}],
+        "local_reply_config": local_replies(),
+    }
+    return {"name": "envoy.filters.network.http_connection_manager", "typed_config": config}
+
+
+def local_replies() -> JsonObject:
+    """The answers that the balancer gives itself, with an Elastic Load Balancer's codes and pages."""
+    broken = {"response_flag_filter": {"flags": BROKEN_TARGET}}
+    slow_connect = {
+        "and_filter": {
+            "filters": [
+                {"response_flag_filter": {"flags": ["UF"]}},
+                {"duration_filter": {"comparison": _at_least("lab.connect_timeout_ms", 9_900)}},
+            ]
+        }
+    }
+    exact = [(status, {"status_code_filter": {"comparison": _equals(status)}}) for status in (503, 504)]
+    mappers = [(504, slow_connect), (502, broken), *exact]
+    return {
+        "mappers": [
+            {"filter": condition, "status_code": status, "body_format_override": _page(status)}
+            for status, condition in mappers
+        ]
+    }
+
+
+def _at_least(key: str, value: int) -> JsonObject:
+    return {"op": "GE", "value": {"default_value": value, "runtime_key": key}}
+
+
+def _equals(value: int) -> JsonObject:
+    return {"op": "EQ", "value": {"default_value": value, "runtime_key": f"lab.status_{value}"}}
+
+
+def _page(status: int) -> JsonObject:
+    title = PAGES[status]
+    html = (
+        f"<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n"
+        f"<center><h1>{title}</h1></center>\r\n</body>\r\n</html>\r\n"
+    )
+    return {"text_format_source": {"inline_string": html}, "content_type": "text/html"}
+
+
+def routes(spec: ListenerSpec) -> JsonObject:
+    """The rules of an HTTP listener, in order."""
+    return {
+        "name": spec.name,
+        "virtual_hosts": [
+            {
+                "name": "all",
+                "domains": ["*"],
+                "routes": [route for rule in spec.rules for route in _routes(rule, spec)],
+            }
+        ],
+        "request_headers_to_add": [
+            {
+                "header": {"key": "X-Forwarded-Port", "value": str(spec.public_port)},
+                "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+            }
+        ],
+        "request_headers_to_remove": ["x-envoy-internal"],
+    }
+
+
+def routes_file(folder: Path, name: str) -> Path:
+    """The file with a listener's routes."""
+    return folder / f"rds-{name}.json"
+
+
+def _routes(rule: Rule, spec: ListenerSpec) -> list[JsonObject]:
+    """One route per path pattern: Envoy's route has a single path, ELBv2's condition a list."""
+    action = _action(rule.action, spec.idle_timeout)
+    headers = _header_matches(rule)
+    paths: list[JsonObject] = [{"prefix": "/"}]
+    if rule.paths:
+        paths = [{"safe_regex": {"regex": wildcard(path)}} for path in rule.paths]
+    return [{"match": {**path, "headers": headers}, **action} for path in paths]
+
+
+def _header_matches(rule: Rule) -> list[JsonObject]:
+    matches = [(name, wildcard(*values, any_case=True)) for name, values in rule.headers]
+    if rule.hosts:
+        # A host-header condition does not look at the port.
+        matches.append((":authority", wildcard(*rule.hosts, any_case=True) + "(:[0-9]+)?"))
+    if rule.methods:
+        matches.append((":method", wildcard(*rule.methods)))
+    return [{"name": name, "string_match": {"safe_regex": {"regex": regex}}} for name, regex in matches]
+
+
+def wildcard(*patterns: str, any_case: bool = False) -> str:
+    """A regular expression for ELBv2's wildcards: `*` is any text, `?` any one character."""
+    alternatives = "|".join(re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".") for pattern in patterns)
+    return f"{'(?i)' if any_case else ''}({alternatives})"
+
+
+def _action(action: Action, idle_timeout: float) -> JsonObject:
+    match action:
+        case Forward(clusters):
+            return {"route": _forward(clusters, idle_timeout)}
+        case FixedResponse(status, content_type, body):
+            return {
+                "direct_response": {"status": status, "body": {"inline_string": body}},
+                "response_headers_to_add": [{"header": {"key": "Content-Type", "value": content_type}}],
+            }
+        case Redirect():
+            return {"redirect": _redirect(action)}
+
+
+def _forward(clusters: tuple[tuple[str, int], ...], idle_timeout: float) -> JsonObject:
+    target: JsonObject = {"cluster": clusters[0][0]}
+    if len(clusters) > 1 and any(weight for _, weight in clusters):
+        target = {"weighted_clusters": _weighted(clusters)}
+    # No limit on the whole answer; silence for the idle timeout is answered with 504.
+    return {**target, "timeout": "0s", "idle_timeout": seconds(idle_timeout)}
+
+
+def _weighted(clusters: tuple[tuple[str, int], ...]) -> JsonObject:
+    return {"clusters": [{"name": name, "weight": weight} for name, weight in clusters]}
+
+
+def _redirect(action: Redirect) -> JsonObject:
+    parts = {
+        "response_code": REDIRECT_CODES[action.status],
+        "scheme_redirect": action.protocol,
+        "host_redirect": action.host,
+        "port_redirect": action.port,
+        "path_redirect": action.path,
+    }
+    return {key: value for key, value in parts.items() if value is not None}
+
+
+def tcp_proxy(spec: ListenerSpec) -> JsonObject:
+    """The filter that passes connections: each stays with its target until one side closes it."""
+    clusters = next(rule.action.clusters for rule in spec.rules if isinstance(rule.action, Forward))
+    target: JsonObject = {"cluster": clusters[0][0]}
+    if len(clusters) > 1:
+        # A TCP proxy refuses a weight of zero.
+        target = {"weighted_clusters": _weighted(tuple(entry for entry in clusters if entry[1]))}
+    config = {
+        "@type": TYPE + TCP_PROXY,
+        "stat_prefix": spec.name,
+        "idle_timeout": seconds(spec.idle_timeout),
+        **target,
+    }
+    return {"name": "envoy.filters.network.tcp_proxy", "typed_config": config}

@@ -1,0 +1,269 @@
+"""A lab of balancers alone: moto's server, a directory of pretended instances, small applications."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import socket
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from deployer.lab.balancers import Balancers, install
+from deployer.lab.balancers.addresses import bound_port
+from deployer.lab.context import Directory, InstanceFacts, LabContext, LabSettings, Power
+from tests.lab.balancers.backends import PORT, Application, Applications
+
+REGION = "eu-west-1"
+_ports = itertools.count(20)
+
+
+class FakeInstances:
+    """An instance directory that a test writes."""
+
+    def __init__(self) -> None:
+        self._facts: dict[str, InstanceFacts] = {}
+        self._listeners: list[Callable[[InstanceFacts], None]] = []
+
+    def put(self, facts: InstanceFacts) -> None:
+        self._facts[facts.id] = facts
+        for listener in self._listeners:
+            listener(facts)
+
+    def power(self, instance_id: str, power: Power) -> None:
+        self.put(replace(self._facts[instance_id], power=power))
+
+    def get(self, instance_id: str) -> InstanceFacts | None:
+        return self._facts.get(instance_id)
+
+    def all(self) -> Sequence[InstanceFacts]:
+        return list(self._facts.values())
+
+    def subscribe(self, listener: Callable[[InstanceFacts], None]) -> None:
+        self._listeners.append(listener)
+
+
+@dataclass
+class Instance:
+    """A pretended instance with a real application."""
+
+    id: str
+    application: Application
+
+
+@dataclass
+class Lab:
+    """What a test has to work with."""
+
+    balancers: Balancers
+    directory: FakeInstances
+    applications: Applications
+    network: str
+    vpc: str
+    subnets: list[str]
+    elbv2: Any
+    elb: Any
+    endpoint_url: str
+    instances: list[Instance] = field(default_factory=list)
+    _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    def instance(self, zone: str = "a", ports: Sequence[int] = (PORT,)) -> Instance:
+        """A running instance whose application answers at once."""
+        number = next(self._numbers)
+        address = f"{self.network}.{ord(zone) - ord('a') + 1}.{number}"
+        name = f"i-{number:017x}"
+        applications = [self.applications.start(name, address, port) for port in ports]
+        self.directory.put(
+            InstanceFacts(name, Power.RUNNING, address, REGION + zone, self.vpc, "subnet", {})
+        )
+        instance = Instance(name, applications[0])
+        self.instances.append(instance)
+        return instance
+
+    def group(self, name: str, **settings: Any) -> str:
+        """A target group that is checked each second and drains for 4; returns its ARN."""
+        wanted = {
+            "Protocol": "HTTP",
+            "Port": PORT,
+            "VpcId": self.vpc,
+            "HealthCheckPath": "/healthz",
+            "HealthCheckIntervalSeconds": 5,
+            "HealthCheckTimeoutSeconds": 2,
+            "HealthyThresholdCount": 2,
+            "UnhealthyThresholdCount": 2,
+            **settings,
+        }
+        if wanted["Protocol"] == "TCP" and wanted.get("HealthCheckProtocol", "TCP") == "TCP":
+            del wanted["HealthCheckPath"]
+        arn: str = self.elbv2.create_target_group(Name=name, **wanted)["TargetGroups"][0]["TargetGroupArn"]
+        self.attributes(arn, **{"deregistration_delay.timeout_seconds": "4"})
+        return arn
+
+    def attributes(self, group: str, **values: str) -> None:
+        attributes = [{"Key": key, "Value": value} for key, value in values.items()]
+        self.elbv2.modify_target_group_attributes(TargetGroupArn=group, Attributes=attributes)
+
+    def balancer(self, name: str, kind: str = "application", zones: int = 2) -> dict[str, Any]:
+        made = self.elbv2.create_load_balancer(Name=name, Type=kind, Subnets=self.subnets[:zones])
+        balancer: dict[str, Any] = made["LoadBalancers"][0]
+        return balancer
+
+    def listener(self, balancer: str, group: str, protocol: str = "HTTP", port: int = 80) -> str:
+        action = {"Type": "forward", "TargetGroupArn": group}
+        made = self.elbv2.create_listener(
+            LoadBalancerArn=balancer, Protocol=protocol, Port=port, DefaultActions=[action]
+        )
+        arn: str = made["Listeners"][0]["ListenerArn"]
+        return arn
+
+    def front(self, name: str, group: str, kind: str = "application", protocol: str = "HTTP") -> str:
+        """A balancer with a listener in front of `group`; returns the URL of its real endpoint."""
+        balancer = self.balancer(name, kind)
+        self.listener(balancer["LoadBalancerArn"], group, protocol)
+        url = f"http://{balancer['DNSName']}:{bound_port(80)}"
+        wait_until(lambda: answers(url) or None)
+        return url
+
+    def register(self, group: str, *instances: Instance, port: int | None = None) -> None:
+        self.elbv2.register_targets(TargetGroupArn=group, Targets=_targets(instances, port))
+
+    def deregister(self, group: str, *instances: Instance, port: int | None = None) -> None:
+        self.elbv2.deregister_targets(TargetGroupArn=group, Targets=_targets(instances, port))
+
+    def health(self, group: str, *instances: Instance, port: int | None = None) -> list[dict[str, Any]]:
+        asked = {"Targets": _targets(instances, port)} if instances else {}
+        answer = self.elbv2.describe_target_health(TargetGroupArn=group, **asked)
+        found: list[dict[str, Any]] = answer["TargetHealthDescriptions"]
+        return found
+
+    def states(self, group: str) -> list[str]:
+        return sorted(entry["TargetHealth"]["State"] for entry in self.health(group))
+
+    def in_service(self, group: str, *instances: Instance) -> None:
+        """Registers and waits until all are healthy."""
+        self.register(group, *instances)
+        wait_until(lambda: set(self.states(group)) == {"healthy"})
+
+
+def _targets(instances: Sequence[Instance], port: int | None) -> list[dict[str, Any]]:
+    override = {} if port is None else {"Port": port}
+    return [{"Id": instance.id, **override} for instance in instances]
+
+
+def wait_until(true: Callable[[], Any], seconds: float = 30.0) -> Any:
+    """The first true value of a condition; fails after a generous time."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if value := true():
+            return value
+        time.sleep(0.05)
+    pytest.fail(f"did not come true within {seconds:g} s: {true}")
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    served_by: str
+    body: str
+
+
+def get(url: str, timeout: float = 20.0, headers: dict[str, str] | None = None) -> Answer:
+    """One request on a connection of its own."""
+    request = urllib.request.Request(url, headers=headers or {})
+    try:
+        with urllib.request.urlopen(request, timeout=timeout) as answer:
+            return Answer(answer.status, answer.headers.get("X-Served-By", ""), answer.read().decode())
+    except urllib.error.HTTPError as error:
+        return Answer(error.code, "", error.read().decode())
+
+
+def answers(url: str) -> bool:
+    """Whether something accepts connections there."""
+    host, _, port = url.removeprefix("http://").partition(":")
+    with socket.socket() as probe:
+        probe.settimeout(2)
+        return probe.connect_ex((host, int(port))) == 0
+
+
+def in_background(work: Callable[[], Any]) -> Callable[[], Any]:
+    """Runs `work` in a thread; the result is a function that waits for its value."""
+    values: list[Any] = []
+    thread = threading.Thread(target=lambda: values.append(work()), daemon=True)
+    thread.start()
+
+    def result() -> Any:
+        thread.join(timeout=60)
+        return values[0]
+
+    return result
+
+
+def free_network() -> str:
+    """A /16 of the loopback network that this test process has to itself."""
+    return f"127.{100 + os.getpid() % 100}"
+
+
+@pytest.fixture(scope="session")
+def lab_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
+    from moto.server import ThreadedMotoServer
+
+    home: Path = tmp_path_factory.mktemp("lab")
+    network = free_network()
+    directory = FakeInstances()
+    settings = LabSettings(region=REGION, balancer_lag=1.0, registration=0.3, health_scale=0.2)
+    context = LabContext(Directory(home), settings, network, machines=None, instances=directory)  # type: ignore[arg-type]
+    balancers = install(context)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    url = f"http://{host}:{port}"
+
+    def client(service: str) -> Any:
+        return boto3.client(
+            service,
+            region_name=REGION,
+            endpoint_url=url,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )
+
+    ec2 = client("ec2")
+    vpc = ec2.create_vpc(CidrBlock=f"{network}.0.0/16")["Vpc"]["VpcId"]
+    subnets = [
+        ec2.create_subnet(VpcId=vpc, CidrBlock=f"{network}.{index + 1}.0/24", AvailabilityZone=REGION + zone)[
+            "Subnet"
+        ]["SubnetId"]
+        for index, zone in enumerate("abc")
+    ]
+    applications = Applications()
+    lab = Lab(
+        balancers, directory, applications, network, vpc, subnets, client("elbv2"), client("elb"), url
+    )
+    yield lab
+    server.stop()
+    balancers.stop()
+    applications.stop()
+
+
+@pytest.fixture
+def lab(lab_process: Lab) -> Iterator[Lab]:
+    """The lab with nothing left of earlier tests' balancers when this one is over."""
+    yield lab_process
+    for balancer in lab_process.elbv2.describe_load_balancers()["LoadBalancers"]:
+        lab_process.elbv2.delete_load_balancer(LoadBalancerArn=balancer["LoadBalancerArn"])
+    for group in lab_process.elbv2.describe_target_groups()["TargetGroups"]:
+        lab_process.elbv2.delete_target_group(TargetGroupArn=group["TargetGroupArn"])
+    for classic in lab_process.elb.describe_load_balancers()["LoadBalancerDescriptions"]:
+        lab_process.elb.delete_load_balancer(LoadBalancerName=classic["LoadBalancerName"])
+    for instance in lab_process.instances:
+        lab_process.applications.kill(instance.application)
+    lab_process.instances.clear()
