@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 
 from deployer.config.positions import Path as KeyPath
@@ -46,17 +45,6 @@ def dotted(key: KeyPath) -> str:
         else:
             text += ("." if text else "") + part
     return text
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`; did you mean "batch"?`, or the list of what is known when nothing is near."""
-    names = sorted(known)
-    near = get_close_matches(word.lower().replace("-", "_"), names, n=1) or get_close_matches(
-        word.lower(), names, n=1
-    )
-    if near:
-        return f'; did you mean "{near[0]}"?'
-    return "; known: " + ", ".join(names)
 
 
 def find_file(named: Path | None, folder: Path) -> Path:

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
 from deployer.config.durations import parse_duration
+from deployer.config.nearest import did_you_mean
 from deployer.model.capacity import Amount
 from deployer.model.errors import UsageError
 
@@ -187,6 +189,32 @@ class Choice(Generic[E]):
     def parse(self, text: str) -> E:
         """See `Kind`."""
         return self.read(text.strip())
+
+
+def installed(group: str) -> Callable[[], Iterable[str]]:
+    """The names that installed packages give in an entry-point group, looked up when they are needed."""
+    return lambda: {entry.name for entry in entry_points(group=group)}
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """The name of a plugin; `names` are those that there are."""
+
+    names: Callable[[], Iterable[str]]
+    expected: str = "the name of a plugin"
+
+    def read(self, value: object) -> str:
+        """See `Kind`."""
+        if not isinstance(value, str):
+            raise Unfit
+        known = sorted(self.names())
+        if value not in known:
+            guess = did_you_mean(value, known)
+            listed = "" if guess.startswith("; known") else f" Known: {', '.join(known)}"
+            raise Unfit(f"is {value!a}, which is not installed{guess}{listed}")
+        return value
+
+    parse = read
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from typing import Any, TypeVar
 
-from deployer.config.document import Document, did_you_mean
+from deployer.config.document import Document
 from deployer.config.hooks import HookSettings
 from deployer.config.kinds import Unfit
+from deployer.config.nearest import did_you_mean
 from deployer.config.positions import Path as KeyPath
 from deployer.config.setting import Setting, sections_of, settings_of
 from deployer.config.settings import AwsSettings, FindSettings, FleetSettings, StateSettings

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from deployer.config.kinds import Choice, Command, Count, Duration, Flag, Share, Shares, Table
-from deployer.config.setting import NAME, section, setting, settings_of
+from deployer.config.kinds import Choice, Command, Count, Duration, Flag, Plugin, Share, Shares, Table, installed
+from deployer.config.setting import section, setting, settings_of
 from deployer.model.capacity import Amount
 from deployer.model.policy import Deadlines, Keep, Method, OnFailure, Policy, Sabotage
 
@@ -43,7 +43,10 @@ class DeadlineSettings:
 class RolloutSettings:
     """How a release is rolled out."""
 
-    strategy: str = field(default="rolling", metadata=setting(NAME, "Which instances, when, how many."))
+    strategy: str = field(
+        default="rolling",
+        metadata=setting(Plugin(installed("deployer.strategies")), "Which instances, when, how many at once."),
+    )
     batch: tuple[Amount, ...] = field(
         default=(Amount(25, percent=True),),
         metadata=setting(
@@ -65,7 +68,8 @@ class RolloutSettings:
         default=None,
         metadata=setting(
             Share(),
-            "How many extra instances may exist (also `--max-surge`); one batch for relaunch when left out.",
+            "How many extra instances may exist; one batch for relaunch when left out.",
+            alias="--max-surge",
         ),
     )
     steps: tuple[Amount, ...] = field(
@@ -103,7 +107,7 @@ class RolloutSettings:
     progress_deadline: float = field(
         default=Deadlines.progress,
         metadata=setting(
-            Duration(), "Longest time in which no instance completes (also `--timeout`); then it stops."
+            Duration(), "Longest time in which no instance completes; then it stops.", alias="--timeout"
         ),
     )
     settings: Mapping[str, object] = field(

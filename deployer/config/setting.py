@@ -17,15 +17,19 @@ NAME = Text(expected="letters, digits, '.', '_' and '-', at most 64", pattern=r"
 
 @dataclass(frozen=True)
 class Setting:
-    """How one field is read (`kind`) and what it means (`doc`, one sentence for the reference and `--help`)."""
+    """How one field is read (`kind`) and what it means (`doc`, one sentence for the reference and `--help`).
+
+    `alias` is a further name of its option.
+    """
 
     kind: Kind[object]
     doc: str
+    alias: str = ""
 
 
-def setting(kind: Kind[object], doc: str) -> Mapping[str, Any]:
+def setting(kind: Kind[object], doc: str, alias: str = "") -> Mapping[str, Any]:
     """Metadata of a field that the file may set."""
-    return MappingProxyType({"setting": Setting(kind, doc)})
+    return MappingProxyType({"setting": Setting(kind, doc, alias)})
 
 
 def section(of: type) -> Mapping[str, Any]:

@@ -57,7 +57,7 @@ class HealthSettings:
 class ReleaseSettings:
     """What should run."""
 
-    name: str | None = field(default=None, metadata=setting(NAME, "The release to roll out (`--release`)."))
+    name: str | None = field(default=None, metadata=setting(NAME, "The release to roll out."))
     bundle: str | None = field(
         default=None,
         metadata=setting(
@@ -69,7 +69,7 @@ class ReleaseSettings:
         default=None,
         metadata=setting(
             Text('an image id such as "ami-0abc"', r"ami-[0-9a-z]+"),
-            "A finished image (`--image`): nothing is baked.",
+            "A finished image: nothing is baked.",
         ),
     )
 

@@ -1,0 +1,122 @@
+"""The `deployer` command: a table of commands, imported when used, and the one place that turns errors into codes.
+
+`deployer --help` imports click and nothing else of weight.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NamedTuple
+
+import click
+
+from deployer import __version__
+from deployer.model.errors import DeployerError, ExitCode
+
+
+class Entry(NamedTuple):
+    """Where a command is, as `module:attribute`, and its line in `deployer --help`."""
+
+    target: str
+    help: str
+
+
+COMMANDS = {
+    "rollout": Entry("deployer.cli.rollout:rollout", "Roll a release out on a fleet."),
+    "plan": Entry("deployer.cli.plan:plan", "Show what a rollout would do; changes nothing."),
+    "status": Entry("deployer.cli.status:status", "Show a fleet as it is now."),
+    "bake": Entry("deployer.cli.bake:bake", "Make a release's image without rolling it out."),
+    "init": Entry("deployer.cli.init:init", "Write a commented deployer.toml."),
+    "appspec": Entry("deployer.cli.appspec:appspec", "Check AppSpec files."),
+    "lab": Entry("deployer.cli.lab:lab", "Run a miniature AWS on this machine."),
+    "demo": Entry("deployer.cli.demo:demo", "Show a rollout under load in a lab of its own."),
+    "completion": Entry("deployer.cli.completion:completion", "Print a shell's completion script."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """The commands, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        """Imports a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name].target.partition(":")
+        command = getattr(import_module(module), attribute)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{COMMANDS[cmd_name].target} is no click command")
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Finds the command of a line; an unknown one gets the name it may have meant."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from deployer.config.nearest import did_you_mean
+
+            raise click.UsageError(f"there is no command {args[0]!r}{did_you_mean(args[0], COMMANDS)}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
+        """Writes the table of commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="deployer", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Roll new releases onto EC2 instances behind load balancers, with zero downtime."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a command line and returns its exit code (see `ExitCode`); errors become one sentence on stderr."""
+    try:
+        code = cli.main(args=None if argv is None else list(argv), prog_name="deployer", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return int(ExitCode.USAGE)
+    except click.ClickException as error:
+        return _fail(error.format_message(), ExitCode.USAGE, _hint(error))
+    except DeployerError as error:
+        return _fail(str(error), error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        return _fail("interrupted", ExitCode.INTERRUPTED)
+    except Exception as error:  # noqa: BLE001 - the last resort: whatever it is, the user gets a sentence
+        return _unexpected(error)
+    return int(code) if isinstance(code, int) else int(ExitCode.DONE)
+
+
+def _hint(error: click.ClickException) -> str:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    return f"; see `{context.command_path} --help`" if context is not None else ""
+
+
+def _fail(text: str, code: ExitCode, hint: str = "") -> int:
+    from deployer.cli.crash import printable
+
+    click.echo(f"error: {printable(text.rstrip('.') if hint else text)}{hint}", err=True)
+    return int(code)
+
+
+def _unexpected(error: Exception) -> int:
+    if os.environ.get("DEPLOYER_DEBUG"):
+        raise error
+    from deployer.cli.crash import keep_details
+
+    kept = keep_details(error, os.environ)
+    where = f"the details are in {kept}" if kept else "DEPLOYER_DEBUG=1 shows the details"
+    return _fail(
+        f"unexpected {type(error).__name__}: {error}; {where}. See `deployer status`", ExitCode.NEEDS_A_HAND
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,84 @@
+"""Options that commands share. Those of a rollout are made from its settings, so neither can lack the other's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from deployer.config.kinds import Choice, Count, Duration, Flag, Kind, Plugin, Share, Shares, Table
+from deployer.config.rollout import RolloutSettings
+from deployer.config.setting import settings_of
+from deployer.config.settings import ReleaseSettings
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def fleet_options(command: F) -> F:
+    """Which fleet, which account, and how to show it."""
+    for option in reversed(
+        (
+            click.option("--fleet", metavar="NAME", help="The fleet; needed where the settings have several."),
+            click.option("--config", metavar="FILE", help="Settings file instead of deployer.toml."),
+            click.option("--profile", metavar="NAME", help="AWS profile."),
+            click.option("--region", metavar="NAME", help="AWS region."),
+            click.option(
+                "--output", type=click.Choice(["text", "json"]), help="json: one document on standard output."
+            ),
+            click.option(
+                "--log-format", type=click.Choice(["text", "json"]), help="Log lines instead of the tree."
+            ),
+            click.option("--no-color", is_flag=True, default=None, help="No colours (also NO_COLOR)."),
+            click.option("-v", "--verbose", is_flag=True, default=None, help="Tell of every look."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def release_options(command: F) -> F:
+    """What to roll out."""
+    settings = settings_of(ReleaseSettings)
+    for option in reversed(
+        (
+            click.option("--release", metavar="NAME", help=settings["name"].doc),
+            click.option("--bundle", metavar="PLACE", help=settings["bundle"].doc),
+            click.option("--image", metavar="AMI", help=settings["image"].doc),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def rollout_options(command: F) -> F:
+    """How to roll out: one option for each setting of `[fleet.NAME.rollout]`."""
+    for name, setting in reversed(settings_of(RolloutSettings).items()):
+        if isinstance(setting.kind, Table):
+            continue
+        option = "--" + name.replace("_", "-")
+        names = [option, *([setting.alias] if setting.alias else []), name]
+        if isinstance(setting.kind, Flag):
+            names[0] = f"{option}/--no-{option.removeprefix('--')}"
+            command = click.option(*names, default=None, help=setting.doc)(command)
+        else:
+            command = click.option(*names, metavar=_metavar(setting.kind), help=setting.doc)(command)
+    return command
+
+
+def _metavar(kind: Kind[object]) -> str:
+    match kind:
+        case Choice(of=choices):
+            return "|".join(str(member.value) for member in choices)
+        case Share():
+            return "N|N%"
+        case Shares():
+            return "N|N%[,…]"
+        case Duration():
+            return "TIME"
+        case Count():
+            return "N"
+        case Plugin():
+            return "NAME"
+        case _:
+            return "TEXT"
