@@ -125,6 +125,14 @@ class MachineRoom(Protocol):
         """Everything written to the console so far, user data and services included."""
         ...
 
+    def is_up(self, instance_id: str) -> bool:
+        """Whether the machine runs."""
+        ...
+
+    def subscribe(self, listener: Callable[[str], None]) -> None:
+        """Calls `listener` with the id of each machine that went down by itself, from some thread."""
+        ...
+
 
 @dataclass(frozen=True)
 class InstanceFacts:

@@ -28,7 +28,7 @@ from deployer.lab.ec2.errors import ApiError
 from deployer.lab.ec2.service import Ec2
 from deployer.lab.ec2.wire import ShapeWriters, answer, error_answer, new_request_id
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 Response = tuple[int, dict[str, str], str]
 
@@ -46,7 +46,7 @@ ACTIONS: Mapping[str, Action] = {
 }
 """Every EC2 action that the lab answers itself, by its name in the API."""
 
-_moto_call_action: Callable[[EC2Response], Response] = EC2Response.call_action
+_moto_call_action: Callable[[EC2Response], Any] = EC2Response.call_action
 
 
 class Door:
@@ -71,7 +71,7 @@ class Door:
         except ServiceException as problem:
             return 400, headers, error_answer(problem.code, problem.message, request_id)
         except Exception as problem:
-            _log.exception("the lab's EC2 service failed in %s", name)
+            logger.exception("the lab's EC2 service failed in %s", name)
             message = f"The lab failed in {name}: {type(problem).__name__}: {problem}"
             return 500, headers, error_answer("InternalError", message, request_id)
 
@@ -86,10 +86,10 @@ def install_actions(ec2: Ec2) -> None:
     """Puts the door in front of moto's: moto's `call_action` answers what `ACTIONS` does not name."""
     door = Door(ec2)
 
-    def call_action(self: EC2Response) -> Response:
+    def call_action(self: EC2Response) -> Any:
         name = self._get_action()
         if name not in ACTIONS:
             return _moto_call_action(self)
         return door.answer(name, self.current_account, self.region, self.params)
 
-    EC2Response.call_action = call_action
+    EC2Response.call_action = call_action  # type: ignore[method-assign, assignment]

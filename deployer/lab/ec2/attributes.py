@@ -104,7 +104,7 @@ _ATTRIBUTES: Mapping[str, tuple[str, Callable[[Instance], Any]]] = {
     "disableApiStop": ("DisableApiStop", lambda i: {"Value": i.stop_protected}),
     "ebsOptimized": ("EbsOptimized", lambda i: {"Value": i.ebs_optimized}),
     "enaSupport": ("EnaSupport", lambda i: {"Value": i.ena}),
-    "sourceDestCheck": ("SourceDestCheck", lambda i: {"Value": True}),
+    "sourceDestCheck": ("SourceDestCheck", lambda _: {"Value": True}),
     "rootDeviceName": ("RootDeviceName", lambda i: {"Value": i.root_device}),
     "groupSet": ("Groups", lambda i: [{"GroupId": g.id, "GroupName": g.name} for g in i.groups]),
     "userData": (

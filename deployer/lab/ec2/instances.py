@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
@@ -167,13 +166,13 @@ def _moment(moment: datetime) -> str:
 
 
 FIELDS: Mapping[str, Field[Instance]] = {
-    "affinity": lambda i: None,
+    "affinity": lambda _: None,
     "architecture": lambda i: i.architecture,
     "availability-zone": lambda i: i.zone,
     "block-device-mapping.device-name": lambda i: [a.device for a in i.attachments],
     "block-device-mapping.volume-id": lambda i: [a.volume_id for a in i.attachments],
     "client-token": lambda i: i.client_token or None,
-    "hypervisor": lambda i: "xen",
+    "hypervisor": lambda _: "xen",
     "iam-instance-profile.arn": lambda i: i.profile.arn if i.profile else None,
     "iam-instance-profile.id": lambda i: i.profile.id if i.profile else None,
     "image-id": lambda i: i.image_id,
@@ -188,15 +187,15 @@ FIELDS: Mapping[str, Field[Instance]] = {
     "launch-time": lambda i: _moment(i.launched),
     "network-interface.subnet-id": lambda i: i.subnet,
     "network-interface.vpc-id": lambda i: i.vpc,
-    "owner-id": lambda i: None,
+    "owner-id": lambda _: None,
     "platform-details": lambda i: i.platform_details,
     "private-dns-name": lambda i: f"ip-{i.address.replace('.', '-')}.{i.zone[:-1]}.compute.internal",
     "private-ip-address": lambda i: i.address,
     "reservation-id": lambda i: i.reservation_id,
     "root-device-name": lambda i: i.root_device,
-    "root-device-type": lambda i: "ebs",
+    "root-device-type": lambda _: "ebs",
     "subnet-id": lambda i: i.subnet,
-    "tenancy": lambda i: "default",
+    "tenancy": lambda _: "default",
     "virtualization-type": lambda i: i.virtualization,
     "vpc-id": lambda i: i.vpc,
 }
@@ -225,11 +224,13 @@ def describe_instances(call: Call) -> Answer:
 def _check(call: Call, instance: Instance) -> str:
     if instance.power is not Power.RUNNING or instance.started is None:
         return "not-applicable"
-    return "initializing" if call.store.clock() - instance.started < CHECK_SECONDS else "ok"
+    if call.store.clock() - instance.started < CHECK_SECONDS:
+        return "initializing"
+    return "ok" if call.ec2.machines.is_up(instance.id) else "impaired"
 
 
 def _summary(status: str) -> Mapping[str, Any]:
-    detail = {"ok": "passed", "initializing": "initializing"}.get(status)
+    detail = {"ok": "passed", "initializing": "initializing", "impaired": "failed"}.get(status)
     return {
         "Status": status,
         "Details": [{"Name": "reachability", "Status": detail}] if detail else None,

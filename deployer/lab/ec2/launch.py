@@ -44,7 +44,6 @@ class Plan:
     disks: tuple[DiskMapping, ...]
     groups: tuple[Group, ...]
     profile: Profile | None
-    public_key: str | None
     count: int
 
 
@@ -93,6 +92,7 @@ def _repeated(store: Store, wanted: LaunchRequest) -> Sequence[Instance] | None:
 
 def _plan(call: Call, wanted: LaunchRequest) -> Plan:
     image = launchable(call.store, wanted.image_id)
+    network.require_key_pair(call.moto, wanted.key_name)
     network.require_type_runs(wanted.instance_type, image)
     place = _place(call, wanted)
     count = call.ec2.capacity.room(call.store.instances.values(), place.zone, wanted.instance_type, wanted.most)
@@ -108,7 +108,6 @@ def _plan(call: Call, wanted: LaunchRequest) -> Plan:
         disks=_disks(call, image, wanted.disks),
         groups=network.groups(call.moto, place, wanted.group_ids, wanted.group_names),
         profile=network.profile(call.account, wanted.profile_name, wanted.profile_arn),
-        public_key=network.public_key(call.moto, wanted.key_name),
         count=count,
     )
 
@@ -241,7 +240,6 @@ def _make(call: Call, wanted: LaunchRequest, plan: Plan, reservation: str, index
         platform_details=image.platform_details,
         usage_operation=image.usage_operation,
         key_name=wanted.key_name,
-        public_key=plan.public_key,
         user_data=wanted.user_data,
         client_token=wanted.client_token,
         tags=dict(wanted.tags),

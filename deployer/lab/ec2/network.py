@@ -62,14 +62,10 @@ def groups(moto: Any, place: Place, ids: Sequence[str], names: Sequence[str]) ->
     return tuple(found)
 
 
-def public_key(moto: Any, name: str | None) -> str | None:
-    """The public key of a key pair, in OpenSSH form. Raises InvalidKeyPair.NotFound."""
-    if name is None:
-        return None
-    pair = moto.key_pairs.get(name)
-    if pair is None:
+def require_key_pair(moto: Any, name: str | None) -> None:
+    """Raises InvalidKeyPair.NotFound when there is no key pair of this name."""
+    if name is not None and name not in moto.key_pairs:
         raise ApiError("InvalidKeyPair.NotFound", f"The key pair '{name}' does not exist")
-    return str(pair.public_key).strip()
 
 
 def profile(account: str, name: str | None, arn: str | None) -> Profile | None:
@@ -78,7 +74,7 @@ def profile(account: str, name: str | None, arn: str | None) -> Profile | None:
         return None
     iam = iam_backends[account]["aws"]
     try:
-        found = iam.get_instance_profile(name) if name else iam.get_instance_profile_by_arn(arn)
+        found = iam.get_instance_profile(name) if name else iam.get_instance_profile_by_arn(arn or "")
     except ServiceException:
         found = None
     if found is None:

@@ -18,9 +18,12 @@ from deployer.lab.ec2.records import Instance, Reason
 from deployer.lab.ec2.scheduler import Scheduler
 from deployer.lab.ec2.store import Store
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _USER = Reason("Client.UserInitiatedShutdown", "Client.UserInitiatedShutdown: User initiated shutdown")
+_OWN_DOING = Reason(
+    "Client.InstanceInitiatedShutdown", "Client.InstanceInitiatedShutdown: Instance initiated shutdown"
+)
 _BROKEN = Reason("Server.InternalError", "Server.InternalError: Internal error on launch")
 
 
@@ -57,7 +60,7 @@ class PowerControl:
                     for attachment in instance.attachments:
                         self._blocks.fill(self._store, attachment.volume_id)
                 except Exception:
-                    _log.exception("the disks of %s could not be made", instance.id)
+                    logger.exception("the disks of %s could not be made", instance.id)
                     self._break(instance.id)
                     return
             wait = begun + self._settings.pending - self._store.clock()
@@ -83,7 +86,7 @@ class PowerControl:
         )
         return before
 
-    def stop(self, instance_id: str) -> Power:
+    def stop(self, instance_id: str, reason: Reason = _USER) -> Power:
         """StopInstances: returns the state before. A stopped one stays as it is; disk and address remain."""
         with self._store.lock:
             instance = self._store.instances[instance_id]
@@ -92,7 +95,7 @@ class PowerControl:
                 return before
             if before is not Power.RUNNING:
                 raise _not(instance, "stopped")
-            changed = self._leave(instance_id, Power.STOPPING, _USER)
+            changed = self._leave(instance_id, Power.STOPPING, reason)
         self._tell(changed)
         until = self._store.clock() + self._settings.stopping
         self._scheduler.after(0, f"stop {instance_id}", lambda: self._halt(instance_id, until))
@@ -128,9 +131,21 @@ class PowerControl:
             if instance is not None and instance.power is Power.RUNNING:
                 self._switch_on(instance, b"")
 
+    def went_down(self, instance_id: str) -> None:
+        """A machine was shut down from inside: its instance stops, or ends, as its shutdown behaviour says."""
+        with self._gates[instance_id]:
+            with self._store.lock:
+                instance = self._store.instances.get(instance_id)
+            if instance is None or instance.power is not Power.RUNNING or self._machines.is_up(instance_id):
+                return
+            if instance.shutdown_behavior == "terminate":
+                self.terminate(instance_id, _OWN_DOING)
+            else:
+                self.stop(instance_id, _OWN_DOING)
+
     def _leave(self, instance_id: str, power: Power, reason: Reason) -> Instance:
         moment = self._store.now().strftime("%Y-%m-%d %H:%M:%S")
-        by = "User initiated" if reason is _USER else "Server.InternalError"
+        by = "User initiated" if reason is _USER else reason.code
         transition = f"{by} ({moment} GMT)"
         return self._store.change(instance_id, power=power, reason=reason, transition=transition, started=None)
 
@@ -150,7 +165,7 @@ class PowerControl:
         try:
             self._machines.power_on(self._spec(instance, user_data))
         except Exception:
-            _log.exception("the machine of %s could not be switched on", instance.id)
+            logger.exception("the machine of %s could not be switched on", instance.id)
             self._break(instance.id)
             return
         self._on.add(instance.id)

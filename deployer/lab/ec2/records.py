@@ -112,7 +112,6 @@ class Instance:
     platform_details: str = "Linux/UNIX"
     usage_operation: str = "RunInstances"
     key_name: str | None = None
-    public_key: str | None = None
     user_data: bytes = b""
     client_token: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)

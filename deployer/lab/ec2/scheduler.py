@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 Task = Callable[[], None]
 
@@ -63,4 +63,4 @@ def _run(what: str, task: Task) -> None:
         task()
     except Exception:
         # A task has nobody to raise to; one that fails must not be lost without a word.
-        _log.exception("the lab's EC2 service could not %s", what)
+        logger.exception("the lab's EC2 service could not %s", what)

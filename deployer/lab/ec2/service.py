@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from moto.ec2.models import ec2_backends
+
 from deployer.lab.context import InstanceFacts, LabContext
 from deployer.lab.ec2.blocks import Blocks
 from deployer.lab.ec2.capacity import Capacity
@@ -16,7 +18,7 @@ from deployer.lab.ec2.records import Instance
 from deployer.lab.ec2.scheduler import Scheduler
 from deployer.lab.ec2.store import Store
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 Listener = Callable[[InstanceFacts], None]
 
@@ -48,6 +50,7 @@ class Ec2:
         # One thread: listeners hear of the changes in their order, and may call back into this service
         # without holding up who made the change.
         self._teller = ThreadPoolExecutor(max_workers=1, thread_name_prefix="lab-ec2-tell")
+        self.machines.subscribe(lambda instance_id: self.home.power.went_down(instance_id))
 
     @property
     def home(self) -> Region:
@@ -83,6 +86,11 @@ class Ec2:
         with self._lock:
             self._listeners.append(listener)
 
+    def public_keys(self, names: Sequence[str]) -> Sequence[str]:
+        """The public keys of key pairs, in OpenSSH form; a name that has gone gives none."""
+        pairs = ec2_backends[self.settings.account][self.settings.region].key_pairs
+        return [str(pairs[name].public_key).strip() for name in names if name in pairs]
+
     def close(self) -> None:
         """Stops the service's threads; what has not happened yet does not happen."""
         self.scheduler.close()
@@ -93,7 +101,7 @@ class Ec2:
         try:
             self._teller.submit(self._call_listeners, facts)
         except RuntimeError:
-            _log.debug("nobody is told that %s is %s: the lab closes", facts.id, facts.power.value)
+            logger.debug("nobody is told that %s is %s: the lab closes", facts.id, facts.power.value)
 
     def _call_listeners(self, facts: InstanceFacts) -> None:
         with self._lock:
@@ -102,4 +110,4 @@ class Ec2:
             try:
                 listener(facts)
             except Exception:
-                _log.exception("a listener failed on %s being %s", facts.id, facts.power.value)
+                logger.exception("a listener failed on %s being %s", facts.id, facts.power.value)

@@ -38,12 +38,12 @@ def _fields(call: Call) -> Mapping[str, Field[Snapshot]]:
     return {
         "description": lambda s: s.description,
         "encrypted": lambda s: str(s.encrypted).lower(),
-        "owner-id": lambda s: call.account,
+        "owner-id": lambda _: call.account,
         "progress": lambda s: s.progress(clock),
         "snapshot-id": lambda s: s.id,
         "start-time": lambda s: timestamp(s.started),
         "status": lambda s: s.state(clock),
-        "storage-tier": lambda s: "standard",
+        "storage-tier": lambda _: "standard",
         "volume-id": lambda s: s.volume_id,
         "volume-size": lambda s: str(s.size),
     }

@@ -65,7 +65,7 @@ def _fields(call: Call) -> Mapping[str, Field[Volume]]:
         "attachment.device": of_attachment(lambda a: a.device),
         "attachment.delete-on-termination": of_attachment(lambda a: str(a.delete_on_termination).lower()),
         "attachment.instance-id": lambda v: v.instance_id,
-        "attachment.status": of_attachment(lambda a: "attached"),
+        "attachment.status": of_attachment(lambda _: "attached"),
         "availability-zone": lambda v: v.zone,
         "encrypted": lambda v: str(v.encrypted).lower(),
         "size": lambda v: str(v.size),

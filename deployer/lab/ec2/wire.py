@@ -70,9 +70,9 @@ class ShapeWriters:
             name: (str(member.serialization.get("name", name)), member) for name, member in shape.members.items()
         }
 
-        def write(value: Mapping[str, Any]) -> str:
-            if isinstance(value, Xml):
-                return value
+        def write(value: Mapping[str, Any] | str) -> str:
+            if isinstance(value, str):
+                return Xml(value)
             parts = []
             for name, inner in value.items():
                 if inner is None:

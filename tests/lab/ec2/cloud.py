@@ -34,6 +34,8 @@ class RecordingRoom:
     events: list[tuple[str, str]] = field(default_factory=list)
     specs: dict[str, list[MachineSpec]] = field(default_factory=dict)
     refuses: set[str] = field(default_factory=set)
+    up: set[str] = field(default_factory=set)
+    listeners: list[Callable[[str], None]] = field(default_factory=list)
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(10))
 
     def free_address(self, zone: str) -> str:
@@ -45,16 +47,29 @@ class RecordingRoom:
         self.specs.setdefault(spec.instance_id, []).append(spec)
         if "power_on" in self.refuses:
             raise OSError("the address is taken")
+        self.up.add(spec.instance_id)
         (spec.root / "booted").write_text(str(len(self.specs[spec.instance_id])))
 
     def power_off(self, instance_id: str, grace: float) -> None:
         self.events.append(("off", instance_id))
+        self.up.discard(instance_id)
 
     def forget(self, instance_id: str) -> None:
         self.events.append(("forget", instance_id))
 
     def console(self, instance_id: str) -> bytes:
         return b"Linux version 6.1\nlogin: "
+
+    def is_up(self, instance_id: str) -> bool:
+        return instance_id in self.up
+
+    def subscribe(self, listener: Callable[[str], None]) -> None:
+        self.listeners.append(listener)
+
+    def shut_down_from_inside(self, instance_id: str) -> None:
+        self.up.discard(instance_id)
+        for listener in self.listeners:
+            listener(instance_id)
 
     def did(self, instance_id: str) -> list[str]:
         return [what for what, which in self.events if which == instance_id]
