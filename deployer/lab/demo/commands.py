@@ -5,46 +5,54 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from deployer.lab.demo.options import DemoOptions
 
-_DEPLOYER = (sys.executable, "-m", "deployer")
+DEPLOYER = (sys.executable, "-m", "deployer")
+"""The program itself, as whoever started the demo has it."""
 
 
-def lab_up(options: DemoOptions) -> list[str]:
-    """Starts the lab with its fleet on release 1; prints export lines."""
-    command = [*_DEPLOYER, "lab", "up", "--instances", str(options.instances), "--zones", str(options.zones)]
-    command += ["--lb", options.balancer.value]
-    if options.deregistration_delay is not None:
-        command += ["--deregistration-delay", str(options.deregistration_delay)]
-    return command
+@dataclass(frozen=True)
+class CommandLines:
+    """The processes of one demo, by what they do."""
 
+    options: DemoOptions
+    program: Sequence[str] = DEPLOYER
 
-def lab_down() -> list[str]:
-    """Ends the lab that the environment names."""
-    return [*_DEPLOYER, "lab", "down"]
+    def lab_up(self) -> list[str]:
+        """Starts the lab with its fleet on release 1; prints export lines."""
+        options = self.options
+        command = [*self.program, "lab", "up", "--instances", str(options.instances)]
+        command += ["--zones", str(options.zones), "--lb", options.balancer.value]
+        if options.deregistration_delay is not None:
+            command += ["--deregistration-delay", str(options.deregistration_delay)]
+        return command
 
+    def lab_down(self) -> list[str]:
+        """Ends the lab that the environment names."""
+        return [*self.program, "lab", "down"]
 
-def load(options: DemoOptions, target: str) -> list[str]:
-    """The load generator, until it is told to stop or the demo is gone."""
-    return [
-        *(sys.executable, "-m", "deployer.lab.load", "--target", target, "--rate", f"{options.rate:g}"),
-        *("--seed", str(options.seed), "--output", "json", "--tied"),
-    ]
+    def load(self, target: str) -> list[str]:
+        """The load generator, until it is told to stop or the demo is gone."""
+        return [
+            *(sys.executable, "-m", "deployer.lab.load", "--target", target, "--rate", f"{self.options.rate:g}"),
+            *("--seed", str(self.options.seed), "--output", "json", "--tied"),
+        ]
 
-
-def rollout(options: DemoOptions, bundle: Path | None) -> list[str]:
-    """Release 2, or the given `bundle`, onto the fleet of the lab's deployer.toml."""
-    command = [*_DEPLOYER, "rollout", "--strategy", options.strategy, "--method", options.method.value]
-    if options.batch is not None:
-        command += ["--batch", options.batch]
-    if bundle is not None:
-        command += ["--bundle", str(bundle)]
-    elif options.sabotage is not None:
-        command += ["--sabotage", options.sabotage.value]
-    return [*command, "--output", "json"]
+    def rollout(self, bundle: Path | None = None) -> list[str]:
+        """Release 2, or the given `bundle`, onto the fleet of the lab's deployer.toml."""
+        options = self.options
+        command = [*self.program, "rollout", "--strategy", options.strategy, "--method", options.method.value]
+        if options.batch is not None:
+            command += ["--batch", options.batch]
+        if bundle is not None:
+            command += ["--bundle", str(bundle)]
+        elif options.sabotage is not None:
+            command += ["--sabotage", options.sabotage.value]
+        return [*command, "--output", "json"]
 
 
 def environment(exports: str, outer: Mapping[str, str]) -> dict[str, str]:

@@ -60,6 +60,10 @@ class DemoOptions:
     keep: bool = False
     """Leaves the lab running and its folder in place."""
     seed: int = 1
+    warm_up: float = 3.0
+    """Seconds of load before the rollout: a fleet that loses requests without one proves nothing."""
+    cool_down: float = 3.0
+    """Seconds of load after it, so that what a late stop breaks is still seen."""
 
     def check(self) -> None:
         """Raises UsageError for what `deployer rollout` would refuse, before a lab is started for it."""

@@ -8,22 +8,19 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from deployer.lab.demo import commands
 from deployer.lab.demo.children import Children, Finished, Interrupted
+from deployer.lab.demo.commands import DEPLOYER, CommandLines, environment, outer_environment
 from deployer.lab.demo.options import DemoOptions
 from deployer.lab.demo.verdict import Evidence, Verdict, judge
 from deployer.lab.examples import web_release
 from deployer.lab.load.endpoint import find_endpoint, wait_until_it_answers
+from deployer.lab.load.generator import Target
 from deployer.model.errors import DeployerError, ExitCode
 
-WARM_UP = 3.0
-"""Seconds of load before the rollout: a fleet that loses requests without one proves nothing."""
-COOL_DOWN = 3.0
-"""Seconds of load after it, so that what a late stop breaks is still seen."""
 _LOAD_END = 60.0
 _LAB_UP = 180.0
 _LAB_DOWN = 90.0
@@ -46,41 +43,54 @@ class Ending:
     verdict: Verdict | None = None
 
 
-def tell(options: DemoOptions, say: Callable[[str], None]) -> Ending:
+def tell(
+    options: DemoOptions,
+    say: Callable[[str], None],
+    program: Sequence[str] = DEPLOYER,
+    find: Callable[[Mapping[str, str]], Target] = find_endpoint,
+) -> Ending:
     """Runs the whole demo; `say` gets its progress, one line at a time.
 
+    `program` is the deployer whose commands are run, `find` what finds the balancer from the lab's exports.
     Raises UsageError for options that make no sense, DemoFailed when lab or load did not start.
     """
     options.check()
+    lines = CommandLines(options, program)
     folder = Path(tempfile.mkdtemp(prefix="deployer-demo-"))
-    with Children(folder, commands.outer_environment()) as children:
+    with Children(folder, outer_environment()) as children:
         try:
-            return _in_lab(options, children, say)
+            return _in_lab(lines, children, say, find)
         except Interrupted as stop:
             say(str(stop))
             return Ending(128 + stop.number)
         finally:
             children.calm()
-            _clear_up(options, children, say)
+            _clear_up(lines, children, say)
 
 
-def _in_lab(options: DemoOptions, children: Children, say: Callable[[str], None]) -> Ending:
+def _in_lab(
+    lines: CommandLines,
+    children: Children,
+    say: Callable[[str], None],
+    find: Callable[[Mapping[str, str]], Target],
+) -> Ending:
+    options = lines.options
     say(
         f"lab up: {options.instances} instances in {options.zones} zones behind "
         f"{_with_article(options.balancer.value)}"
     )
-    up = children.run(commands.lab_up(options), _LAB_UP)
+    up = children.run(lines.lab_up(), _LAB_UP)
     if up.code != 0:
         raise DemoFailed(f"`deployer lab up` ended with exit code {up.code}; its message is above")
-    children.environment = commands.environment(up.out, children.environment)
-    target = find_endpoint(children.environment)
+    children.environment = environment(up.out, children.environment)
+    target = find(children.environment)
     wait_until_it_answers(target, _FIRST_ANSWER)
     say(f"load: {options.rate:g} requests/s to {target}")
-    load = children.start(commands.load(options, str(target)))
-    children.pause(WARM_UP)
-    rolled_out = _roll_out(options, children, say)
+    load = children.start(lines.load(str(target)))
+    children.pause(options.warm_up)
+    rolled_out = _roll_out(lines, children, say)
     if children.interrupted_by is None:
-        children.pause(COOL_DOWN)
+        children.pause(options.cool_down)
     requests = _end_load(load, children)
     evidence = Evidence(_document(rolled_out), rolled_out.code, requests)
     if children.interrupted_by is not None:
@@ -93,12 +103,14 @@ def _with_article(balancer: str) -> str:
     return {"alb": "an ALB", "nlb": "an NLB"}.get(balancer, "a classic ELB")
 
 
-def _roll_out(options: DemoOptions, children: Children, say: Callable[[str], None]) -> Finished:
+def _roll_out(lines: CommandLines, children: Children, say: Callable[[str], None]) -> Finished:
     """The rollout as its own process. A signal goes to it, and it ends as it promises to."""
-    fault = options.sabotage.fault if options.sabotage is not None else None
-    bundle = _sick_bundle(children.folder / "sick-release", fault) if fault is not None else None
-    command = commands.rollout(options, bundle)
-    say("deployer " + " ".join(command[3:]))
+    sabotage = lines.options.sabotage
+    bundle = None
+    if sabotage is not None and sabotage.fault is not None:
+        bundle = _sick_bundle(children.folder / "sick-release", sabotage.fault)
+    command = lines.rollout(bundle)
+    say("deployer " + shlex.join(command[len(lines.program) :]))
     return children.wait(children.start(command))
 
 
@@ -126,13 +138,13 @@ def _document(finished: Finished) -> Mapping[str, object]:
     return {"status": "failed", "reason": f"no result document; the exit code was {finished.code}"}
 
 
-def _clear_up(options: DemoOptions, children: Children, say: Callable[[str], None]) -> None:
+def _clear_up(lines: CommandLines, children: Children, say: Callable[[str], None]) -> None:
     children.end_all(_LAST_WORDS)
-    if options.keep:
+    if lines.options.keep:
         (children.folder / "lab.env").write_text(_exports(children.environment))
         say(f"the lab goes on: cd {children.folder} && . ./lab.env; `deployer lab down` ends it")
         return
-    down = children.run(commands.lab_down(), _LAB_DOWN)
+    down = children.run(lines.lab_down(), _LAB_DOWN)
     if down.code != 0:
         say(f"`deployer lab down` ended with exit code {down.code}; its folder is {children.folder}")
         return

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from deployer.lab.demo import commands
+from deployer.lab.demo.commands import CommandLines, environment
 from deployer.lab.demo.options import Balancer, DemoOptions, Sabotage
 from deployer.model.errors import ExitCode, UsageError
 from deployer.model.policy import Method
@@ -36,7 +36,7 @@ def test_sensible_options_pass(batch: str | None) -> None:
 
 
 def test_the_rollout_is_what_a_user_could_type() -> None:
-    words = commands.rollout(DemoOptions(batch="25%", method=Method.IN_PLACE), None)
+    words = CommandLines(DemoOptions(batch="25%", method=Method.IN_PLACE)).rollout()
     assert words[1:] == [
         *("-m", "deployer", "rollout", "--strategy", "rolling", "--method", "in-place"),
         *("--batch", "25%", "--output", "json"),
@@ -45,14 +45,16 @@ def test_the_rollout_is_what_a_user_could_type() -> None:
 
 @pytest.mark.parametrize("sabotage", [Sabotage.NO_DRAIN, Sabotage.NO_QUIET])
 def test_only_a_sabotaged_drain_is_passed_on_to_the_rollout(sabotage: Sabotage) -> None:
-    assert sabotage.value in commands.rollout(DemoOptions(sabotage=sabotage), None)
-    bad = commands.rollout(DemoOptions(sabotage=Sabotage.BAD_RELEASE), Path("/sick"))
+    assert sabotage.value in CommandLines(DemoOptions(sabotage=sabotage)).rollout()
+    bad = CommandLines(DemoOptions(sabotage=Sabotage.BAD_RELEASE)).rollout(Path("/sick"))
     assert "--sabotage" not in bad
     assert bad[bad.index("--bundle") + 1] == "/sick"
 
 
 def test_the_lab_is_asked_for_the_fleet_of_the_options() -> None:
-    words = commands.lab_up(DemoOptions(balancer=Balancer.NLB, instances=5, zones=2, deregistration_delay=120))
+    words = CommandLines(
+        DemoOptions(balancer=Balancer.NLB, instances=5, zones=2, deregistration_delay=120)
+    ).lab_up()
     assert words[3:] == [
         *("lab", "up", "--instances", "5", "--zones", "2", "--lb", "nlb"),
         *("--deregistration-delay", "120"),
@@ -61,7 +63,7 @@ def test_the_lab_is_asked_for_the_fleet_of_the_options() -> None:
 
 def test_the_callers_account_stays_outside_and_the_labs_exports_come_in() -> None:
     outer = {"PATH": "/bin", "AWS_PROFILE": "production", "AWS_SESSION_TOKEN": "x", "DEPLOYER_BATCH": "1"}
-    inner = commands.environment(
+    inner = environment(
         "export AWS_ENDPOINT_URL=http://127.93.0.1:4566\n# a remark\nexport AWS_REGION='eu-west-1' A=b\n", outer
     )
     assert inner == {
