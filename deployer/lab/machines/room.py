@@ -73,6 +73,8 @@ class Room:
         self._listeners: list[Callable[[str], None]] = []
         self._known_hosts = KnownHosts(directory.home / "known_hosts", settings.ssh_port)
         self._loop = Loop()
+        self.boot = settings.boot
+        """Seconds that a machine without a boot time of its own takes; may be changed at any time."""
         self._bin = _install_standins(directory.home / "bin")
         self.no_walls_because = _try_walls(directory.home) if use_walls is not False else "switched off"
         self._fork_line, far = channel.pair()
@@ -191,7 +193,7 @@ class Room:
             walls=walled,
             environment=self._environment_of(spec, walled),
             binds=binds,
-            boot=self._settings.boot if spec.boot is None else spec.boot,
+            boot=self.boot if spec.boot is None else spec.boot,
             socket_path=_SOCKET_INSIDE if walled else str(folder / "init.sock"),
             user_data=root + script if script else "",
             console_lines=(*_boot_lines(spec, hostname_of(spec.address)), *key_lines),

@@ -1,0 +1,151 @@
+"""`deployer lab`: a miniature AWS on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+_DEFAULT_NAME = "lab"
+
+
+def _name(name: str | None) -> str:
+    """The lab that is meant: by option, else the one that this shell's exports name."""
+    return name or os.environ.get("DEPLOYER_LAB") or _DEFAULT_NAME
+
+
+@click.group("lab")
+def lab() -> None:
+    """A miniature AWS on this machine: real instances, balancers and SSH, no account."""
+
+
+@lab.command("up")
+@click.option(
+    "--name", envvar="DEPLOYER_LAB", default=_DEFAULT_NAME, show_default=True, help="One lab for each name."
+)
+@click.option("--instances", type=click.IntRange(1, 500), default=8, show_default=True, help="Size of the fleet.")
+@click.option("--zones", type=click.IntRange(1, 6), default=3, show_default=True, help="Availability zones.")
+@click.option("--lb", type=click.Choice(["alb", "nlb", "classic"]), default="alb", show_default=True)
+@click.option(
+    "--release", type=click.Choice(["1", "2"]), default="1", show_default=True, help="What the fleet runs."
+)
+@click.option("--boot", type=click.FloatRange(0, 600), default=6.0, show_default=True, help="Seconds a boot takes.")
+@click.option(
+    "--deregistration-delay", type=click.IntRange(0, 3600), default=30, show_default=True, metavar="SECONDS"
+)
+@click.option("--lag", type=click.FloatRange(0, 60), default=1.0, show_default=True, help="Until balancers hear.")
+@click.option(
+    "--health-scale",
+    type=click.FloatRange(0.01, 10),
+    default=0.2,
+    show_default=True,
+    help="Health checks run this much slower than they say (5 s, the shortest of AWS, is 1 s).",
+)
+def up(
+    name: str,
+    instances: int,
+    zones: int,
+    lb: str,
+    release: str,
+    boot: float,
+    deregistration_delay: int,
+    lag: float,
+    health_scale: float,
+) -> None:
+    """Starts a lab with a fleet and prints the `export` lines that lead to it.
+
+    Use it as:  eval "$(deployer lab up)"
+    """
+    # Imported here: `deployer --help` has to be quick.
+    from deployer.lab import daemon
+    from deployer.lab.context import LabSettings
+    from deployer.lab.examples import web_release
+    from deployer.lab.home import lab_home
+    from deployer.lab.order import BalancerKind, FleetOrder, Order
+    from deployer.model.errors import UsageError
+
+    if zones > instances:
+        raise UsageError(f"--zones is {zones}, but --instances only {instances}: a zone would be empty")
+    bundle = web_release(int(release))
+    fleet = FleetOrder(
+        instances, zones, BalancerKind(lb), release, str(bundle), deregistration_delay=deregistration_delay
+    )
+    settings = LabSettings(boot=boot, balancer_lag=lag, health_scale=health_scale)
+    home = lab_home(name, os.environ)
+    came = daemon.up(home, Order(settings, fleet), _say)
+    if came.already:
+        _say(f"lab {name} already runs; its exports again")
+    if came.facts.notice:
+        _say(came.facts.notice)
+    _write_settings(Path("deployer.toml"), home, came.facts, bundle.parent, "2" if release == "1" else "1")
+    for line in daemon.exports(home, came.facts, os.environ):
+        click.echo(line)
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)
+
+
+def _write_settings(path: Path, home: Any, facts: Any, bundles: Path, goal: str) -> None:
+    from deployer.lab.settings_file import settings_text
+
+    if path.exists():
+        _say(f"{path} is there already and stays as it is")
+        return
+    path.write_text(settings_text(home, facts, bundles, goal))
+    _say(f"wrote {path}")
+
+
+@lab.command("down")
+@click.option("--name", help="The lab to end.  [default: the one of this shell, else lab]")
+@click.option("--all", "everything", is_flag=True, help="Every lab of this user.")
+def down(name: str | None, everything: bool) -> None:
+    """Ends a lab and removes what it kept; also cleans up after one that was killed."""
+    from deployer.lab import daemon
+    from deployer.lab.home import all_labs, lab_home
+
+    homes = all_labs(os.environ) if everything else [lab_home(_name(name), os.environ)]
+    for home in homes:
+        was_there = daemon.down(home)
+        _say(f"lab {home.name} is down" if was_there else f"there is no lab {home.name}")
+    if not homes:
+        _say("there is no lab")
+
+
+@lab.command("status")
+@click.option("--name", help="Only this lab.")
+@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def status(name: str | None, output: str) -> None:
+    """Shows which labs there are, and what runs in them. Exit code 1 when none runs."""
+    from deployer.lab import daemon
+    from deployer.lab.home import all_labs, lab_home
+
+    homes = [lab_home(name, os.environ)] if name else all_labs(os.environ)
+    found = []
+    for home in homes:
+        facts = home.alive()
+        if facts is None:
+            found.append({"name": home.name, "running": False})
+        else:
+            found.append({**daemon.status(facts), "running": True, "phase": facts.phase.value})
+    if output == "json":
+        click.echo(json.dumps({"labs": found}, indent=2))
+    else:
+        for entry in found or [{"name": _name(name), "running": False}]:
+            click.echo(_as_text(entry))
+    sys.exit(0 if any(entry["running"] for entry in found) else 1)
+
+
+def _as_text(entry: dict[str, Any]) -> str:
+    if not entry["running"]:
+        return f"{entry['name']}: not running (deployer lab up --name {entry['name']})"
+    lines = [f"{entry['name']}: {entry['phase']}, AWS endpoint {entry['endpoint']}, machines in {entry['network']}"]
+    lines += [f"  {name}  http://{address}" for name, address in entry["balancers"].items()]
+    lines += [f"  {i['id']}  {i['state']:<13}  {i['zone']}  {i['address']}" for i in entry["instances"]]
+    if entry["notice"]:
+        lines.append(f"  {entry['notice']}")
+    return "\n".join(lines)

@@ -1,0 +1,116 @@
+"""The lab's HTTP endpoint: moto's applications, with AWS's errors and the lab's own control pages."""
+
+from __future__ import annotations
+
+import io
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.serving import BaseWSGIServer, make_server
+
+from deployer.lab.aws_errors import ApiCall, StartResponse, internal, recognise, respond, unknown_action
+from deployer.lab.control import CONTROL_PATH, Control
+
+_log = logging.getLogger(__name__)
+_WITH_BODY = ("application/x-www-form-urlencoded", "application/x-amz-json", "application/json")
+
+
+class _QuietHandler(MotoRequestHandler):
+    """No line for each request on standard error; the front keeps its own log."""
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Nothing: see `Front`."""
+
+
+class Front:
+    """The WSGI application: recognises the call, lets moto answer, and mends what is not an AWS answer."""
+
+    def __init__(self, control: Control) -> None:
+        self._control = control
+        self._moto = DomainDispatcherApplication(_application)
+        self._lock = threading.Lock()
+        self.calls: Counter[str] = Counter()
+
+    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        """Answers one request."""
+        if environ.get("PATH_INFO", "").startswith(CONTROL_PATH):
+            return self._control(environ, start_response)
+        call = recognise(environ, _body(environ))
+        with self._lock:
+            self.calls[f"{call.service}:{call.action if ' ' not in call.action else 'http'}"] += 1
+        began = time.monotonic()
+        answer = _Answer()
+        try:
+            chunks = list(self._moto(environ, answer.start))
+        except NotImplementedError:
+            return respond(call, unknown_action(call), start_response)
+        except Exception as error:
+            _log.exception("%s %s failed", call.service, call.action)
+            return respond(call, internal(call, error), start_response)
+        _log.debug("%s %s %s %.1f ms", call.service, call.action, answer.status, (time.monotonic() - began) * 1000)
+        if answer.is_page(call):
+            return respond(call, unknown_action(call), start_response)
+        start_response(answer.status, answer.headers)
+        return chunks
+
+
+class _Answer:
+    """What moto began to answer, held back until it is known to be an AWS answer."""
+
+    def __init__(self) -> None:
+        self.status = ""
+        self.headers: list[tuple[str, str]] = []
+
+    def start(self, status: str, headers: list[tuple[str, str]], _error: Any = None) -> Callable[[bytes], None]:
+        self.status, self.headers = status, headers
+        return lambda data: None
+
+    def is_page(self, call: ApiCall) -> bool:
+        """moto has no route for the request: Flask's own 404 or 405 page, or an empty 404."""
+        kinds = {name.lower(): value for name, value in self.headers}
+        html = kinds.get("content-type", "").startswith("text/html")
+        return call.service != "s3" and html and self.status[:3] in {"404", "405", "501"}
+
+
+def _body(environ: dict[str, Any]) -> bytes:
+    """The body of a small structured request, put back for moto to read; uploads are left alone."""
+    length = int(environ.get("CONTENT_LENGTH") or 0)
+    if not length or not environ.get("CONTENT_TYPE", "").startswith(_WITH_BODY):
+        return b""
+    data: bytes = environ["wsgi.input"].read(length)
+    environ["wsgi.input"] = io.BytesIO(data)
+    return data
+
+
+def _application(service: Any) -> Any:
+    application = create_backend_app(service)
+    # An exception comes to the front instead of being made a page of HTML.
+    application.config["PROPAGATE_EXCEPTIONS"] = True
+    return application
+
+
+class Endpoint:
+    """The server on a free port of 127.0.0.1, in threads of its own."""
+
+    def __init__(self, front: Front) -> None:
+        logging.getLogger("werkzeug").setLevel(logging.WARNING)
+        self._server: BaseWSGIServer = make_server(
+            "127.0.0.1", 0, front, threaded=True, request_handler=_QuietHandler
+        )
+        self.address = f"http://127.0.0.1:{self._server.port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, name="endpoint", daemon=True)
+
+    def start(self) -> None:
+        """Begins to answer."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stops answering."""
+        self._server.shutdown()
+        self._thread.join(5)
+        self._server.server_close()

@@ -1,0 +1,194 @@
+"""The fleet that a new lab comes with, made through the lab's own API as a user would make one on AWS."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from deployer.lab.order import BalancerKind, FleetOrder
+from deployer.model.errors import DeployerError
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_elb import ElasticLoadBalancingClient
+    from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
+    from mypy_boto3_elbv2.type_defs import CreateTargetGroupInputTypeDef
+
+NAME = "shop-web"
+"""The name of the target group, or of the classic ELB; the ALB or NLB itself is called `shop`."""
+SERVICE, ROLE = "shop", "web"
+KEY_NAME = "lab"
+_HEALTH_INTERVAL = 5
+_HEALTH_TIMEOUT = 2
+_LISTENER_PORT = 80
+_HEALTHY_WITHIN = 60.0
+_LOOK_AGAIN = 0.1
+
+
+class FleetNotHealthy(DeployerError):
+    """The lab's first fleet did not become healthy in time."""
+
+
+@dataclass(frozen=True)
+class Clients:
+    """The lab's own API."""
+
+    ec2: EC2Client
+    elbv2: ElasticLoadBalancingv2Client
+    elb: ElasticLoadBalancingClient
+
+
+class FleetSeed:
+    """Makes balancer and instances, and waits until all of them are in service."""
+
+    def __init__(self, clients: Clients, order: FleetOrder, app_port: int, say: Callable[[str], None]) -> None:
+        self._clients = clients
+        self._order = order
+        self._app_port = app_port
+        self._say = say
+
+    def make(self, image: str, zones: tuple[str, ...]) -> None:
+        """Makes it. Raises FleetNotHealthy when it does not come up."""
+        subnets = self._subnets(zones)
+        ids = self._launch(image, subnets)
+        if self._order.balancer is BalancerKind.CLASSIC:
+            self._classic(subnets)
+            self._wait_running(ids)
+            self._clients.elb.register_instances_with_load_balancer(
+                LoadBalancerName=NAME, Instances=[{"InstanceId": name} for name in ids]
+            )
+            self._wait(ids, self._in_service_classic)
+        else:
+            group = self._target_group(subnets)
+            self._wait_running(ids)
+            self._clients.elbv2.register_targets(TargetGroupArn=group, Targets=[{"Id": name} for name in ids])
+            self._wait(ids, lambda: self._in_service(group))
+
+    def _subnets(self, zones: tuple[str, ...]) -> dict[str, str]:
+        found = self._clients.ec2.describe_subnets()["Subnets"]
+        by_zone = {subnet["AvailabilityZone"]: subnet["SubnetId"] for subnet in found}
+        return {zone: by_zone[zone] for zone in zones}
+
+    def _launch(self, image: str, subnets: dict[str, str]) -> list[str]:
+        """Spread over the zones as evenly as it goes, one call a zone."""
+        share, rest = divmod(self._order.instances, len(subnets))
+        ids: list[str] = []
+        tags = [
+            {"Key": "Service", "Value": SERVICE},
+            {"Key": "Role", "Value": ROLE},
+            {"Key": "Name", "Value": NAME},
+        ]
+        for place, subnet in enumerate(subnets.values()):
+            count = share + (place < rest)
+            if count == 0:
+                continue
+            answer = self._clients.ec2.run_instances(
+                ImageId=image,
+                InstanceType="t3.micro",
+                KeyName=KEY_NAME,
+                SubnetId=subnet,
+                MinCount=count,
+                MaxCount=count,
+                TagSpecifications=[{"ResourceType": "instance", "Tags": tags}],  # type: ignore[list-item]
+            )
+            ids += [instance["InstanceId"] for instance in answer["Instances"]]
+        self._say(f"{len(ids)} instances launched in {len(subnets)} zones")
+        return ids
+
+    def _wait_running(self, ids: list[str]) -> None:
+        self._wait(ids, lambda: len(self._running(ids)))
+
+    def _running(self, ids: list[str]) -> list[str]:
+        pages = self._clients.ec2.describe_instances(InstanceIds=ids)["Reservations"]
+        found = [instance for page in pages for instance in page["Instances"]]
+        ended = [i["InstanceId"] for i in found if i["State"]["Name"] not in {"pending", "running"}]
+        if ended:
+            console = self._clients.ec2.get_console_output(InstanceId=ended[0]).get("Output", "")
+            raise FleetNotHealthy(
+                f"{ended[0]} of the first fleet did not start; its console ends: {console[-800:]}"
+            )
+        return [i["InstanceId"] for i in found if i["State"]["Name"] == "running"]
+
+    def _target_group(self, subnets: dict[str, str]) -> str:
+        """The balancer with one listener and one target group; returns the group's ARN."""
+        elbv2 = self._clients.elbv2
+        network = self._order.balancer is BalancerKind.NLB
+        vpc = self._clients.ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+        wanted: CreateTargetGroupInputTypeDef = {
+            "Name": NAME,
+            "Protocol": "TCP" if network else "HTTP",
+            "Port": self._app_port,
+            "VpcId": vpc,
+            "TargetType": "instance",
+            "HealthCheckProtocol": "HTTP",
+            "HealthCheckPath": "/healthz",
+            "HealthCheckIntervalSeconds": _HEALTH_INTERVAL,
+            "HealthCheckTimeoutSeconds": _HEALTH_TIMEOUT,
+            "HealthyThresholdCount": 2,
+            "UnhealthyThresholdCount": 2,
+        }
+        group = elbv2.create_target_group(**wanted)["TargetGroups"][0]["TargetGroupArn"]
+        delay = {"Key": "deregistration_delay.timeout_seconds", "Value": str(self._order.deregistration_delay)}
+        elbv2.modify_target_group_attributes(TargetGroupArn=group, Attributes=[delay])  # type: ignore[list-item]
+        balancer = elbv2.create_load_balancer(
+            Name="shop", Subnets=list(subnets.values()), Type="network" if network else "application"
+        )["LoadBalancers"][0]
+        elbv2.create_listener(
+            LoadBalancerArn=balancer["LoadBalancerArn"],
+            Protocol="TCP" if network else "HTTP",
+            Port=_LISTENER_PORT,
+            DefaultActions=[{"Type": "forward", "TargetGroupArn": group}],
+        )
+        return group
+
+    def _classic(self, subnets: dict[str, str]) -> None:
+        elb = self._clients.elb
+        elb.create_load_balancer(
+            LoadBalancerName=NAME,
+            Subnets=list(subnets.values()),
+            Listeners=[
+                {
+                    "Protocol": "HTTP",
+                    "LoadBalancerPort": _LISTENER_PORT,
+                    "InstanceProtocol": "HTTP",
+                    "InstancePort": self._app_port,
+                }
+            ],
+        )
+        elb.configure_health_check(
+            LoadBalancerName=NAME,
+            HealthCheck={
+                "Target": f"HTTP:{self._app_port}/healthz",
+                "Interval": _HEALTH_INTERVAL,
+                "Timeout": _HEALTH_TIMEOUT,
+                "HealthyThreshold": 2,
+                "UnhealthyThreshold": 2,
+            },
+        )
+        elb.modify_load_balancer_attributes(
+            LoadBalancerName=NAME,
+            LoadBalancerAttributes={
+                "CrossZoneLoadBalancing": {"Enabled": True},
+                "ConnectionDraining": {"Enabled": True, "Timeout": max(1, self._order.deregistration_delay)},
+            },
+        )
+
+    def _in_service(self, group: str) -> int:
+        answer = self._clients.elbv2.describe_target_health(TargetGroupArn=group)
+        return sum(target["TargetHealth"]["State"] == "healthy" for target in answer["TargetHealthDescriptions"])
+
+    def _in_service_classic(self) -> int:
+        answer = self._clients.elb.describe_instance_health(LoadBalancerName=NAME)
+        return sum(state["State"] == "InService" for state in answer["InstanceStates"])
+
+    def _wait(self, ids: list[str], count: Callable[[], int]) -> None:
+        deadline = time.monotonic() + _HEALTHY_WITHIN
+        while (found := count()) < len(ids):
+            if time.monotonic() > deadline:
+                raise FleetNotHealthy(
+                    f"{found} of {len(ids)} instances of the first fleet came into service within "
+                    f"{_HEALTHY_WITHIN:.0f} s; see the console of {ids[0]} and the lab's log"
+                )
+            time.sleep(_LOOK_AGAIN)

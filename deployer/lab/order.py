@@ -1,0 +1,56 @@
+"""What `deployer lab up` asks of a lab."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from enum import Enum
+from pathlib import Path
+
+from deployer.lab.context import LabSettings
+
+
+class BalancerKind(Enum):
+    """What stands in front of the first fleet."""
+
+    ALB = "alb"
+    NLB = "nlb"
+    CLASSIC = "classic"
+
+
+@dataclass(frozen=True)
+class FleetOrder:
+    """The fleet that a new lab comes with."""
+
+    instances: int = 8
+    zones: int = 3
+    balancer: BalancerKind = BalancerKind.ALB
+    release: str = "1"
+    bundle: str = ""
+    """The folder of that release's bundle; empty for a lab without a fleet."""
+    boot: float = 0.5
+    """How long the first fleet takes to boot; later instances take the lab's own time (seconds)."""
+    deregistration_delay: int = 30
+
+
+@dataclass(frozen=True)
+class Order:
+    """A lab's settings and its first fleet."""
+
+    settings: LabSettings = field(default_factory=LabSettings)
+    fleet: FleetOrder = field(default_factory=FleetOrder)
+    walls: bool | None = None
+    """False: machines without a private root; None: as the system allows."""
+
+    def save(self, path: Path) -> None:
+        """Writes it for the lab's process."""
+        document = asdict(self)
+        document["fleet"]["balancer"] = self.fleet.balancer.value
+        path.write_text(json.dumps(document, indent=1))
+
+    @classmethod
+    def load(cls, path: Path) -> Order:
+        """Reads what `save` wrote."""
+        document = json.loads(path.read_text())
+        fleet = {**document["fleet"], "balancer": BalancerKind(document["fleet"]["balancer"])}
+        return cls(LabSettings(**document["settings"]), FleetOrder(**fleet), document["walls"])

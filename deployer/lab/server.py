@@ -1,0 +1,325 @@
+"""The lab's process: builds the lab, keeps it running until SIGTERM, and takes it down."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from deployer.lab.context import Directory, LabContext
+from deployer.lab.home import OWNER_MARK, Facts, LabHome, Phase, Process
+from deployer.lab.network import Network, free_port
+from deployer.lab.order import Order
+from deployer.model.errors import DeployerError
+
+if TYPE_CHECKING:
+    from deployer.lab.balancers import Balancers
+    from deployer.lab.ec2 import Ec2
+    from deployer.lab.endpoint import Endpoint
+    from deployer.lab.machines.room import Room
+
+ACCESS_KEY = "AKIADEPLOYERLAB00001"
+SECRET_KEY = "lab"  # noqa: S105 - the lab accepts any; it is printed for the user's shell
+_log = logging.getLogger("deployer.lab")
+
+_MOTO_SETTINGS = {
+    # moto's own image list costs a second at the first EC2 call, and none of it can boot here.
+    "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",
+    # Whoever asks is let in; IAM is not what the lab is about.
+    "INITIAL_NO_AUTH_ACTION_COUNT": "inf",
+}
+
+
+class Stopped(Exception):
+    """SIGTERM or SIGINT came."""
+
+
+class Lab:
+    """One running lab and all its rooms, in the order in which they need each other."""
+
+    def __init__(self, home: LabHome, order: Order) -> None:
+        self._home = home
+        self._order = order
+        self._facts = Facts(home.name, Phase.STARTING, Process.current(), region=order.settings.region)
+        self._closers: list[Callable[[], None]] = []
+        self._room: Room
+        self._ec2: Ec2
+        self._balancers: Balancers
+        self._endpoint: Endpoint
+
+    def say(self, text: str) -> None:
+        """One line of progress, for `lab up` to show."""
+        _log.info("%s", text)
+        self._tell(progress=(*self._facts.progress, text))
+
+    def _tell(self, **changes: Any) -> None:
+        self._facts = replace(self._facts, **changes)
+        self._home.write(self._facts)
+
+    def start(self) -> None:
+        """From an empty folder to a fleet in service."""
+        self._tell()
+        self._build()
+        if self._order.fleet.bundle:
+            self._seed()
+        self._tell(phase=Phase.READY)
+
+    def fail(self, reason: str) -> None:
+        """Says why there is no lab."""
+        self._tell(phase=Phase.FAILED, error=reason)
+
+    def stop(self) -> None:
+        """Takes everything down, last built first; one room's trouble does not keep the others up."""
+        for close in reversed(self._closers):
+            try:
+                close()
+            except Exception:
+                _log.exception("the lab did not close in order")
+
+    def _build(self) -> None:
+        os.environ.update(_MOTO_SETTINGS)
+        settings = self._order.settings
+        letters = tuple("abcdef"[: max(1, min(6, self._order.fleet.zones))])
+        zones = tuple(settings.region + letter for letter in letters)
+        network = Network.reserve(zones)
+        self._closers.append(network.release)
+        gateway = f"{network.prefix}.0.1"
+        settings = replace(
+            settings,
+            ssh_port=free_port(gateway, settings.ssh_port),
+            app_port=free_port(gateway, settings.app_port),
+        )
+        self._order = replace(self._order, settings=settings)
+        self._tell(network=network.block, ssh_port=settings.ssh_port, app_port=settings.app_port)
+
+        from deployer.lab.control import Control
+        from deployer.lab.endpoint import Endpoint, Front
+
+        control = Control()
+        front = Front(control)
+        self._endpoint = Endpoint(front)
+        self._room = self._machine_room(settings, network)
+        context = LabContext(
+            directory=Directory(self._home.folder),
+            settings=settings,
+            network=network.prefix,
+            machines=self._room,
+            instances=_Nobody(),
+            zones=letters,
+        )
+        self._install(context)
+        self._pages(control, front)
+        self._endpoint.start()
+        self._closers.append(self._endpoint.stop)
+        self._tell(endpoint=self._endpoint.address)
+        self.say(f"AWS endpoint at {self._endpoint.address}, machines in {network.block}")
+
+    def _machine_room(self, settings: Any, network: Network) -> Room:
+        from deployer.lab.machines.room import Room
+
+        key = _client_key(self._home.key)
+        environment = {
+            OWNER_MARK: str(self._home.folder),
+            "DEPLOYER_LAB": self._home.name,
+            **exports(self._endpoint.address, settings.region),
+        }
+        room = Room(
+            Directory(self._home.folder),
+            settings,
+            network,
+            environment=environment,
+            public_keys=lambda names: [found for name in names if (found := self._public_key(name, key))],
+            use_walls=self._order.walls,
+        )
+        self._closers.append(room.stop)
+        if room.no_walls_because is not None:
+            _refuse_root_without_walls(room.no_walls_because)
+            self._tell(notice=f"machines have no private root here ({room.no_walls_because}): see docs/lab.md")
+        return room
+
+    def _public_key(self, name: str, own: str) -> str | None:
+        """A key pair's public key, as EC2 has it."""
+        from moto.ec2.models import ec2_backends
+
+        from deployer.lab.fleet import KEY_NAME
+
+        if name == KEY_NAME:
+            return own
+        pair = ec2_backends[self._order.settings.account][self._order.settings.region].key_pairs.get(name)
+        return None if pair is None else str(pair.public_key).strip()
+
+    def _install(self, context: LabContext) -> None:
+        from deployer.lab import balancers, ec2
+
+        self._ec2 = ec2.install(context)
+        self._closers.append(self._ec2.close)
+        context.instances = self._ec2
+        # In the main thread: Envoy is tied to the life of the thread that started it.
+        self._balancers = balancers.install(context)
+        self._closers.append(self._balancers.stop)
+        self._room.subscribe(self._powered_off_by_itself)
+
+    def _powered_off_by_itself(self, instance_id: str) -> None:
+        """Someone ran `poweroff` on a machine: EC2 then stops or terminates, by the instance's own attribute."""
+        ec2 = self._clients().ec2
+        attribute = "instanceInitiatedShutdownBehavior"
+        behavior = ec2.describe_instance_attribute(
+            InstanceId=instance_id, Attribute="instanceInitiatedShutdownBehavior"
+        )
+        _log.info("%s powered off by itself; %s is %s", instance_id, attribute, behavior)
+        if behavior.get("InstanceInitiatedShutdownBehavior", {}).get("Value") == "terminate":
+            ec2.terminate_instances(InstanceIds=[instance_id])
+        else:
+            ec2.stop_instances(InstanceIds=[instance_id])
+
+    def _clients(self) -> Any:
+        import boto3
+
+        from deployer.lab.fleet import Clients
+
+        session = boto3.session.Session(ACCESS_KEY, SECRET_KEY, region_name=self._order.settings.region)
+        address = self._endpoint.address
+        return Clients(
+            session.client("ec2", endpoint_url=address),
+            session.client("elbv2", endpoint_url=address),
+            session.client("elb", endpoint_url=address),
+        )
+
+    def _seed(self) -> None:
+        """The golden image, then the fleet from it."""
+        from deployer.lab import ec2
+        from deployer.lab.fleet import KEY_NAME, FleetSeed
+        from deployer.lab.golden import make_golden_disk
+
+        fleet, settings = self._order.fleet, self._order.settings
+        zones = tuple(settings.region + letter for letter in "abcdef"[: fleet.zones])
+        with_disk = self._home.folder / "golden"
+        disk = make_golden_disk(self._room, with_disk, zones[0], Path(fleet.bundle))
+        tags = {"Service": "shop", "Role": "web", "Release": fleet.release}
+        image = ec2.seed_base_image(self._ec2, f"web-release-{fleet.release}", disk, tags=tags)
+        self.say(f"image {image} with release {fleet.release}")
+        clients = self._clients()
+        clients.ec2.import_key_pair(
+            KeyName=KEY_NAME, PublicKeyMaterial=self._home.key.with_suffix(".pub").read_bytes()
+        )
+        self._room.boot = fleet.boot
+        FleetSeed(clients, fleet, settings.app_port, self.say).make(image, zones)
+        self._room.boot = settings.boot
+        where = ", ".join(f"http://{host}:{port}" for host, port in self._balancers.endpoints().values())
+        self.say(f"{fleet.instances} instances in service behind {where}")
+        self._tell(fleet={"address": where, "balancer": fleet.balancer.value, "release": fleet.release})
+
+    def _pages(self, control: Any, front: Any) -> None:
+        def status(_asked: Mapping[str, Any]) -> Mapping[str, Any]:
+            return {
+                "name": self._home.name,
+                "endpoint": self._endpoint.address,
+                "network": self._facts.network,
+                "notice": self._facts.notice,
+                "instances": [
+                    {"id": i.id, "state": i.power.value, "zone": i.zone, "address": i.address}
+                    for i in self._ec2.all()
+                ],
+                "balancers": {n: f"{h}:{p}" for n, (h, p) in self._balancers.endpoints().items()},
+                "pids": dict(self._room.pids()),
+                "calls": dict(front.calls),
+            }
+
+        def settings(asked: Mapping[str, Any]) -> Mapping[str, Any]:
+            self._room.boot = float(asked["boot"])
+            return {"boot": self._room.boot}
+
+        control.get("status", status)
+        control.post("settings", settings)
+
+
+class _Nobody:
+    """The instance directory before EC2 is there."""
+
+    def get(self, instance_id: str) -> None:
+        """Nobody is known yet."""
+
+    def all(self) -> Sequence[Any]:
+        """Nobody."""
+        return ()
+
+    def subscribe(self, listener: Callable[[Any], None]) -> None:
+        """Nothing will happen."""
+
+
+def exports(endpoint: str, region: str) -> dict[str, str]:
+    """What an AWS client needs to speak with the lab and never with a real account."""
+    return {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+        "AWS_DEFAULT_REGION": region,
+        "AWS_REGION": region,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+def _client_key(path: Path) -> str:
+    """The lab's key pair, made once; returns the public key."""
+    import asyncssh
+
+    if not path.exists():
+        key = asyncssh.generate_private_key("ssh-ed25519", comment="deployer-lab")
+        path.touch(mode=0o600)
+        key.write_private_key(path)
+        key.write_public_key(path.with_suffix(".pub"))
+    return path.with_suffix(".pub").read_text().strip()
+
+
+def _refuse_root_without_walls(reason: str) -> None:
+    if os.geteuid() == 0 and os.environ.get("DEPLOYER_LAB_ALLOW_ROOT") != "1":
+        raise DeployerError(
+            f"machines cannot have a private root here ({reason}), so as root their commands would change this "
+            "computer's own files; run the lab as an ordinary user, or set DEPLOYER_LAB_ALLOW_ROOT=1 in a throw-away "
+            "container"
+        )
+
+
+def _on_signal(number: int, _frame: FrameType | None) -> None:
+    raise Stopped(signal.Signals(number).name)
+
+
+def main() -> int:
+    """`python -m deployer.lab.server FOLDER`: runs until SIGTERM."""
+    home = LabHome(Path(sys.argv[1]))
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    logging.getLogger("deployer.lab").setLevel(os.environ.get("DEPLOYER_LAB_LOG", "INFO"))
+    logging.getLogger("asyncssh").setLevel(logging.WARNING)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _on_signal)
+    lab = Lab(home, Order.load(home.order))
+    code = 0
+    try:
+        lab.start()
+        threading.Event().wait()
+    except Stopped as stopped:
+        _log.info("stopping on %s", stopped)
+    except DeployerError as refusal:
+        lab.fail(str(refusal))
+        code = 1
+    except Exception as trouble:
+        _log.exception("the lab did not come up")
+        lab.fail(f"{type(trouble).__name__}: {trouble}")
+        code = 1
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    lab.stop()
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

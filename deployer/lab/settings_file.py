@@ -1,0 +1,38 @@
+"""The `deployer.toml` that a new lab writes for its fleet."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from deployer.lab.fleet import NAME, ROLE, SERVICE
+from deployer.lab.home import Facts, LabHome
+
+
+def settings_text(home: LabHome, facts: Facts, bundles: Path, goal: str) -> str:
+    """The file's text: the lab's fleet, and the example's other release as the goal."""
+    bundle = json.dumps(str(bundles / "release-{release}"))
+    return f"""\
+# The fleet of the lab "{home.name}"; written by `deployer lab up`.
+
+[fleet.web]
+find      = {{ tags = {{ Service = "{SERVICE}", Role = "{ROLE}" }} }}
+balancers = ["{NAME}"]
+health    = {{ port = {facts.app_port}, path = "/healthz", release_header = "X-Release" }}
+
+[fleet.web.release]
+name   = "{goal}"
+bundle = {bundle}
+
+[fleet.web.ssh]
+user        = "ec2-user"
+port        = {facts.ssh_port}
+key_file    = {json.dumps(str(home.key))}
+known_hosts = {json.dumps(str(home.known_hosts))}
+
+[fleet.web.rollout]
+strategy = "rolling"
+batch    = "25%"
+method   = "relaunch"
+floor    = "75%"
+"""
