@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from tests.state.conftest import ANN, BOB, HandClock, Living, other_process
 
 from deployer.engine.ports import Lease
 from deployer.model.errors import LeaseLost
 from deployer.state.shelved import KEPT, ShelvedStore
+from tests.state.parties import ANN, BOB, HandClock, Living, other_process
 
 TTL = 60.0
 
@@ -16,9 +16,7 @@ def take(store: ShelvedStore, clock: HandClock, rollout: str = "r-1") -> Lease:
     return store.acquire("web", ANN, "release 1 → 2", rollout, TTL, clock)
 
 
-def test_what_was_appended_is_read_back_in_order_by_another_process(
-    store: ShelvedStore, clock: HandClock
-) -> None:
+def test_what_was_appended_is_read_back_in_order_by_another_process(store: ShelvedStore, clock: HandClock) -> None:
     lease = take(store, clock)
     journal = store.open_rollout("web", "r-1", lease, clock)
     data = {"call": "RunInstances", "client_token": "abc", "zones": ["a", "b"], "n": 2, "none": None, "ok": True}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from tests.state.conftest import ANN, BOB, HandClock, Living, other_process
 
 from deployer.model.errors import ExitCode, FleetHeld, JournalCorrupt, LeaseLost
 from deployer.state.lease import TAKEOVER_MARGIN
 from deployer.state.memory import MemoryShelf
 from deployer.state.shelf import Shelf, Version
 from deployer.state.shelved import ShelvedStore
+from tests.state.parties import ANN, BOB, HandClock, Living, other_process
 
 TTL = 60.0
 
@@ -112,9 +112,7 @@ def test_a_living_holders_rollout_is_not_resumed_by_anybody_else(store: ShelvedS
         store.acquire("web", BOB, "", "r-1", TTL, clock)
 
 
-def test_an_expired_lease_is_resumed_from_elsewhere_after_the_margin(
-    store: ShelvedStore, clock: HandClock
-) -> None:
+def test_an_expired_lease_is_resumed_from_elsewhere_after_the_margin(store: ShelvedStore, clock: HandClock) -> None:
     old = store.acquire("web", ANN, "", "r-1", TTL, clock)
     clock.time += TTL + TAKEOVER_MARGIN + 1
     new = store.acquire("web", BOB, "", "r-1", TTL, clock)
