@@ -79,7 +79,7 @@ class _Scanner:
         path = table
         for key in self._keys():
             path = (*path, key)
-            self._note(path, start)
+        self._note(path, start)
         self._expect("=")
         self._value(path)
 
@@ -149,7 +149,10 @@ class _Scanner:
         self.at += len(text)
 
     def _note(self, path: Path, at: int | None = None) -> None:
-        self.lines.setdefault(path, self.text.count("\n", 0, self.at if at is None else at) + 1)
+        """Notes where a key stands, and the tables around it where nothing before has named them."""
+        line = self.text.count("\n", 0, self.at if at is None else at) + 1
+        for length in range(1, len(path) + 1):
+            self.lines.setdefault(path[:length], line)
 
 
 def _unescape(found: re.Match[str]) -> str:
