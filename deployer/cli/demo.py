@@ -11,7 +11,7 @@ import click
 @click.option("--method", type=click.Choice(["relaunch", "in-place"]), default="relaunch", show_default=True)
 @click.option("--lb", type=click.Choice(["alb", "nlb", "classic"]), default="alb", show_default=True)
 @click.option("--instances", type=click.IntRange(1, 200), default=8, show_default=True)
-@click.option("--zones", type=click.IntRange(1, 3), default=3, show_default=True)
+@click.option("--zones", type=click.IntRange(1, 6), default=3, show_default=True)
 @click.option("--rate", type=click.FloatRange(1, 5000), default=250.0, show_default=True, help="Requests/s.")
 @click.option(
     "--sabotage",
@@ -22,9 +22,7 @@ import click
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("--keep", is_flag=True, help="Leaves the lab running afterwards.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Repeats the same mix of requests.")
-@click.pass_context
 def demo(
-    context: click.Context,
     strategy: str,
     batch: str | None,
     method: str,
@@ -37,7 +35,7 @@ def demo(
     output: str,
     keep: bool,
     seed: int,
-) -> None:
+) -> int:
     """Rolls release 2 over release 1 in a lab of its own, under load, and tells what was lost.
 
     Ends with exit code 0 only when the rollout succeeded and no request failed.
@@ -63,4 +61,4 @@ def demo(
     )
     ending = tell(options, lambda line: click.echo(line, err=True))
     show(options, ending, output)
-    context.exit(ending.code)
+    return int(ending.code)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 
@@ -20,8 +22,6 @@ def load(seconds: float | None, rate: float, target: str | None, slow: float, se
     Ctrl-C ends it early; the result is printed all the same.
     """
     # Imported here: `deployer --help` has to be quick.
-    import os
-
     from deployer.lab.load.endpoint import find_endpoint, parse_target
     from deployer.lab.load.schedule import Mix
     from deployer.lab.load.session import Run, carry_out

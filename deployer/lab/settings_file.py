@@ -31,8 +31,13 @@ key_file    = {json.dumps(str(home.key))}
 known_hosts = {json.dumps(str(home.known_hosts))}
 
 [fleet.web.rollout]
-strategy = "rolling"
-batch    = "25%"
-method   = "relaunch"
-floor    = "75%"
+strategy  = "rolling"
+batch     = "25%"
+method    = "relaunch"
+floor     = "75%"
+lame_duck = ["sudo", "/opt/shop/bin/lame-duck", "on"]
+
+# The journal goes with the lab: one of another lab's rollouts would mean other instances.
+[state]
+path = {json.dumps(str(home.folder / "state"))}
 """

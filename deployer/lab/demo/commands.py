@@ -11,8 +11,12 @@ from pathlib import Path
 
 from deployer.lab.demo.options import DemoOptions
 
-DEPLOYER = (sys.executable, "-m", "deployer")
+DEPLOYER = (sys.executable, "-m", "deployer.cli.main")
 """The program itself, as whoever started the demo has it."""
+
+
+_LAB_HOME = "DEPLOYER_LAB_HOME"
+"""Where labs are kept: the one setting that stays, so that `deployer lab status` knows of the demo's lab too."""
 
 
 @dataclass(frozen=True)
@@ -20,20 +24,29 @@ class CommandLines:
     """The processes of one demo, by what they do."""
 
     options: DemoOptions
+    lab: str
+    """The name of the demo's own lab."""
     program: Sequence[str] = DEPLOYER
 
     def lab_up(self) -> list[str]:
         """Starts the lab with its fleet on release 1; prints export lines."""
         options = self.options
-        command = [*self.program, "lab", "up", "--instances", str(options.instances)]
-        command += ["--zones", str(options.zones), "--lb", options.balancer.value]
+        command = [*self.program, "lab", "up", "--name", self.lab]
+        command += [
+            "--instances",
+            str(options.instances),
+            "--zones",
+            str(options.zones),
+            "--lb",
+            options.balancer.value,
+        ]
         if options.deregistration_delay is not None:
             command += ["--deregistration-delay", str(options.deregistration_delay)]
         return command
 
     def lab_down(self) -> list[str]:
-        """Ends the lab that the environment names."""
-        return [*self.program, "lab", "down"]
+        """Ends the lab, whatever became of it."""
+        return [*self.program, "lab", "down", "--name", self.lab]
 
     def load(self, target: str) -> list[str]:
         """The load generator, until it is told to stop or the demo is gone."""
@@ -60,7 +73,8 @@ def environment(exports: str, outer: Mapping[str, str]) -> dict[str, str]:
 
     Whatever AWS or deployer settings the caller has stay outside: a demo never meets a real account.
     """
-    inner = {name: value for name, value in outer.items() if not name.startswith(("AWS_", "DEPLOYER_"))}
+    ours = ("AWS_", "DEPLOYER_")
+    inner = {name: value for name, value in outer.items() if not name.startswith(ours) or name == _LAB_HOME}
     for line in exports.splitlines():
         words = shlex.split(line)
         if words[:1] == ["export"]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from importlib.metadata import entry_points
 
-from deployer.model.capacity import Amount
+from deployer.config.reader import read_text
+from deployer.config.rollout import RolloutSettings
+from deployer.config.setting import settings_of
 from deployer.model.errors import UsageError
 from deployer.model.policy import Method
 
@@ -67,12 +68,10 @@ class DemoOptions:
 
     def check(self) -> None:
         """Raises UsageError for what `deployer rollout` would refuse, before a lab is started for it."""
-        known = sorted(entry.name for entry in entry_points(group="deployer.strategies"))
-        if self.strategy not in known:
-            raise UsageError(f"--strategy is {self.strategy!r}; known: {', '.join(known)}")
+        settings = settings_of(RolloutSettings)
+        read_text(settings["strategy"], "--strategy", self.strategy)
         if self.batch is not None:
-            for part in self.batch.split(","):
-                Amount.parse(part, what="--batch", zero=False)
+            read_text(settings["batch"], "--batch", self.batch)
         if self.zones > self.instances:
             raise UsageError(
                 f"--zones is {self.zones}, but --instances only {self.instances}: a zone would be empty"

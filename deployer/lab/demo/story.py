@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import shutil
 import signal
@@ -55,7 +56,7 @@ def tell(
     Raises UsageError for options that make no sense, DemoFailed when lab or load did not start.
     """
     options.check()
-    lines = CommandLines(options, program)
+    lines = CommandLines(options, f"demo-{os.getpid()}", program)
     folder = Path(tempfile.mkdtemp(prefix="deployer-demo-"))
     with Children(folder, outer_environment()) as children:
         try:
