@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+from deployer.cli.lab_load import load
+
 _DEFAULT_NAME = "lab"
 
 
@@ -149,3 +151,6 @@ def _as_text(entry: dict[str, Any]) -> str:
     if entry["notice"]:
         lines.append(f"  {entry['notice']}")
     return "\n".join(lines)
+
+
+lab.add_command(load)
