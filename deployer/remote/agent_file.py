@@ -1,4 +1,4 @@
-"""The host's side as one file, made of `deployer.remote.agent`: a zip that Python runs, the same bytes every time."""
+"""The host's side as one file, made of `deployer.remote.agent`: a zip that Python runs, always the same bytes."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import select
 import shlex
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -94,7 +94,9 @@ def run(
     except TimeoutError:
         return Unknown(f"`{wanted.arguments[0]}` did not end within {wanted.deadline:g} s")
     except (paramiko.SSHException, OSError, EOFError) as problem:
-        return Unknown(f"the connection was lost after `{wanted.arguments[0]}` was sent: {problem or 'it was closed'}")
+        return Unknown(
+            f"the connection was lost after `{wanted.arguments[0]}` was sent: {str(problem) or 'it was closed'}"
+        )
     finally:
         channel.close()
 
@@ -115,7 +117,9 @@ def _channel(connection: SshConnection, wanted: Command) -> paramiko.Channel:
         return connection.transport.open_session(timeout=min(SESSION_SECONDS, wanted.deadline))
     except (paramiko.SSHException, OSError, EOFError) as problem:
         connection.close()
-        raise Unreachable(f"{connection.endpoint.known_as} opens no session: {problem or 'it hung up'}") from problem
+        raise Unreachable(
+            f"{connection.endpoint.known_as} opens no session: {str(problem) or 'it hung up'}"
+        ) from problem
 
 
 def _send(channel: paramiko.Channel, stdin: BinaryIO, end: float, clock: Callable[[], float]) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 import paramiko
+from paramiko.pkey import UnknownKeyType
 
 from deployer.remote.errors import HostKeyRefused
 
@@ -35,7 +36,7 @@ class HostKey:
         """As paramiko holds it. Raises HostKeyRefused when it is no key."""
         try:
             key = paramiko.PKey.from_type_string(self.kind, base64.b64decode(self.blob, validate=True))
-        except (paramiko.SSHException, paramiko.UnknownKeyType, binascii.Error, ValueError) as problem:
+        except (paramiko.SSHException, UnknownKeyType, binascii.Error, ValueError) as problem:
             raise HostKeyRefused(f"a {self.kind} host key cannot be read: {problem}") from problem
         return key
 
@@ -51,7 +52,7 @@ class HostKeySource(Protocol):
 class NoHostKeys:
     """A source that knows nothing: only known_hosts files count."""
 
-    def host_keys(self, instance: str) -> Sequence[HostKey]:
+    def host_keys(self, instance: str) -> Sequence[HostKey]:  # noqa: ARG002 - the protocol's
         """Always empty."""
         return ()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import threading
@@ -10,15 +9,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from pathlib import Path
 from typing import Any
 
 from deployer.model.hosts import Host
 from deployer.remote.agent_file import agent_digest, agent_file
+from deployer.remote.bundle.pack import Packed
 from deployer.remote.command import Command, script
 from deployer.remote.door import Door
 from deployer.remote.errors import RemoteError, Unreachable
-from deployer.remote.outcome import Done, Failed, Unknown
+from deployer.remote.outcome import CommandOutcome, Done, Failed, Unknown
 from deployer.remote.plan import HostRequest
 
 _FACTS = """
@@ -127,23 +126,22 @@ class Installer:
         self._guard = threading.Lock()
         self._footings: dict[Host, _Footing] = {}
 
-    def stage(self, host: Host, archive: Path, digest: str, unpacked: int) -> None:
+    def stage(self, host: Host, packed: Packed) -> None:
         """Brings a bundle onto a host and has its sha256 checked there; changes nothing that runs.
 
-        `unpacked` is the size of its files in bytes, for which the host must have room.
         Raises RemoteError when it did not come about; staging again is always safe.
         """
-        sha256 = _file_sha256(archive)
-        needed = str(archive.stat().st_size + 2 * unpacked)
-        answer = self._ask(host, "stage-check", digest, sha256, needed)
+        # The archive, its files unpacked, and once more where they are installed.
+        needed = str(packed.archive.stat().st_size + 2 * packed.unpacked)
+        answer = self._ask(host, "stage-check", packed.digest, packed.sha256, needed)
         if answer.get("present"):
             return
-        name = f"{digest}.{sha256[:16]}"
-        with archive.open("rb") as stream:
+        name = f"{packed.digest}.{packed.sha256[:16]}"
+        with packed.archive.open("rb") as stream:
             footing = self._footing(host)
             receive = script(_RECEIVE, str(answer["incoming"]), name, deadline=UPLOAD_SECONDS)
             self._demand(host, self._as_user(footing, receive), stream, "the bundle did not arrive")
-        self._ask(host, "accept", name, digest, sha256)
+        self._ask(host, "accept", name, packed.digest, packed.sha256)
 
     def start(self, host: Host, request: HostRequest) -> JobStatus:
         """Starts a job, or tells how the same job stands when it was started before."""
@@ -192,6 +190,10 @@ class Installer:
             status = self.status(host, request.job)
             return self.start(host, request) if status.state is JobState.ABSENT else status
 
+    def run(self, host: Host, arguments: Sequence[str], deadline: float) -> CommandOutcome:
+        """Runs a command of the user's as the one who installs. Raises RemoteError when it cannot have begun."""
+        return self._door.run(host, self._as_user(self._footing(host), Command(tuple(arguments), deadline)))
+
     def clean_for_image(self, host: Host) -> Sequence[str]:
         """Removes what must not go into an image; returns the paths. Login keys go too: this is the last call."""
         answer = self._ask(host, "clean", self._footing(host).home, host.instance)
@@ -233,7 +235,11 @@ class Installer:
             raise RemoteError(f"{host.instance} has no python3; install Python 3.6 or newer on it or in its image")
         home, user, python, sudo = said
         prefix = self._prefix(host, is_root=user == "0", sudo_works=sudo == "sudo")
-        root = self._settings.root.replace("~", home, 1) if self._settings.root.startswith("~/") else self._settings.root
+        root = (
+            self._settings.root.replace("~", home, 1)
+            if self._settings.root.startswith("~/")
+            else self._settings.root
+        )
         footing = _Footing(prefix, python, root, home)
         has_agent = self._as_user(footing, script(_HAS_AGENT, footing.agent))
         found = self._demand(host, has_agent, None, "it cannot be prepared").decode().strip()
@@ -270,9 +276,10 @@ def _answer(host: Host, what: str, outcome: Done | Failed | Unknown) -> Mapping[
         answer = json.loads(said.strip().splitlines()[-1])
     except (ValueError, IndexError) as problem:
         raise RemoteError(f"{host.instance}: {what} failed: {said.strip()[-500:] or 'no output'}") from problem
-    if not isinstance(answer, dict) or "error" in answer and "state" not in answer:
-        reason = answer.get("error") if isinstance(answer, dict) else answer
-        raise RemoteError(f"{host.instance}: {reason}")
+    if not isinstance(answer, dict):
+        raise RemoteError(f"{host.instance}: {what} gave no sensible answer: {said.strip()[-500:]}")
+    if "error" in answer and "state" not in answer:
+        raise RemoteError(f"{host.instance}: {answer['error']}")
     return answer
 
 
@@ -284,11 +291,3 @@ def _status(answer: Mapping[str, Any]) -> JobStatus:
     return JobStatus(
         answer["job"], answer["digest"], JobState(answer["state"]), answer["error"], events, answer["output"]
     )
-
-
-def _file_sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        for block in iter(lambda: stream.read(1 << 20), b""):
-            digest.update(block)
-    return digest.hexdigest()

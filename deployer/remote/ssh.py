@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 
 import paramiko
+from paramiko.pkey import UnknownKeyType
 
 from deployer.remote.errors import HostKeyRefused, LoginRefused, Unreachable
 from deployer.remote.hostkeys import HostKeySource, KnownHosts, NoHostKeys
@@ -120,7 +121,7 @@ def _believed_keys(endpoint: Endpoint, known: KnownHosts, source: HostKeySource)
         files = ", ".join(str(path) for path in known.files) or "no known_hosts file"
         raise HostKeyRefused(
             f"the host key of {_name(endpoint)} is not known: {files} holds none for {endpoint.known_as}, and its "
-            "console output shows none; add the key with `ssh-keyscan` from a trusted network, or wait for the console"
+            "console output shows none; add the key with `ssh-keyscan` from a trusted network"
         )
     return believed
 
@@ -162,7 +163,7 @@ def _handshake(
     stream: socket.socket | paramiko.Channel,
     believed: Iterable[paramiko.PKey],
 ) -> paramiko.Transport:
-    transport = paramiko.Transport(stream)  # type: ignore[arg-type]  # a channel is taken as a socket
+    transport = paramiko.Transport(stream)
     transport.banner_timeout = settings.banner
     transport.handshake_timeout = settings.banner
     transport.auth_timeout = settings.auth
@@ -179,7 +180,9 @@ def _handshake(
         ) from problem
     except (paramiko.SSHException, OSError, EOFError) as problem:
         transport.close()
-        raise Unreachable(f"{_name(endpoint)} does not answer as an SSH server: {problem or 'it hung up'}") from problem
+        raise Unreachable(
+            f"{_name(endpoint)} does not answer as an SSH server: {str(problem) or 'it hung up'}"
+        ) from problem
     return transport
 
 
@@ -197,7 +200,7 @@ def _check_key(
     if not any(key.asbytes() == other.asbytes() for other in believed):
         expected = ", ".join(f"{other.get_name()} {other.fingerprint}" for other in believed)
         raise HostKeyRefused(
-            f"{_name(endpoint)} shows the key {shown}, expected {expected}; another machine answers at this address, "
+            f"{_name(endpoint)} shows the key {shown}, expected {expected}; another machine answers there, "
             "or the host was made anew: if so, remove its line from known_hosts"
         )
 
@@ -235,5 +238,5 @@ def _load_key(path: Path) -> paramiko.PKey:
         return paramiko.PKey.from_path(path.expanduser())
     except paramiko.PasswordRequiredException as problem:
         raise LoginRefused(f"the key file {path} has a passphrase; load it with `ssh-add {path}`") from problem
-    except (OSError, paramiko.SSHException, paramiko.UnknownKeyType, ValueError) as problem:
+    except (OSError, paramiko.SSHException, UnknownKeyType, ValueError) as problem:
         raise LoginRefused(f"the key file {path} cannot be read: {problem}") from problem

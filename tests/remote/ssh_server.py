@@ -122,8 +122,6 @@ class SshHost:
         self._acceptor.close()
         for connection in self.connections:
             connection.abort()
-        rest = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-        for task in rest:
-            task.cancel()
-        await asyncio.gather(*rest, return_exceptions=True)
-        await asyncio.sleep(0)
+        rest = {task for task in asyncio.all_tasks() if task is not asyncio.current_task()}
+        if rest:
+            await asyncio.wait(rest, timeout=2)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import tarfile
 import time
 from pathlib import Path
 
 import pytest
 
 from deployer.model.hosts import Host
-from deployer.remote.appspec.parser import parse_appspec
 from deployer.remote.appspec.spec import IN_PLACE, LifecycleEvent
+from deployer.remote.bundle.bundle import Bundle, load_bundle
+from deployer.remote.bundle.sources import Place
 from deployer.remote.door import SshDoor
 from deployer.remote.install import Installer, JobState, JobStatus
 from deployer.remote.plan import HostRequest, Surroundings
@@ -32,10 +32,6 @@ hooks:
 EVENTS = [event.value for event in LifecycleEvent if event.takes_scripts]
 
 
-def digest_of(number: int) -> str:
-    return f"{number:064x}"
-
-
 class Site:
     """Releases for one host."""
 
@@ -44,29 +40,28 @@ class Site:
         self.host = host
         self.installer = Installer(door, sleep=lambda _s: time.sleep(0.02))
 
-    def bundle(self, number: int, files: dict[str, str], appspec: str | None = None) -> str:
-        text = appspec if appspec is not None else APPSPEC + "".join(
-            f"  {event}:\n    - location: /hook.sh\n      timeout: 20\n" for event in EVENTS
+    def bundle(self, number: int, files: dict[str, str], appspec: str | None = None) -> Bundle:
+        text = (
+            appspec
+            if appspec is not None
+            else APPSPEC + "".join(f"  {event}:\n    - location: /hook.sh\n      timeout: 20\n" for event in EVENTS)
         )
         source = self.folder / f"bundle-{number}"
-        everything = {"appspec.yml": text, "hook.sh": f'#!/bin/sh\necho "$LIFECYCLE_EVENT {number}" >> "$HOME/events"\n'}
+        hook = f'#!/bin/sh\necho "$LIFECYCLE_EVENT {number}" >> "$HOME/events"\n'
+        everything = {"appspec.yml": text, "hook.sh": hook}
         for name, content in {**everything, **files}.items():
             path = source / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(content)
-        with tarfile.open(self.folder / f"{number}.tar.gz", "w:gz") as tar:
-            tar.add(source, ".")
-        return text
+        return load_bundle(str(source), str(number), Place("", self.folder, self.folder / "cache"))
 
-    def install(self, number: int, text: str, deployment: str = "d-1") -> JobStatus:
-        request = HostRequest(
-            digest_of(number),
-            IN_PLACE,
-            parse_appspec(text.encode()),
-            Surroundings("shop", deployment, "web", self.host.instance, release_to=str(number)),
-        )
-        self.installer.stage(self.host, self.folder / f"{number}.tar.gz", request.digest, 1000)
-        return self.installer.install(self.host, request)
+    def install(self, bundle: Bundle, deployment: str = "d-1") -> JobStatus:
+        self.installer.stage(self.host, bundle.packed)
+        return self.installer.install(self.host, self.request(bundle, deployment))
+
+    def request(self, bundle: Bundle, deployment: str = "d-1") -> HostRequest:
+        surroundings = Surroundings("shop", deployment, "web", self.host.instance, release_to=bundle.release)
+        return HostRequest(bundle.packed.digest, IN_PLACE, bundle.spec, surroundings)
 
 
 @pytest.fixture
@@ -75,9 +70,9 @@ def site(tmp_path: Path, host: Host, door: SshDoor) -> Site:
 
 
 def test_files_are_installed_and_events_run_in_the_documented_order(site: Site, ssh_host: SshHost) -> None:
-    text = site.bundle(1, {"app/run.sh": "one", "app/page.html": "<p>"})
+    bundle = site.bundle(1, {"app/run.sh": "one", "app/page.html": "<p>"})
 
-    status = site.install(1, text)
+    status = site.install(bundle)
 
     assert status.state is JobState.DONE, status
     assert (ssh_host.disk / "srv/app/run.sh").read_text() == "one"
@@ -91,10 +86,10 @@ def test_files_are_installed_and_events_run_in_the_documented_order(site: Site, 
 
 
 def test_application_stop_comes_from_the_release_that_succeeded_last(site: Site, ssh_host: SshHost) -> None:
-    site.install(1, site.bundle(1, {"app/a": "1"}))
+    site.install(site.bundle(1, {"app/a": "1"}))
     (ssh_host.home / "events").unlink()
 
-    status = site.install(2, site.bundle(2, {"app/b": "2"}))
+    status = site.install(site.bundle(2, {"app/b": "2"}))
 
     assert status.state is JobState.DONE, status
     assert (ssh_host.home / "events").read_text().splitlines()[:2] == ["ApplicationStop 1", "BeforeInstall 2"]

@@ -208,6 +208,7 @@ class Room:
             MACHINE_MARK: spec.instance_id,
             "DEPLOYER_LAB_INIT": _SOCKET_INSIDE if walled else str(folder / "init.sock"),
             "ROOT": root,
+            "DEPLOYER_HOST_ROOT": root,
             "HOME": f"{root}/{disk.HOME}",
             "USER": disk.LOGIN,
             "LOGNAME": disk.LOGIN,
@@ -240,7 +241,7 @@ class Room:
     def _gone(self, machine: Machine) -> None:
         """In the loop: a machine's init has ended, asked for or not."""
         instance_id = machine.spec.instance_id
-        if self._machines.get(instance_id) is not machine:
+        if machine.told_to_go or self._machines.get(instance_id) is not machine:
             return
 
         def tell() -> None:

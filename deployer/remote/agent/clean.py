@@ -22,7 +22,7 @@ SYSTEM = (
     "/var/log/journal/*",
     "/root/.bash_history",
     "/root/.ssh/authorized_keys",  # cloud-init writes the launch's key pair again
-    "/tmp/*",
+    "/tmp/*",  # noqa: S108 - emptied, not used
 )
 """Removed, relative to the machine's own disk."""
 IDENTITY = ("/sys/class/dmi/id/board_asset_tag", "/var/lib/cloud/data/instance-id")
@@ -40,9 +40,9 @@ def clean_for_image(store: Store, machine: Machine, home: Path, instance: str) -
     Raises HostError when this is not the instance that is meant.
     """
     _check_identity(machine, instance)
-    touched = []
+    touched: List[str] = []
     for pattern in SYSTEM:
-        touched.extend(_removed(machine, path) for path in _matching(machine, pattern))
+        touched.extend(_removed(path) for path in _matching(machine, pattern))
     for pattern in EMPTIED:
         for path in _matching(machine, pattern):
             if path.is_file():
@@ -51,7 +51,7 @@ def clean_for_image(store: Store, machine: Machine, home: Path, instance: str) -
     for name in PERSONAL:
         path = home / name
         if _inside(machine, path) and (path.exists() or path.is_symlink()):
-            touched.append(_removed(machine, path))
+            touched.append(_removed(path))
     return touched + _clean_store(store)
 
 
@@ -82,7 +82,7 @@ def _inside(machine: Machine, path: Path) -> bool:
     return root == parent or root in parent.parents
 
 
-def _removed(machine: Machine, path: Path) -> str:
+def _removed(path: Path) -> str:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(str(path), ignore_errors=True)
     else:

@@ -26,12 +26,12 @@ class Installer:
         self._bundle = bundle
         self._spec = spec
         self._suffix = "." + job[:12] + ".deploying"
-        self._copies = {}  # type: Dict[Path, Path]
-        self._folders = []  # type: List[Path]
-        self._made = []  # type: List[Path]
+        self._copies: Dict[Path, Path] = {}
+        self._folders: List[Path] = []
+        self._made: List[Path] = []
         before = read_json(store.installed_file) or {}
-        self._old_files = {Path(name) for name in before.get("files", [])}  # type: Set[Path]
-        self._old_folders = [Path(name) for name in before.get("folders", [])]  # type: List[Path]
+        self._old_files: Set[Path] = {Path(name) for name in before.get("files", [])}
+        self._old_folders: List[Path] = [Path(name) for name in before.get("folders", [])]
 
     def install(self) -> None:
         """Puts the release in place. Raises HostError; then the files of the last release are as they were."""
@@ -41,7 +41,7 @@ class Installer:
             self._stage(permissions)
         except OSError as problem:
             self._undo()
-            raise HostError("the files cannot be put in place: {}".format(problem)) from problem
+            raise HostError(f"the files cannot be put in place: {problem}") from problem
         except BaseException:
             self._undo()
             raise
@@ -61,7 +61,7 @@ class Installer:
             elif source.exists() or source.is_symlink():
                 self._plan_file(source, destination / source.name)
             else:
-                raise HostError("files: the bundle has no {}".format(copy.source))
+                raise HostError(f"files: the bundle has no {copy.source}")
 
     def _plan_folder(self, source: Path, destination: Path) -> None:
         self._need_folder(destination)
@@ -74,9 +74,9 @@ class Installer:
 
     def _plan_file(self, source: Path, destination: Path) -> None:
         if destination in self._copies:
-            raise HostError("files: {} is the destination of two files".format(destination))
+            raise HostError(f"files: {destination} is the destination of two files")
         if destination in self._folders or (destination.is_dir() and not destination.is_symlink()):
-            raise HostError("files: {} would be a file and is a folder".format(destination))
+            raise HostError(f"files: {destination} would be a file and is a folder")
         self._need_folder(destination.parent)
         exists = destination.exists() or destination.is_symlink()
         if exists and destination not in self._old_files:
@@ -84,8 +84,8 @@ class Installer:
                 return
             if self._spec.file_exists == "DISALLOW":
                 raise HostError(
-                    "files: {} exists already and no deployment put it there; remove it, or set "
-                    "file_exists_behavior to OVERWRITE or RETAIN".format(destination)
+                    f"files: {destination} exists already and no deployment put it there; remove it, or set "
+                    "file_exists_behavior to OVERWRITE or RETAIN"
                 )
         self._copies[destination] = source
 
@@ -94,10 +94,10 @@ class Installer:
         if folder in self._folders:
             return
         if folder in self._copies:
-            raise HostError("files: {} would be a folder and is a file".format(folder))
+            raise HostError(f"files: {folder} would be a folder and is a file")
         if folder.exists():
             if not folder.is_dir():
-                raise HostError("files: {} is needed as a folder and is a file".format(folder))
+                raise HostError(f"files: {folder} is needed as a folder and is a file")
             if folder in self._old_folders:
                 self._folders.append(folder)
             return

@@ -33,7 +33,7 @@ class Machine:
         except KeyError as problem:
             if self.shared:
                 return -1
-            raise HostError("there is no user {!r} on this host".format(name)) from problem
+            raise HostError(f"there is no user {name!r} on this host") from problem
 
     def group_id(self, name: Optional[str]) -> int:
         """The number of a group; -1 for none."""
@@ -44,7 +44,7 @@ class Machine:
         except KeyError as problem:
             if self.shared:
                 return -1
-            raise HostError("there is no group {!r} on this host".format(name)) from problem
+            raise HostError(f"there is no group {name!r} on this host") from problem
 
     def account(self, name: Optional[str]) -> Optional[pwd.struct_passwd]:
         """The account that a script runs as; None for the one that runs already."""

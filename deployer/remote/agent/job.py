@@ -42,13 +42,13 @@ class Job:
         self._request = request
         self._folder = store.job(request.job)
         self._runner = Runner(machine, self._folder / "output.log", request.environment)
-        self._status = {
+        self._status: Dict[str, Any] = {
             "job": request.job,
             "digest": request.digest,
             "state": RUNNING,
             "error": None,
             "events": [],
-        }  # type: Dict[str, Any]
+        }
 
     def run(self) -> None:
         """Runs every event; the outcome is in the status file and nowhere else."""
@@ -65,7 +65,7 @@ class Job:
         except HostError as problem:
             self._note(state=FAILED, error=str(problem))
         except Exception as problem:  # noqa: BLE001 - whatever it is, the marker must say that the job ended
-            self._note(state=FAILED, error="{}: {}".format(type(problem).__name__, problem))
+            self._note(state=FAILED, error=f"{type(problem).__name__}: {problem}")
 
     def _stop(self, _number: int, _frame: Optional[FrameType]) -> None:
         self._runner.stop()
@@ -73,7 +73,7 @@ class Job:
 
     def _run_events(self) -> None:
         for name in self._request.events:
-            event = {"event": name, "state": RUNNING, "began": time.time(), "exit": None}  # type: Dict[str, Any]
+            event: Dict[str, Any] = {"event": name, "state": RUNNING, "began": time.time(), "exit": None}
             self._status["events"].append(event)
             self._note()
             try:
@@ -81,7 +81,7 @@ class Job:
             except HostError as problem:
                 exit_code = problem.exit_code if isinstance(problem, ScriptFailed) else None
                 event.update(state=FAILED, ended=time.time(), exit=exit_code)
-                raise HostError("{}: {}".format(name, problem)) from problem
+                raise HostError(f"{name}: {problem}") from problem
             event.update(state=DONE, ended=time.time(), exit=0)
             self._note()
 
@@ -102,7 +102,7 @@ class Job:
         release = self._store.release(digest)
         saved = read_json(release / "spec.json")
         if saved is None:
-            raise HostError("the release {} is not on this host".format(digest[:12]))
+            raise HostError(f"the release {digest[:12]} is not on this host")
         for script in Spec.load(saved).hooks.get(name, []):
             self._runner.run(name, script, release / "bundle")
 

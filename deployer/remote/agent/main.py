@@ -68,7 +68,7 @@ def run(store: Store, arguments: List[str]) -> Dict[str, Any]:
     name = arguments[0]
     request = read_json(store.job(name) / "request.json")
     if request is None:
-        raise HostError("there is no job {}".format(name))
+        raise HostError(f"there is no job {name}")
     Job(store, _machine(), Request.load(request)).run()
     return {}
 
@@ -96,7 +96,7 @@ def clean(store: Store, arguments: List[str]) -> Dict[str, Any]:
     return {"removed": clean_for_image(store, _machine(), Path(home), instance)}
 
 
-COMMANDS = {
+COMMANDS: Dict[str, Callable[[Store, List[str]], Dict[str, Any]]] = {
     "stage-check": stage_check,
     "accept": accept,
     "start": start,
@@ -104,7 +104,7 @@ COMMANDS = {
     "status": status,
     "cancel": cancel,
     "clean": clean,
-}  # type: Dict[str, Callable[[Store, List[str]], Dict[str, Any]]]
+}
 
 
 def _machine() -> Machine:

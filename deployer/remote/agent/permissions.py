@@ -21,13 +21,13 @@ class Assigner:
         self, machine: Machine, files: Set[Path], folders: Set[Path], permissions: List[Permission]
     ) -> None:
         self._machine = machine
-        self._chosen = {}  # type: Dict[Path, Permission]
+        self._chosen: Dict[Path, Permission] = {}
         for permission in permissions:
             machine.user_id(permission.owner)
             machine.group_id(permission.group)
             for path in self._matches(permission, files, folders):
                 if path in self._chosen:
-                    raise HostError("permissions: {} is named by two permissions".format(path))
+                    raise HostError(f"permissions: {path} is named by two permissions")
                 self._chosen[path] = permission
 
     def _matches(self, permission: Permission, files: Set[Path], folders: Set[Path]) -> List[Path]:
@@ -37,7 +37,7 @@ class Assigner:
                 return []
             _check_for_one_file(permission)
             return [target]
-        candidates = set()  # type: Set[Path]
+        candidates: Set[Path] = set()
         if "file" in permission.types:
             candidates |= files
         if "directory" in permission.types:
@@ -69,8 +69,9 @@ class Assigner:
             if self._machine.shared:
                 return
             raise HostError(
-                "permissions: {} cannot be given to {}:{} without root; let the login user use "
-                "`sudo -n`".format(where, permission.owner or "", permission.group or "")
+                "permissions: {} cannot be given to {}:{} without root; let the login user use `sudo -n`".format(
+                    where, permission.owner or "", permission.group or ""
+                )
             ) from problem
         where.chmod(special)  # a change of owner clears setuid and setgid
 
@@ -85,15 +86,13 @@ class Assigner:
 
 def _check_for_one_file(permission: Permission) -> None:
     if permission.pattern != "**" or permission.exclude:
-        raise HostError(
-            "permissions: {} is a file, it takes neither a pattern nor except".format(permission.object)
-        )
+        raise HostError(f"permissions: {permission.object} is a file, it takes neither a pattern nor except")
     _refuse_default_acl(permission)
 
 
 def _refuse_default_acl(permission: Permission) -> None:
     if any(entry.startswith("default:") for entry in permission.acls):
-        raise HostError("permissions: {}: a default ACL is for folders only".format(permission.object))
+        raise HostError(f"permissions: {permission.object}: a default ACL is for folders only")
 
 
 def _is_meant(permission: Permission, folder: Path, path: Path) -> bool:
@@ -125,8 +124,8 @@ def _full_acl(entries: List[str], path: Path) -> List[str]:
     defaults = [entry for entry in entries if entry.startswith("default:")]
     if defaults:
         for kind, letters in (("user", user), ("group", group), ("other", other)):
-            if not any(entry.startswith("default:{}::".format(kind)) for entry in defaults):
-                base.append("default:{}::{}".format(kind, letters))
+            if not any(entry.startswith(f"default:{kind}::") for entry in defaults):
+                base.append(f"default:{kind}::{letters}")
         if not any(entry.startswith("default:mask:") for entry in defaults):
             base.append("default:mask::" + group)
     return list(entries) + base
@@ -148,9 +147,9 @@ def run_tool(command: List[str]) -> None:
             check=False,
         )
     except FileNotFoundError as problem:
-        raise HostError("{} is not installed on this host; the AppSpec needs it".format(command[0])) from problem
+        raise HostError(f"{command[0]} is not installed on this host; the AppSpec needs it") from problem
     except subprocess.TimeoutExpired as problem:
-        raise HostError("{} did not end in {} s".format(command[0], COMMAND_SECONDS)) from problem
+        raise HostError(f"{command[0]} did not end in {COMMAND_SECONDS} s") from problem
     if done.returncode:
         said = done.stdout.decode("utf-8", "replace").strip()[-500:]
         raise HostError("{} ended with {}: {}".format(" ".join(command), done.returncode, said))

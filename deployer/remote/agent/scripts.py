@@ -35,14 +35,14 @@ class Runner:
         self._machine = machine
         self._log = log
         self._environment = environment
-        self._child = None  # type: Optional[subprocess.Popen[bytes]]
+        self._child: Optional[subprocess.Popen[bytes]] = None
 
     def run(self, event: str, script: Script, bundle: Path) -> None:
         """Runs one script to its end. Raises ScriptFailed."""
         path = self._located(script, bundle)
         account = self._machine.account(script.runas)
         with self._log.open("ab") as log:
-            log.write("[{}] {}\n".format(event, script.location).encode())
+            log.write(f"[{event}] {script.location}\n".encode())
             log.flush()
             self._child = self._start(event, script, path, bundle, account, log.fileno())
         try:
@@ -50,8 +50,8 @@ class Runner:
         finally:
             self.stop()
         if code != 0:
-            how = "exited with {}".format(code) if code >= 0 else "was killed by signal {}".format(-code)
-            raise ScriptFailed("{} {}".format(script.location, how), code)
+            how = f"exited with {code}" if code >= 0 else f"was killed by signal {-code}"
+            raise ScriptFailed(f"{script.location} {how}", code)
 
     def stop(self) -> None:
         """Ends what runs, gently and then not. What the script left in the background stays when it is done."""
@@ -70,7 +70,7 @@ class Runner:
     def _located(self, script: Script, bundle: Path) -> Path:
         path = bundle / os.path.normpath("/" + script.location).lstrip("/")
         if not path.is_file():
-            raise ScriptFailed("{} is not in the bundle".format(script.location), None)
+            raise ScriptFailed(f"{script.location} is not in the bundle", None)
         if not os.access(str(path), os.X_OK):
             path.chmod(path.stat().st_mode | 0o111)
         return path
@@ -86,7 +86,7 @@ class Runner:
     ) -> "subprocess.Popen[bytes]":
         own = dict(self._environment, LIFECYCLE_EVENT=event, DEPLOYER_BUNDLE=str(bundle))
         command = [str(path)]
-        become = None  # type: Optional[Callable[[], None]]
+        become: Optional[Callable[[], None]] = None
         if account is not None and os.geteuid() == 0:
             become = _become(account)
             own.update(HOME=account.pw_dir, USER=account.pw_name, LOGNAME=account.pw_name)
@@ -101,23 +101,21 @@ class Runner:
                 return _popen(["/bin/sh", *command], dict(os.environ, **own), bundle, log, become)
             hint = "does its first line name a program of this host, without a carriage return?"
             if problem.errno == errno.EACCES:
-                hint = "can its user enter {}? Else set `root` to a folder such as /var/lib/deployer".format(bundle)
+                hint = f"can its user enter {bundle}? Else set `root` to a folder such as /var/lib/deployer"
             raise ScriptFailed(
-                "{} cannot be started: {}; {}".format(script.location, problem.strerror, hint), None
+                f"{script.location} cannot be started: {problem.strerror}; {hint}", None
             ) from problem
 
     def _wait(self, script: Script) -> int:
         child = self._child
         if child is None:
-            raise ScriptFailed("{} was not started".format(script.location), None)
+            raise ScriptFailed(f"{script.location} was not started", None)
         end = time.monotonic() + script.timeout
         pause = 0.01
         while child.poll() is None:
             if time.monotonic() > end:
                 raise ScriptFailed(
-                    "{} did not end in {} s; it was killed with all it started".format(
-                        script.location, script.timeout
-                    ),
+                    f"{script.location} did not end in {script.timeout} s; it was killed with all it started",
                     None,
                 )
             if self._log.stat().st_size > LARGEST_LOG:
@@ -157,5 +155,5 @@ def _become(account: pwd.struct_passwd) -> Callable[[], None]:
 
 
 def _by_sudo(who: List[str], environment: Dict[str, str], command: List[str]) -> List[str]:
-    assigned = ["{}={}".format(name, value) for name, value in sorted(environment.items())]
+    assigned = [f"{name}={value}" for name, value in sorted(environment.items())]
     return ["sudo", "-n", *who, "--", "env", *assigned, *command]

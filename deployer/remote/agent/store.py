@@ -82,7 +82,7 @@ def read_json(path: Path) -> Optional[Dict[str, Any]]:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as problem:
-        raise HostError("{} cannot be read: {}; move it away to start afresh".format(path, problem)) from problem
+        raise HostError(f"{path} cannot be read: {problem}; move it away to start afresh") from problem
     return value if isinstance(value, dict) else {}
 
 

@@ -19,9 +19,7 @@ def accept_upload(store: Store, name: str, digest: str, sha256: str) -> None:
     if found != sha256:
         upload.unlink()
         raise HostError(
-            "the bundle that arrived has sha256 {}, expected {}; it was removed, nothing was changed".format(
-                found, sha256
-            )
+            f"the bundle that arrived has sha256 {found}, expected {sha256}; it was removed, nothing was changed"
         )
     upload.replace(store.bundle(digest))
     sync_folder(store.bundle(digest).parent)
@@ -34,7 +32,7 @@ def unpack(store: Store, digest: str, spec: Dict[str, Any]) -> None:
         return
     archive = store.bundle(digest)
     if not archive.exists():
-        raise HostError("the bundle {} is not on this host; stage it first".format(digest[:12]))
+        raise HostError(f"the bundle {digest[:12]} is not on this host; stage it first")
     work = target.parent / ("." + digest + ".unpacking")
     shutil.rmtree(str(work), ignore_errors=True)
     try:
@@ -48,7 +46,7 @@ def unpack(store: Store, digest: str, spec: Dict[str, Any]) -> None:
         write_json(work / "spec.json", spec)
         work.replace(target)
     except (OSError, tarfile.TarError) as problem:
-        raise HostError("the bundle cannot be unpacked in {}: {}".format(target.parent, problem)) from problem
+        raise HostError(f"the bundle cannot be unpacked in {target.parent}: {problem}") from problem
     finally:
         shutil.rmtree(str(work), ignore_errors=True)
     sync_folder(target.parent)
@@ -60,9 +58,7 @@ def check_space(folder: Path, needed: int) -> None:
     free = disk.f_bavail * disk.f_frsize
     if free < needed + MARGIN:
         raise HostError(
-            "{} has {} MB free, {} MB are needed; make room on the disk".format(
-                folder, free >> 20, (needed + MARGIN) >> 20
-            )
+            f"{folder} has {free >> 20} MB free, {(needed + MARGIN) >> 20} MB are needed; make room on the disk"
         )
 
 
@@ -70,7 +66,7 @@ def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> Non
     """The archive was checked before it was sent; this only keeps to files, folders and links inside."""
     name = PurePosixPath(member.name)
     if name.is_absolute() or ".." in name.parts:
-        raise HostError("the bundle holds {!r}, which leads out of its folder".format(member.name))
+        raise HostError(f"the bundle holds {member.name!r}, which leads out of its folder")
     path = folder.joinpath(*name.parts)
     if member.isdir():
         path.mkdir(parents=True, exist_ok=True)
@@ -79,10 +75,10 @@ def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> Non
     elif member.isreg():
         stream = tar.extractfile(member)
         if stream is None:
-            raise HostError("the bundle holds {!r} without its content".format(member.name))
+            raise HostError(f"the bundle holds {member.name!r} without its content")
         with stream, path.open("xb") as target:
             shutil.copyfileobj(stream, target, 1 << 20)
     else:
-        raise HostError("the bundle holds {!r}, which is no file, folder or link".format(member.name))
+        raise HostError(f"the bundle holds {member.name!r}, which is no file, folder or link")
     if not member.issym():
         path.chmod(member.mode & 0o777)

@@ -1,1 +1,1 @@
-"""`appspec.yml`: what a bundle installs, and which scripts run when. Pure; read as the CodeDeploy agent reads it."""
+"""`appspec.yml`: what a bundle installs and which scripts run when. Pure; read as the CodeDeploy agent does."""

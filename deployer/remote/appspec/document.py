@@ -55,7 +55,7 @@ class MapNode:
                 found = node
         return found
 
-    def keys(self) -> Iterator[tuple[str, int]]:
+    def key_lines(self) -> Iterator[tuple[str, int]]:
         """Every key as text with its line; what is not a scalar is shown by its kind."""
         for name, _node in self.entries:
             yield (name.text if isinstance(name, ScalarNode) else kind_of(name)), name.line
@@ -141,11 +141,11 @@ def _build(text: str, findings: Findings) -> Node | None:
     root: Node | None = None
     stack: list[_Open] = []
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        line = event.start_mark.line + 1
+        line = event.start_mark.line + 1 if event.start_mark else 1
         match event:
             case yaml.DocumentEndEvent():
                 # Nothing after the first document is parsed: the agent accepts what could not be read there.
-                if text[event.end_mark.index :].strip(" \r\n.-"):
+                if event.end_mark and text[event.end_mark.index :].strip(" \r\n.-"):
                     findings.warn(line, "a second document is ignored", "keep one document in the file")
                 return root
             case yaml.AliasEvent():

@@ -17,16 +17,14 @@ def child(mapping: MapNode, key: str) -> Node | None:
 def untagged(node: Node, where: str) -> Node:
     """The node itself; raises `Refusal` when a custom tag such as `!Ref` stands before it."""
     if node.tag and not node.tag.startswith("tag:yaml.org,2002:"):
-        raise Refusal(
-            node.line, f"{where} carries the tag {node.tag}", "fill the template in before deploying"
-        )
+        raise Refusal(node.line, f"{where} carries the tag {node.tag}", "fill the template in before deploying")
     return node
 
 
 def known_keys(mapping: MapNode, known: Collection[str], where: str, findings: Findings) -> None:
     """Warns of keys that nothing reads, and of keys that are there twice."""
     seen: set[str] = set()
-    for key, line in mapping.keys():
+    for key, line in mapping.key_lines():
         if key not in known:
             findings.warn(line, f"{where} has the unknown key {key!r}, it is ignored", f"use {', '.join(known)}")
         elif key in seen:

@@ -226,9 +226,7 @@ def _warn_of_event(name: str, line: int, findings: Findings) -> None:
     event = _EVENTS.get(name)
     if event is None:
         takers = ", ".join(event.value for event in LifecycleEvent if event.takes_scripts)
-        findings.warn(
-            line, f"{name!r} is no CodeDeploy event, its scripts never run", f"use one of {takers}"
-        )
+        findings.warn(line, f"{name!r} is no CodeDeploy event, its scripts never run", f"use one of {takers}")
     elif not event.takes_scripts:
         findings.warn(line, f"{name} takes no scripts, they never run", "move them to a neighbouring event")
 

@@ -93,7 +93,7 @@ def _mode(node: Node | None, findings: Findings) -> str | None:
     # The agent sees the value and not what is written: an unquoted 0644 is the number 420.
     mode = str(node.value) if isinstance(node, ScalarNode) and not isinstance(node.value, bool) else ""
     if not _MODE.fullmatch(mode):
-        written = f' (unquoted it is {mode})' if isinstance(node, ScalarNode) and mode != node.text else ""
+        written = f" (unquoted it is {mode})" if isinstance(node, ScalarNode) and mode != node.text else ""
         raise Refusal(
             node.line,
             f"mode must be 1 to 4 digits from 0 to 7, found {kind_of(node)}{written}",
@@ -122,7 +122,9 @@ def _acl(text: str, line: int) -> Acl:
         kind = kind or long
     kind = kind or "user"
     if kind in ("mask", "other") and name:
-        raise Refusal(line, f"the ACL {text!r} names somebody for {kind}", f"leave the name out: `{kind[0]}::{bits}`")
+        raise Refusal(
+            line, f"the ACL {text!r} names somebody for {kind}", f"leave the name out: `{kind[0]}::{bits}`"
+        )
     if not default and kind != "mask" and not name:
         raise Refusal(line, f"the ACL {text!r} is a base entry", "set it with `mode`, or name a user or group")
     return Acl(kind, name, _acl_bits(bits, text, line), default)
@@ -158,7 +160,9 @@ def _context(node: Node | None, findings: Findings) -> Context | None:
     if node is None or (isinstance(node, ScalarNode) and node.value is None):
         return None
     if not isinstance(node, MapNode):
-        raise Refusal(node.line, f"context must be a map, found {kind_of(node)}", "write `type: httpd_sys_content_t`")
+        raise Refusal(
+            node.line, f"context must be a map, found {kind_of(node)}", "write `type: httpd_sys_content_t`"
+        )
     known_keys(node, ("user", "name", "type", "range"), "context", findings)
     kind = required_text(node, "type", "context", "write for example `type: httpd_sys_content_t`")
     user = optional_text(node, "name", "context") or optional_text(node, "user", "context")
@@ -181,7 +185,9 @@ def _range(text: str, line: int) -> str:
 
 def _number(part: str, letter: str, text: str, line: int) -> int:
     if not re.fullmatch(letter + r"[0-9]{1,9}", part):
-        raise Refusal(line, f"the range {text!r} holds {part!r} where {letter} and a number are expected", _RANGE_CURE)
+        raise Refusal(
+            line, f"the range {text!r} holds {part!r} where {letter} and a number are expected", _RANGE_CURE
+        )
     return int(part[1:])
 
 

@@ -28,6 +28,10 @@ class Problem:
         """One line as compilers write them: `file:line: error: what; cure`."""
         return f"{name}:{self.line}: {self.severity.value}: {self.text}; {self.cure}"
 
+    def stops(self, *, strict: bool) -> bool:
+        """Whether it stops a deployment; when the check is strict, warnings do too."""
+        return strict or self.severity is Severity.ERROR
+
 
 class AppSpecError(ValueError):
     """The AppSpec cannot be used. `problems` holds every finding that stops it, in the order of lines."""
@@ -38,7 +42,7 @@ class AppSpecError(ValueError):
         super().__init__("\n".join(problem.describe(name) for problem in self.problems))
 
 
-class Refusal(Exception):  # noqa: N818 - it ends the reading of one value and never leaves the parser
+class Refusal(Exception):
     """Ends the reading of one value; the reader records it and goes on with the next."""
 
     def __init__(self, line: int, text: str, cure: str) -> None:

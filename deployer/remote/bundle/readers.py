@@ -1,0 +1,138 @@
+"""Entries of a folder, a zip or a tar; nothing is written here, and names are checked before they are used."""
+
+from __future__ import annotations
+
+import contextlib
+import lzma
+import os
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from deployer.remote.bundle.entries import Entry, Kind, Limits, checked_mode, checked_path, refuse
+from deployer.remote.errors import BundleError
+
+LEFT_OUT = frozenset({".git", ".hg", ".svn", "__pycache__"})
+"""Never part of a folder's bundle: history, and what running Python leaves behind."""
+
+DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, ValueError)
+"""What Python's readers raise for an archive that is not whole or not honest (NotImplementedError included)."""
+
+
+def folder_entries(root: Path, limits: Limits) -> Iterator[Entry]:
+    """The entries of a folder, links as links."""
+    where = str(root)
+
+    def fail(problem: OSError) -> None:
+        raise BundleError(f"the bundle {where} cannot be read: {problem.filename}: {problem.strerror}")
+
+    for folder, names, files in os.walk(root, onerror=fail):
+        names[:] = sorted(name for name in names if name not in LEFT_OUT)
+        for name in [*names, *sorted(files)]:
+            path = Path(folder, name)
+            yield _folder_entry(where, path, checked_path(where, str(path.relative_to(root)), limits))
+
+
+def _folder_entry(where: str, path: Path, name: str) -> Entry:
+    about = path.lstat()
+    if stat.S_ISLNK(about.st_mode):
+        return Entry(name, Kind.LINK, 0o777, target=str(path.readlink()))
+    mode = checked_mode(where, name, stat.S_IMODE(about.st_mode) & ~_inherited(about))
+    if stat.S_ISDIR(about.st_mode):
+        return Entry(name, Kind.FOLDER, mode)
+    if not stat.S_ISREG(about.st_mode):
+        raise refuse(where, name, f"is {_kind_of(about.st_mode)}, not a file, folder or link")
+    return Entry(name, Kind.FILE, mode, about.st_size, open=partial(_opened, path))
+
+
+def _inherited(about: os.stat_result) -> int:
+    """Folders get their set-group-id bit from the folder they were made in; it says nothing about the release."""
+    return stat.S_ISGID if stat.S_ISDIR(about.st_mode) else 0
+
+
+def _opened(path: Path) -> AbstractContextManager[BinaryIO]:
+    # The path may have become a link since it was looked at; it is not followed then.
+    return cast(BinaryIO, os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb"))
+
+
+def _kind_of(mode: int) -> str:
+    kinds = {stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket"}
+    return kinds.get(stat.S_IFMT(mode), "a device")
+
+
+@contextlib.contextmanager
+def archive_entries(path: Path, where: str, limits: Limits) -> Iterator[Iterator[Entry]]:
+    """The entries of an archive, while it is open. Raises BundleError for what is no archive, or a damaged one."""
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                yield _zip_entries(archive, where, limits)
+        else:
+            with tarfile.open(path, "r:*") as tar:
+                yield _tar_entries(tar, where, limits)
+    except DAMAGED as problem:
+        raise BundleError(
+            f"the bundle {where} is no readable zip, tar, tar.gz, tar.bz2 or tar.xz: {problem!s:.200}"
+        ) from problem
+    except OSError as problem:
+        raise BundleError(f"the bundle {where} cannot be read: {problem.strerror or problem}") from problem
+
+
+def _zip_entries(archive: zipfile.ZipFile, where: str, limits: Limits) -> Iterator[Entry]:
+    for info in archive.infolist():
+        # `filename` ends at a null character; what is written in the archive does not.
+        path = checked_path(where, info.orig_filename, limits)
+        if info.flag_bits & 0x1:
+            raise refuse(where, path, "is encrypted", "pack it without a password")
+        mode = info.external_attr >> 16
+        kind = stat.S_IFMT(mode)
+        if stat.S_ISLNK(mode):
+            if info.file_size > limits.path_bytes:
+                raise refuse(where, path, "is a link with a target longer than any path")
+            target = archive.read(info).decode("utf-8", "surrogateescape")
+            yield Entry(path, Kind.LINK, 0o777, target=target)
+        elif info.is_dir() or stat.S_ISDIR(mode):
+            if path:
+                yield Entry(path, Kind.FOLDER, checked_mode(where, path, stat.S_IMODE(mode) or 0o755))
+        elif kind not in (0, stat.S_IFREG):
+            raise refuse(where, path, f"is {_kind_of(mode)}, not a file, folder or link")
+        else:
+            bits = checked_mode(where, path, stat.S_IMODE(mode) or 0o644)
+            yield Entry(path, Kind.FILE, bits, info.file_size, open=partial(_zip_open, archive, info))
+
+
+def _zip_open(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> AbstractContextManager[BinaryIO]:
+    return cast(AbstractContextManager[BinaryIO], archive.open(info))
+
+
+def _tar_entries(tar: tarfile.TarFile, where: str, limits: Limits) -> Iterator[Entry]:
+    for member in tar:
+        path = checked_path(where, member.name, limits)
+        if member.islnk():
+            raise refuse(where, path, "is a hard link", "pack it as a file of its own")
+        if member.issparse():
+            raise refuse(where, path, "is a sparse file", "pack it without holes")
+        if member.issym():
+            yield Entry(path, Kind.LINK, 0o777, target=member.linkname)
+            continue
+        mode = checked_mode(where, path or ".", member.mode & 0o7777) if path or not member.isdir() else 0
+        if member.isdir():
+            if path:
+                yield Entry(path, Kind.FOLDER, mode)
+        elif member.isreg():
+            yield Entry(path, Kind.FILE, mode, member.size, open=partial(_tar_open, tar, member))
+        else:
+            raise refuse(where, path, "is a device or named pipe, not a file, folder or link")
+
+
+def _tar_open(tar: tarfile.TarFile, member: tarfile.TarInfo) -> AbstractContextManager[BinaryIO]:
+    stream = tar.extractfile(member)
+    if stream is None:
+        raise tarfile.TarError(f"{member.name!a} has no content")
+    return cast(AbstractContextManager[BinaryIO], stream)
