@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from deployer.lab import access
 from deployer.lab.home import OWNER_MARK, Facts, LabHome, Phase, only_one
 from deployer.lab.order import Order
 from deployer.model.errors import DeployerError
@@ -151,9 +152,7 @@ def _make_removable(folder: Path) -> None:
 
 def exports(home: LabHome, facts: Facts, environment: Mapping[str, str]) -> list[str]:
     """The lines for `eval`: everything that leads to the lab, and nothing that leads to a real account."""
-    from deployer.lab.server import exports as client_settings
-
-    settings = {**client_settings(facts.endpoint, facts.region), "DEPLOYER_LAB": home.name}
+    settings = {**access.exports(facts.endpoint, facts.region), "DEPLOYER_LAB": home.name}
     if any(environment.get(name) for name in _PROXY_SETTINGS):
         own = environment.get("NO_PROXY") or environment.get("no_proxy") or ""
         settings["NO_PROXY"] = settings["no_proxy"] = ",".join(

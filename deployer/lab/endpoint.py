@@ -15,6 +15,7 @@ from werkzeug.serving import BaseWSGIServer, make_server
 
 from deployer.lab.aws_errors import ApiCall, StartResponse, internal, recognise, respond, unknown_action
 from deployer.lab.control import CONTROL_PATH, Control
+from deployer.lab.listener import Listener
 
 _log = logging.getLogger(__name__)
 _WITH_BODY = ("application/x-www-form-urlencoded", "application/x-amz-json", "application/json")
@@ -95,14 +96,19 @@ def _application(service: Any) -> Any:
 
 
 class Endpoint:
-    """The server on a free port of 127.0.0.1, in threads of its own."""
+    """The server behind `listener`, in threads of its own."""
 
-    def __init__(self, front: Front) -> None:
+    def __init__(self, front: Front, listener: Listener) -> None:
         logging.getLogger("werkzeug").setLevel(logging.WARNING)
         self._server: BaseWSGIServer = make_server(
-            "127.0.0.1", 0, front, threaded=True, request_handler=_QuietHandler
+            "127.0.0.1",
+            listener.port,
+            front,
+            threaded=True,
+            request_handler=_QuietHandler,
+            fd=listener.socket.fileno(),
         )
-        self.address = f"http://127.0.0.1:{self._server.port}"
+        self.address = listener.url
         self._thread = threading.Thread(target=self._server.serve_forever, name="endpoint", daemon=True)
 
     def start(self) -> None:

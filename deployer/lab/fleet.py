@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -23,8 +24,10 @@ KEY_NAME = "lab"
 _HEALTH_INTERVAL = 5
 _HEALTH_TIMEOUT = 2
 _LISTENER_PORT = 80
+_HEALTH_PATH = "/healthz"
 _HEALTHY_WITHIN = 60.0
 _LOOK_AGAIN = 0.1
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class FleetNotHealthy(DeployerError):
@@ -55,14 +58,14 @@ class FleetSeed:
         ids = self._launch(image, subnets)
         if self._order.balancer is BalancerKind.CLASSIC:
             self._classic(subnets)
-            self._wait_running(ids)
+            self._wait_ready(ids)
             self._clients.elb.register_instances_with_load_balancer(
                 LoadBalancerName=NAME, Instances=[{"InstanceId": name} for name in ids]
             )
             self._wait(ids, self._in_service_classic)
         else:
             group = self._target_group(subnets)
-            self._wait_running(ids)
+            self._wait_ready(ids)
             self._clients.elbv2.register_targets(TargetGroupArn=group, Targets=[{"Id": name} for name in ids])
             self._wait(ids, lambda: self._in_service(group))
 
@@ -97,10 +100,32 @@ class FleetSeed:
         self._say(f"{len(ids)} instances launched in {len(subnets)} zones")
         return ids
 
-    def _wait_running(self, ids: list[str]) -> None:
-        self._wait(ids, lambda: len(self._running(ids)))
+    def _wait_ready(self, ids: list[str]) -> None:
+        """Registered only when it answers: a target that fails its first check has to pass two more."""
+        addresses: dict[str, str] = {}
 
-    def _running(self, ids: list[str]) -> list[str]:
+        def running() -> int:
+            addresses.update(self._running(ids))
+            return len(addresses)
+
+        self._wait(ids, running)
+        waiting = set(addresses.values())
+
+        def answering() -> int:
+            waiting.difference_update([address for address in waiting if self._answers(address)])
+            return len(ids) - len(waiting)
+
+        self._wait(ids, answering)
+
+    def _answers(self, address: str) -> bool:
+        try:
+            with _DIRECT.open(f"http://{address}:{self._app_port}{_HEALTH_PATH}", timeout=2):
+                return True
+        except OSError:
+            return False
+
+    def _running(self, ids: list[str]) -> dict[str, str]:
+        """The running ones and their addresses."""
         pages = self._clients.ec2.describe_instances(InstanceIds=ids)["Reservations"]
         found = [instance for page in pages for instance in page["Instances"]]
         ended = [i["InstanceId"] for i in found if i["State"]["Name"] not in {"pending", "running"}]
@@ -109,7 +134,7 @@ class FleetSeed:
             raise FleetNotHealthy(
                 f"{ended[0]} of the first fleet did not start; its console ends: {console[-800:]}"
             )
-        return [i["InstanceId"] for i in found if i["State"]["Name"] == "running"]
+        return {i["InstanceId"]: i["PrivateIpAddress"] for i in found if i["State"]["Name"] == "running"}
 
     def _target_group(self, subnets: dict[str, str]) -> str:
         """The balancer with one listener and one target group; returns the group's ARN."""
@@ -123,7 +148,7 @@ class FleetSeed:
             "VpcId": vpc,
             "TargetType": "instance",
             "HealthCheckProtocol": "HTTP",
-            "HealthCheckPath": "/healthz",
+            "HealthCheckPath": _HEALTH_PATH,
             "HealthCheckIntervalSeconds": _HEALTH_INTERVAL,
             "HealthCheckTimeoutSeconds": _HEALTH_TIMEOUT,
             "HealthyThresholdCount": 2,
@@ -160,7 +185,7 @@ class FleetSeed:
         elb.configure_health_check(
             LoadBalancerName=NAME,
             HealthCheck={
-                "Target": f"HTTP:{self._app_port}/healthz",
+                "Target": f"HTTP:{self._app_port}{_HEALTH_PATH}",
                 "Interval": _HEALTH_INTERVAL,
                 "Timeout": _HEALTH_TIMEOUT,
                 "HealthyThreshold": 2,

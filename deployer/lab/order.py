@@ -28,7 +28,7 @@ class FleetOrder:
     release: str = "1"
     bundle: str = ""
     """The folder of that release's bundle; empty for a lab without a fleet."""
-    boot: float = 0.5
+    boot: float = 0.2
     """How long the first fleet takes to boot; later instances take the lab's own time (seconds)."""
     deregistration_delay: int = 30
 

@@ -8,13 +8,17 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from deployer.lab.context import Directory, LabContext
+from deployer.lab.access import ACCESS_KEY, SECRET_KEY, client_key, exports
+from deployer.lab.context import Directory, LabContext, LabSettings
+from deployer.lab.control import Control
 from deployer.lab.home import OWNER_MARK, Facts, LabHome, Phase, Process
+from deployer.lab.listener import Listener
 from deployer.lab.network import Network, free_port
 from deployer.lab.order import Order
 from deployer.model.errors import DeployerError
@@ -22,11 +26,10 @@ from deployer.model.errors import DeployerError
 if TYPE_CHECKING:
     from deployer.lab.balancers import Balancers
     from deployer.lab.ec2 import Ec2
-    from deployer.lab.endpoint import Endpoint
+    from deployer.lab.endpoint import Endpoint, Front
+    from deployer.lab.fleet import Clients
     from deployer.lab.machines.room import Room
 
-ACCESS_KEY = "AKIADEPLOYERLAB00001"
-SECRET_KEY = "lab"  # noqa: S105 - the lab accepts any; it is printed for the user's shell
 _log = logging.getLogger("deployer.lab")
 
 _MOTO_SETTINGS = {
@@ -53,6 +56,7 @@ class Lab:
         self._ec2: Ec2
         self._balancers: Balancers
         self._endpoint: Endpoint
+        self._golden: Future[Path] | None = None
 
     def say(self, text: str) -> None:
         """One line of progress, for `lab up` to show."""
@@ -99,13 +103,17 @@ class Lab:
         self._order = replace(self._order, settings=settings)
         self._tell(network=network.block, ssh_port=settings.ssh_port, app_port=settings.app_port)
 
-        from deployer.lab.control import Control
+        address = Listener()
+        self._room = self._machine_room(settings, network, address.url)
+        if self._order.fleet.bundle:
+            # The first disk is made while moto is being imported: each takes about a second.
+            self._golden = ThreadPoolExecutor(1).submit(self._golden_disk, zones[0])
+
         from deployer.lab.endpoint import Endpoint, Front
 
         control = Control()
         front = Front(control)
-        self._endpoint = Endpoint(front)
-        self._room = self._machine_room(settings, network)
+        self._endpoint = Endpoint(front, address)
         context = LabContext(
             directory=Directory(self._home.folder),
             settings=settings,
@@ -121,14 +129,19 @@ class Lab:
         self._tell(endpoint=self._endpoint.address)
         self.say(f"AWS endpoint at {self._endpoint.address}, machines in {network.block}")
 
-    def _machine_room(self, settings: Any, network: Network) -> Room:
+    def _golden_disk(self, zone: str) -> Path:
+        from deployer.lab.golden import make_golden_disk
+
+        return make_golden_disk(self._room, self._home.folder / "golden", zone, Path(self._order.fleet.bundle))
+
+    def _machine_room(self, settings: LabSettings, network: Network, endpoint: str) -> Room:
         from deployer.lab.machines.room import Room
 
-        key = _client_key(self._home.key)
+        key = client_key(self._home.key)
         environment = {
             OWNER_MARK: str(self._home.folder),
             "DEPLOYER_LAB": self._home.name,
-            **exports(self._endpoint.address, settings.region),
+            **exports(endpoint, settings.region),
         }
         room = Room(
             Directory(self._home.folder),
@@ -164,22 +177,8 @@ class Lab:
         # In the main thread: Envoy is tied to the life of the thread that started it.
         self._balancers = balancers.install(context)
         self._closers.append(self._balancers.stop)
-        self._room.subscribe(self._powered_off_by_itself)
 
-    def _powered_off_by_itself(self, instance_id: str) -> None:
-        """Someone ran `poweroff` on a machine: EC2 then stops or terminates, by the instance's own attribute."""
-        ec2 = self._clients().ec2
-        attribute = "instanceInitiatedShutdownBehavior"
-        behavior = ec2.describe_instance_attribute(
-            InstanceId=instance_id, Attribute="instanceInitiatedShutdownBehavior"
-        )
-        _log.info("%s powered off by itself; %s is %s", instance_id, attribute, behavior)
-        if behavior.get("InstanceInitiatedShutdownBehavior", {}).get("Value") == "terminate":
-            ec2.terminate_instances(InstanceIds=[instance_id])
-        else:
-            ec2.stop_instances(InstanceIds=[instance_id])
-
-    def _clients(self) -> Any:
+    def _clients(self) -> Clients:
         import boto3
 
         from deployer.lab.fleet import Clients
@@ -196,12 +195,11 @@ class Lab:
         """The golden image, then the fleet from it."""
         from deployer.lab import ec2
         from deployer.lab.fleet import KEY_NAME, FleetSeed
-        from deployer.lab.golden import make_golden_disk
 
         fleet, settings = self._order.fleet, self._order.settings
         zones = tuple(settings.region + letter for letter in "abcdef"[: fleet.zones])
-        with_disk = self._home.folder / "golden"
-        disk = make_golden_disk(self._room, with_disk, zones[0], Path(fleet.bundle))
+        assert self._golden is not None
+        disk = self._golden.result()
         tags = {"Service": "shop", "Role": "web", "Release": fleet.release}
         image = ec2.seed_base_image(self._ec2, f"web-release-{fleet.release}", disk, tags=tags)
         self.say(f"image {image} with release {fleet.release}")
@@ -216,7 +214,7 @@ class Lab:
         self.say(f"{fleet.instances} instances in service behind {where}")
         self._tell(fleet={"address": where, "balancer": fleet.balancer.value, "release": fleet.release})
 
-    def _pages(self, control: Any, front: Any) -> None:
+    def _pages(self, control: Control, front: Front) -> None:
         def status(_asked: Mapping[str, Any]) -> Mapping[str, Any]:
             return {
                 "name": self._home.name,
@@ -252,30 +250,6 @@ class _Nobody:
 
     def subscribe(self, listener: Callable[[Any], None]) -> None:
         """Nothing will happen."""
-
-
-def exports(endpoint: str, region: str) -> dict[str, str]:
-    """What an AWS client needs to speak with the lab and never with a real account."""
-    return {
-        "AWS_ENDPOINT_URL": endpoint,
-        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
-        "AWS_DEFAULT_REGION": region,
-        "AWS_REGION": region,
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
-
-
-def _client_key(path: Path) -> str:
-    """The lab's key pair, made once; returns the public key."""
-    import asyncssh
-
-    if not path.exists():
-        key = asyncssh.generate_private_key("ssh-ed25519", comment="deployer-lab")
-        path.touch(mode=0o600)
-        key.write_private_key(path)
-        key.write_public_key(path.with_suffix(".pub"))
-    return path.with_suffix(".pub").read_text().strip()
 
 
 def _refuse_root_without_walls(reason: str) -> None:

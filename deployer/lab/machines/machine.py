@@ -46,6 +46,8 @@ class Machine:
         self.walls = walls
         self.environment = environment
         self.pid = 0
+        self.told_to_go = False
+        """Whether the lab itself asked for the end."""
         self._line = line
         self._gone = gone
         self._next = 1
@@ -134,6 +136,7 @@ class Machine:
 
     async def power_off(self, grace: float) -> None:
         """Orderly: services by their units, SIGTERM to the rest, and the end after `grace` seconds at the latest."""
+        self.told_to_go = True
         if self.down.is_set():
             return
         try:

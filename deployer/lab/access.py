@@ -1,0 +1,32 @@
+"""How a lab's users get in: its AWS credentials and its SSH key pair."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+ACCESS_KEY = "AKIADEPLOYERLAB00001"
+SECRET_KEY = "lab"  # noqa: S105 - the lab accepts any; it is printed for the user's shell
+
+
+def exports(endpoint: str, region: str) -> dict[str, str]:
+    """What an AWS client needs to speak with the lab and never with a real account."""
+    return {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+        "AWS_DEFAULT_REGION": region,
+        "AWS_REGION": region,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+def client_key(path: Path) -> str:
+    """The lab's key pair, made once; returns the public key."""
+    import asyncssh
+
+    if not path.exists():
+        key = asyncssh.generate_private_key("ssh-ed25519", comment="deployer-lab")
+        path.touch(mode=0o600)
+        key.write_private_key(path)
+        key.write_public_key(path.with_suffix(".pub"))
+    return path.with_suffix(".pub").read_text().strip()
