@@ -32,15 +32,31 @@ def launch_all(ec2: EC2Client, models: Models, orders: Sequence[LaunchOrder]) ->
         return dict(zip((order.token for order in orders), outcomes, strict=True))
 
 
-def launch(ec2: EC2Client, models: Models, order: LaunchOrder) -> Outcome[Instance]:
-    """Launches one order. A lost answer is asked for again with the same token, then looked up by it."""
+def launch(
+    ec2: EC2Client,
+    models: Models,
+    order: LaunchOrder,
+    *,
+    carry_tags: bool = True,
+    disks: Sequence[Any] = (),
+    on_demand: bool = False,
+) -> Outcome[Instance]:
+    """Launches one order. A lost answer is asked for again with the same token, then looked up by it.
+
+    `carry_tags`: with the model's own tags. `disks`: block device mappings beside those of the image.
+    `on_demand`: not on the spot market, though the model may be.
+    """
     model = models.get(order.model)
     if model is None:
         return Permanent(f"{order.model}, whose settings {order.slot} should take over, does not exist any more")
     settings = models.settings(model)
     if not isinstance(settings, Done):
         return settings
-    request = run_request(order, model, settings.value)
+    request = run_request(order, model, settings.value, tags_of(model) if carry_tags else {})
+    if disks:
+        request["BlockDeviceMappings"] = list(disks)
+    if on_demand:
+        request.pop("InstanceMarketOptions", None)
     outcome: Outcome[Instance] = Unknown(f"launching into {order.slot} was not tried")
     for _ in range(_REPEATS):
         outcome = _run(ec2, request, order.slot)
@@ -49,18 +65,24 @@ def launch(ec2: EC2Client, models: Models, order: LaunchOrder) -> Outcome[Instan
     return by_token(ec2, order.token, outcome)
 
 
-def run_request(order: LaunchOrder, model: InstanceTypeDef, settings: Mapping[str, Any]) -> dict[str, Any]:
+def run_request(
+    order: LaunchOrder, model: InstanceTypeDef, settings: Mapping[str, Any], own_tags: Mapping[str, str]
+) -> dict[str, Any]:
     """The RunInstances parameters for one order. Pure."""
-    tags = [{"Key": key, "Value": value} for key, value in carried_tags(tags_of(model), order.tags).items()]
+    tags = [{"Key": key, "Value": value} for key, value in carried_tags(own_tags, order.tags).items()]
+    network = _network(order, model)
+    placement = {**settings.get("Placement", {}), **network.pop("Placement", {})}
     request = {
         **settings,
+        **network,
         "ImageId": order.image,
         "MinCount": 1,
         "MaxCount": 1,
         "ClientToken": order.token,
         "TagSpecifications": [{"ResourceType": kind, "Tags": tags} for kind in ("instance", "volume")],
-        **_network(order, model),
     }
+    if placement:
+        request["Placement"] = placement
     if order.instance_type is not None:
         request["InstanceType"] = order.instance_type
     return request

@@ -20,6 +20,7 @@ from deployer.aws.errors import before_anything, is_throttle
 from deployer.aws.rates import RATES, Group, Limiter, Rate, groups_of
 
 if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_elb import ElasticLoadBalancingClient
     from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
@@ -132,6 +133,11 @@ class AwsSession:
     def s3(self) -> S3Client:
         """S3."""
         return cast("S3Client", self._client("s3"))
+
+    @property
+    def dynamodb(self) -> DynamoDBClient:
+        """DynamoDB, for a shared state store."""
+        return cast("DynamoDBClient", self._client("dynamodb"))
 
     @property
     def sts(self) -> STSClient:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
 
-T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
 @dataclass(frozen=True)
-class Done(Generic[T]):
+class Done(Generic[T_co]):
     """It was done; `value` is what came back."""
 
-    value: T
+    value: T_co
     request_id: str = ""
 
 
@@ -42,4 +42,4 @@ class Unknown:
     reason: str
 
 
-Outcome: TypeAlias = Done[T] | Temporary | Permanent | Unknown
+Outcome: TypeAlias = Done[T_co] | Temporary | Permanent | Unknown

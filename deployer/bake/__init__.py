@@ -1,0 +1,1 @@
+"""Images from snapshots of a built instance: find, build, check, clean, snapshot, register."""
