@@ -198,17 +198,17 @@ def installed(group: str) -> Callable[[], Iterable[str]]:
 
 @dataclass(frozen=True)
 class Plugin:
-    """The name of a plugin; `names` are those that there are."""
+    """The name of a plugin, or `path/to/file.py:Class` in the user's repository; `names` are those installed."""
 
     names: Callable[[], Iterable[str]]
-    expected: str = "the name of a plugin"
+    expected: str = "the name of a plugin, or path/to/file.py:Class"
 
     def read(self, value: object) -> str:
         """See `Kind`."""
         if not isinstance(value, str):
             raise Unfit
         known = sorted(self.names())
-        if value not in known:
+        if value not in known and not re.fullmatch(r"[^\x00-\x1f\x7f]+\.py:[A-Za-z_]\w*", value):
             guess = did_you_mean(value, known)
             listed = "" if guess.startswith("; known") else f" Known: {', '.join(known)}"
             raise Unfit(f"is {value!a}, which is not installed{guess}{listed}")

@@ -117,10 +117,10 @@ class StateSettings:
         default="file",
         metadata=setting(
             Text(
-                '"file", "sqlite", "s3://bucket/prefix" or "dynamodb://table"',
-                r"file|sqlite|s3://[^\s/]+(/\S*)?|dynamodb://\S+",
+                '"file", "s3://bucket/prefix" or "dynamodb://table"',
+                r"file|s3://[^\s/]+(/\S*)?|dynamodb://\S+",
             ),
-            "`file` and `sqlite` are on this machine, the others are shared.",
+            "`file` is on this machine, the others are shared.",
         ),
     )
     path: Path | None = field(

@@ -1,0 +1,102 @@
+"""What people read at the end, and what machines get."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from deployer.engine.events import Failed
+from deployer.engine.result import Status
+from deployer.model.errors import ExitCode
+from deployer.view.documents import bake_document, plan_document, print_document, status_document
+from deployer.view.picture import svg
+from deployer.view.summary import print_baked, print_plan, print_result, print_status
+from tests.view import results
+
+
+def printed(show: Callable[[Console], None]) -> str:
+    stream = StringIO()
+    show(Console(file=stream, width=100, no_color=True))
+    return stream.getvalue()
+
+
+def test_a_good_end_says_what_was_promised_and_kept() -> None:
+    text = printed(lambda console: print_result(results.result(), [], console))
+    assert "done: fleet web, release 1 → 2, 2 of 2 instances in 1:02" in text
+    assert "never fewer than 2 (floor 1)" in text
+
+
+def test_a_failure_comes_with_its_reason_and_the_tail_of_its_log() -> None:
+    end = results.result(Status.ROLLED_BACK, ExitCode.FAILED_SAFE, "1 failed, 0 allowed")
+    failure = Failed("i-3", "never answered", "booting\nTraceback: \x1b[31mno module named shop")
+    text = printed(lambda console: print_result(end, [failure], console))
+    assert "i-3 failed: never answered" in text
+    assert "Traceback: no module named shop" in text
+    assert "rolled back" in text
+    assert "1 failed, 0 allowed" in text
+
+
+def test_nothing_to_do_is_one_line() -> None:
+    text = printed(lambda console: print_result(results.result(Status.NOTHING_TO_DO), [], console))
+    assert text == "nothing to do: fleet web, all 2 instances serve release 2\n"
+
+
+def test_a_plan_says_what_changes_and_how_the_releases_are_known() -> None:
+    text = printed(lambda console: print_plan(results.plan(), console))
+    for part in (
+        "release 1 → 2",
+        "asked directly",
+        "never fewer than 1",
+        "~  i-1",
+        "=  i-2",
+        "1 of 2 instances would",
+    ):
+        assert part in text
+    assert "warning: mind the gap" in text
+    assert "nothing to do" in printed(lambda console: print_plan(results.plan(changes=False), console))
+
+
+def test_a_status_says_who_serves_what_and_who_holds_the_fleet() -> None:
+    text = printed(lambda console: print_status(results.status(), console))
+    assert "2 of 2 in service: 1 on release 1, 1 on release 2" in text
+    assert "held by alice" in text
+    assert "elapsed" not in text
+
+
+def test_an_image_is_named_with_what_it_was_made_from() -> None:
+    text = printed(lambda console: print_baked(results.baked(), console))
+    assert "ami-2 baked in 20 s: web-2" in text
+    assert "snap-1" in text
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        results.result().document(),
+        plan_document(results.plan()),
+        status_document(results.status()),
+        bake_document(results.baked()),
+    ],
+)
+def test_every_document_is_json_in_ascii(document: dict[str, object]) -> None:
+    stream = StringIO()
+    print_document(document, stream)
+    assert stream.getvalue().isascii()
+    assert json.loads(stream.getvalue()) == json.loads(json.dumps(document))
+
+
+def test_a_plans_document_names_each_instance_and_whether_it_changes() -> None:
+    document = plan_document(results.plan())
+    instances = document["instances"]
+    assert isinstance(instances, list)
+    assert [(one["id"], one["changes"]) for one in instances] == [("i-1", True), ("i-2", False)]
+
+
+def test_the_picture_is_an_svg_of_the_tree() -> None:
+    picture = svg()
+    assert picture.startswith("<svg")
+    assert "draining" in picture
