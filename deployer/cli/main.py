@@ -76,10 +76,18 @@ def cli() -> None:
     """Roll new releases onto EC2 instances behind load balancers, with zero downtime."""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs a command line and returns its exit code (see `ExitCode`); errors become one sentence on stderr."""
+def main() -> int:
+    """Runs the process's command line and returns its exit code."""
+    return run(sys.argv[1:])
+
+
+def run(argv: Sequence[str], program: object = None) -> int:
+    """Runs a command line and returns its exit code (see `ExitCode`); errors become one sentence on stderr.
+
+    `program` is the commands' outside, a `deployer.cli.program.Program`; None is the real one.
+    """
     try:
-        code = cli.main(args=None if argv is None else list(argv), prog_name="deployer", standalone_mode=False)
+        code = cli.main(args=list(argv), prog_name="deployer", standalone_mode=False, obj=program)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return int(ExitCode.USAGE)

@@ -1,0 +1,53 @@
+"""A backend that answers at once, and a program around it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from deployer.cli.program import Program
+from deployer.config.settings import FleetSettings, RunOptions
+from deployer.engine.events import Failed, Noted, Watch
+from deployer.engine.reports import BakeReport, FleetStatus, PlanReport
+from deployer.engine.result import Result
+from tests.view import results
+
+
+@dataclass
+class FakeBackend:
+    """Keeps what it was asked; answers with what it was given, or raises it."""
+
+    end: Result | Exception = field(default_factory=results.result)
+    report: PlanReport = field(default_factory=results.plan)
+    failure: Failed | None = None
+    asked: list[tuple[str, FleetSettings, RunOptions | None]] = field(default_factory=list)
+
+    def plan(self, settings: FleetSettings, options: RunOptions) -> PlanReport:
+        self.asked.append(("plan", settings, options))
+        return self.report
+
+    def rollout(self, settings: FleetSettings, options: RunOptions, watch: Watch) -> Result:
+        self.asked.append(("rollout", settings, options))
+        watch(Noted("a remark"))
+        if self.failure is not None:
+            watch(self.failure)
+        if isinstance(self.end, Exception):
+            raise self.end
+        return self.end
+
+    def status(self, settings: FleetSettings) -> FleetStatus:
+        self.asked.append(("status", settings, None))
+        return results.status()
+
+    def bake(self, settings: FleetSettings, options: RunOptions, watch: Watch) -> BakeReport:
+        self.asked.append(("bake", settings, options))
+        watch(Noted("a remark"))
+        return results.baked()
+
+
+def program(
+    folder: Path, backend: FakeBackend, *, environment: Mapping[str, str] | None = None, interactive: bool = False
+) -> Program:
+    """A program in a folder, with no environment but the one given."""
+    return Program(lambda: backend, environment or {}, folder, lambda: interactive)

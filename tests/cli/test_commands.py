@@ -1,0 +1,105 @@
+"""The other commands, and the table of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+import pytest
+
+from deployer.cli.main import COMMANDS, cli
+from tests.cli.conftest import Deployer
+from tests.cli.fakes import FakeBackend
+from tests.view import results
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_of_the_table_exists_and_explains_itself(name: str, deployer: Deployer) -> None:
+    command = cli.get_command(click.Context(cli), name)
+    assert command is not None
+    assert command.help
+    assert deployer(name, "--help").code == 0
+
+
+def test_an_unknown_command_gets_the_name_it_may_have_meant(deployer: Deployer) -> None:
+    ended = deployer("rolout")
+    assert ended.code == 2
+    assert ended.err == "error: there is no command 'rolout'; did you mean \"rollout\"?; see `deployer --help`\n"
+
+
+def test_without_a_command_the_help_is_shown(deployer: Deployer) -> None:
+    ended = deployer()
+    assert ended.code == 2
+    assert "rollout" in ended.err
+
+
+def test_the_version_is_told(deployer: Deployer) -> None:
+    assert deployer("--version").out.startswith("deployer ")
+
+
+def test_a_plan_is_printed(deployer: Deployer) -> None:
+    ended = deployer("plan")
+    assert ended.code == 0
+    assert "release 1 → 2" in ended.out
+    assert json.loads(deployer("plan", "--output", "json").out)["limits"]["floor"] == 1
+
+
+@pytest.mark.parametrize(("changes", "code"), [(True, 20), (False, 0)])
+def test_a_detailed_exit_code_says_whether_there_is_something_to_do(
+    deployer: Deployer, changes: bool, code: int
+) -> None:
+    backend = FakeBackend(report=results.plan(changes=changes))
+    assert deployer("plan", "--detailed-exitcode", backend=backend).code == code
+    assert deployer("plan", backend=backend).code == 0
+
+
+def test_a_status_is_printed(deployer: Deployer) -> None:
+    assert "held by alice" in deployer("status").out
+    document = json.loads(deployer("status", "--output", "json").out)
+    assert [one["release"] for one in document["instances"]] == ["1", "2"]
+
+
+def test_a_bake_is_printed(deployer: Deployer) -> None:
+    assert "ami-2" in deployer("bake").out
+    assert json.loads(deployer("bake", "--output", "json").out)["snapshots"] == ["snap-1"]
+
+
+def test_init_writes_a_file_once(deployer: Deployer, tmp_path: Path) -> None:
+    (tmp_path / "deployer.toml").unlink()
+    assert deployer("init", "--fleet", "shop", "--tags", "Service=shop").code == 0
+    text = (tmp_path / "deployer.toml").read_text()
+    assert "[fleet.shop]" in text
+    again = deployer("init")
+    assert again.code == 2
+    assert "is not overwritten" in again.err
+    assert (tmp_path / "deployer.toml").read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--fleet", "a b"], "--fleet is 'a b'"),
+        (["--tags", "Service"], "expected KEY=VALUE"),
+        (["--config", "no/such/folder.toml"], "cannot be written"),
+    ],
+)
+def test_init_refuses_what_would_be_no_settings(deployer: Deployer, arguments: list[str], sentence: str) -> None:
+    ended = deployer("init", *arguments)
+    assert ended.code == 2
+    assert sentence in ended.err
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_completion_script_is_printed(deployer: Deployer, shell: str) -> None:
+    ended = deployer("completion", shell)
+    assert ended.code == 0
+    assert "_DEPLOYER_COMPLETE" in ended.out
+
+
+def test_a_missing_settings_file_names_the_folder_and_init(deployer: Deployer, tmp_path: Path) -> None:
+    (tmp_path / "deployer.toml").unlink()
+    ended = deployer("status")
+    assert ended.code == 2
+    assert str(tmp_path) in ended.err
+    assert "`deployer init`" in ended.err

@@ -1,0 +1,46 @@
+"""`deployer --help` is quick because it imports nothing of weight."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("boto3", "botocore", "paramiko", "fabric", "moto", "structlog", "rich", "yaml", "asyncssh", "deployer.lab")
+
+PROBE = """
+import sys
+from deployer.cli.main import run
+code = run({arguments!r})
+print(",".join(name for name in {heavy!r} if name in sys.modules), code, file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["rolout"]])
+def test_help_imports_neither_aws_nor_ssh_nor_the_lab_nor_the_views(arguments: list[str]) -> None:
+    code = PROBE.format(arguments=arguments, heavy=HEAVY)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stderr.splitlines()[-1].split(" ")[0] == ""
+
+
+@pytest.mark.parametrize("command", ["rollout", "plan", "status"])
+def test_a_commands_help_imports_neither_aws_nor_ssh_nor_the_lab(command: str) -> None:
+    light = tuple(name for name in HEAVY if name not in ("rich", "structlog"))
+    code = PROBE.format(arguments=[command, "--help"], heavy=light)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stderr.splitlines()[-1] == " 0"
+
+
+def test_the_process_ends_with_the_commands_code_and_without_a_trace(tmp_path: object) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "deployer.cli.main", "rollout", "--batch", "0%"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        cwd=str(tmp_path),
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: there is no deployer.toml")
+    assert "Traceback" not in done.stderr
