@@ -14,7 +14,7 @@ import tenacity
 from deployer.model.hosts import Host
 from deployer.remote.command import Command, Listener, run
 from deployer.remote.errors import Unreachable
-from deployer.remote.hostkeys import HostKeySource
+from deployer.remote.hostkeys import HostKeySource, Remembered
 from deployer.remote.outcome import CommandOutcome
 from deployer.remote.ssh import Endpoint, SshConnection, SshSettings, open_connection
 
@@ -52,7 +52,7 @@ class SshDoor:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
-        self._source = source
+        self._source = None if source is None else Remembered(source)
         self._sleep = sleep
         self._clock = clock
         self._guard = threading.Lock()

@@ -57,6 +57,21 @@ class NoHostKeys:
         return ()
 
 
+class Remembered:
+    """A source that asks another one only until that knows an instance's keys; consoles are slow to ask."""
+
+    def __init__(self, source: HostKeySource) -> None:
+        self._source = source
+        self._keys: dict[str, Sequence[HostKey]] = {}
+
+    def host_keys(self, instance: str) -> Sequence[HostKey]:
+        """See `HostKeySource`."""
+        keys = self._keys.get(instance) or self._source.host_keys(instance)
+        if keys:
+            self._keys[instance] = keys
+        return keys
+
+
 def console_keys(console: str) -> tuple[HostKey, ...]:
     """The keys in the last block that cloud-init wrote to a console, which only the system can write to.
 

@@ -104,6 +104,9 @@ class FirstBoot:
         Returns the script's path on the disk, None when there is nothing to run.
         """
         self._folder.mkdir(parents=True)
+        known = self._root / "var/lib/cloud/data/instance-id"
+        known.parent.mkdir(parents=True, exist_ok=True)
+        known.write_text(f"{self._folder.name}\n")
         # ssh_deletekeys: an instance from an image must not answer with the keys of the one it was made from.
         for key in (self._root / "etc/ssh").glob("ssh_host_*_key*"):
             key.unlink()

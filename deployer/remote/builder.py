@@ -1,0 +1,66 @@
+"""The host of a builder, as a bake needs it (`deployer.bake.ports.BuilderHost`): blocking, and never raising."""
+
+from __future__ import annotations
+
+from deployer.model.hosts import Host, Package
+from deployer.model.observation import Answer, Work
+from deployer.model.outcome import Done, Outcome, Permanent, Temporary, Unknown
+from deployer.remote.command import command
+from deployer.remote.door import Door
+from deployer.remote.errors import RemoteError, Unreachable
+from deployer.remote.install import Installer
+from deployer.remote.outcome import Done as CommandDone
+from deployer.remote.work import HostWork
+
+
+class SshBuilder:
+    """One builder after the other over SSH."""
+
+    def __init__(self, door: Door, installer: Installer, work: HostWork) -> None:
+        self._door = door
+        self._installer = installer
+        self._work = work
+
+    def reachable(self, host: Host) -> bool:
+        """Whether the host answers, proves who it is, and lets us in."""
+        try:
+            return isinstance(self._door.run(host, command("true", deadline=15.0)), CommandDone)
+        except RemoteError:
+            return False
+
+    def install(self, host: Host, package: Package, deployment: str, release_from: str) -> Outcome[None]:
+        """Installs a release. Doing it twice for one digest and deployment does nothing new."""
+        try:
+            ended = self._work.install(host, package, deployment, release_from)
+        except Unreachable as problem:
+            return Temporary(str(problem))
+        except RemoteError as problem:
+            return Permanent(str(problem))
+        match ended.work:
+            case Work.DONE:
+                return Done(None)
+            case Work.FAILED:
+                return Permanent(ended.detail)
+            case _:
+                return Unknown(ended.detail)
+
+    def check(self, host: Host) -> Answer:
+        """Asks the application for its health and release."""
+        return self._work.answer(host)
+
+    def clean(self, host: Host) -> Outcome[None]:
+        """Removes what must not be in an image: host keys, machine id, logs, caches, our own traces."""
+        try:
+            self._installer.clean_for_image(host)
+        except Unreachable as problem:
+            return Temporary(str(problem))
+        except RemoteError as problem:
+            return Permanent(str(problem))
+        return Done(None)
+
+    def evidence(self, host: Host) -> str:
+        """The end of the application's log, or why it cannot be had."""
+        try:
+            return self._work.evidence(host)
+        except RemoteError as problem:
+            return str(problem)

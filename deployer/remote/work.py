@@ -1,0 +1,210 @@
+"""What can be done with one host, as the engine and a bake ask for it; each call blocks until it has ended."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from deployer.model.hosts import Host, Package
+from deployer.model.observation import Answer, Proof, Work
+from deployer.remote.appspec.spec import IN_PLACE, LifecycleEvent
+from deployer.remote.bundle.bundle import Bundle, open_bundle
+from deployer.remote.command import command
+from deployer.remote.door import Door
+from deployer.remote.errors import RemoteError
+from deployer.remote.install import EventStatus, Installer, JobState, JobStatus
+from deployer.remote.outcome import Done, Failed, Unknown
+from deployer.remote.plan import HostRequest, Surroundings
+from deployer.remote.probe import Question, Reply, curl, curl_reply, probe
+from deployer.remote.sockets import count_connections
+
+MOST_EVIDENCE = 16 * 1024
+"""Bytes of a host's logs that are shown."""
+EVIDENCE_SECONDS = 20.0
+# tcp6 is missing where IPv6 is off; that is no reason to fail.
+_TABLES = command(
+    "sh",
+    "-c",
+    "cat /proc/net/tcp && { cat /proc/net/tcp6 2>/dev/null || true; }",
+    deadline=20.0,
+    output_limit=64 * 1024 * 1024,
+)
+
+
+@dataclass(frozen=True)
+class Application:
+    """What the hosts run, as far as asking for it goes. Durations are in seconds."""
+
+    name: str
+    fleet: str
+    port: int
+    health_path: str = "/"
+    release_header: str | None = "X-Release"
+    strategy: str = ""
+    batch: str = ""
+    log_command: tuple[str, ...] = ("journalctl", "--no-pager", "--lines=100")
+    """What prints the end of the application's log."""
+    ask_hosts: bool = True
+    """Whether hosts are asked over SSH for what they do not answer directly."""
+    probe_deadline: float = 3.0
+    lame_duck_deadline: float = 30.0
+    keep: int = 3
+    """Releases that stay on a host."""
+
+    def question(self, host: Host) -> Question:
+        """The question for its health and release."""
+        return Question(host.address, self.port, self.health_path, self.release_header, self.probe_deadline)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How work on a host ended, and why, when it did not end well."""
+
+    work: Work
+    detail: str = ""
+
+
+class HostWork:
+    """The work itself; safe to use from many threads. Raises RemoteError where a host cannot be asked at all."""
+
+    def __init__(
+        self,
+        door: Door,
+        installer: Installer,
+        application: Application,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._door = door
+        self._installer = installer
+        self._application = application
+        self._clock = clock
+        self._through_host: set[str] = set()
+        self._bundles: dict[Package, Bundle] = {}
+        self._guard = threading.Lock()
+
+    def answer(self, host: Host) -> Answer:
+        """Its health and release: directly where that works, else through the host, which is remembered."""
+        question = self._application.question(host)
+        direct = None
+        if host.instance not in self._through_host:
+            direct = probe(question)
+            if direct.status is not None or not self._application.ask_hosts:
+                return self._as_answer(direct, Proof.ASKED)
+        try:
+            reply = curl_reply(self._door.run(host, curl(question)), question)
+        except RemoteError as problem:
+            reason = f"{direct.detail}; and over SSH: {problem}" if direct else str(problem)
+            return self._as_answer(Reply(None, detail=reason), Proof.ASKED)
+        if reply.status is None:
+            self._through_host.discard(host.instance)
+        else:
+            self._through_host.add(host.instance)
+        return self._as_answer(reply, Proof.HOST)
+
+    def _as_answer(self, reply: Reply, proof: Proof) -> Answer:
+        return Answer(reply.ok, self._clock(), reply.release, reply.detail, proof)
+
+    def connections(self, host: Host) -> int:
+        """The connections in use on the application's port. Raises RemoteError when the host does not tell."""
+        match self._door.run(host, _TABLES):
+            case Done(output):
+                return count_connections(output.decode("ascii", "replace"), host.address, self._application.port)
+            case Failed(code, tail):
+                raise RemoteError(f"{host.instance}: /proc/net/tcp cannot be read: exit {code}: {tail[-200:]}")
+            case Unknown(reason):
+                raise RemoteError(f"{host.instance}: {reason}")
+
+    def quieten(self, host: Host, words: Sequence[str]) -> Ended:
+        """Runs the lame-duck command as the one who installs."""
+        match self._installer.run(host, words, self._application.lame_duck_deadline):
+            case Done():
+                return Ended(Work.DONE)
+            case Failed(code, tail):
+                return Ended(Work.FAILED, f"{words[0]} exited with {code}: {tail.strip()[-500:]}")
+            case Unknown(reason):
+                return Ended(Work.UNKNOWN, reason)
+
+    def stage(self, host: Host, package: Package) -> None:
+        """Brings the bundle onto the host and has it verified there; nothing that runs is touched.
+
+        Raises RemoteError when it did not come about.
+        """
+        self._installer.stage(host, self._bundle(package).packed)
+
+    def install(
+        self,
+        host: Host,
+        package: Package,
+        deployment: str,
+        release_from: str,
+        events: tuple[LifecycleEvent, ...] = IN_PLACE,
+        on_event: Callable[[EventStatus], None] | None = None,
+    ) -> Ended:
+        """Stages a release and runs its events. For one deployment and digest they run once.
+
+        With other events than `IN_PLACE` nothing is installed: the traffic events run by themselves.
+        """
+        bundle = self._bundle(package)
+        if LifecycleEvent.DOWNLOAD_BUNDLE in events:
+            self._installer.stage(host, bundle.packed)
+        application = self._application
+        surroundings = Surroundings(
+            application=application.name,
+            deployment=deployment,
+            group=application.fleet,
+            instance=host.instance,
+            zone=host.zone,
+            batch=application.batch,
+            strategy=application.strategy,
+            release_from=release_from,
+            release_to=package.release,
+            origin=bundle.origin,
+        )
+        request = HostRequest(
+            digest=bundle.packed.digest,
+            events=events,
+            spec=bundle.spec,
+            surroundings=surroundings,
+            commit=LifecycleEvent.INSTALL in events,
+            keep=application.keep,
+        )
+        status = self._installer.install(host, request, on_event)
+        return Ended(_work_of(status), describe(status))
+
+    def _bundle(self, package: Package) -> Bundle:
+        with self._guard:
+            if package not in self._bundles:
+                self._bundles[package] = open_bundle(package)
+            return self._bundles[package]
+
+    def evidence(self, host: Host) -> str:
+        """The end of the application's log, or why it cannot be had."""
+        words = self._application.log_command
+        match self._installer.run(host, words, EVIDENCE_SECONDS):
+            case Done(output):
+                return output[-MOST_EVIDENCE:].decode("utf-8", "replace")
+            case Failed(code, tail):
+                return f"{words[0]} exited with {code}: {tail}"
+            case Unknown(reason):
+                return f"the application's log cannot be had: {reason}"
+
+
+def _work_of(status: JobStatus) -> Work:
+    match status.state:
+        case JobState.DONE:
+            return Work.DONE
+        case JobState.FAILED:
+            return Work.FAILED
+        case JobState.RUNNING | JobState.LOST | JobState.ABSENT:
+            return Work.UNKNOWN
+
+
+def describe(status: JobStatus) -> str:
+    """How a job ended, with the end of what its scripts said; empty when it ended well."""
+    if status.state is JobState.DONE:
+        return ""
+    began = status.events[-1].event if status.events else "its first event"
+    reason = status.error or f"{began} began, and how it ended is not known"
+    return f"{reason}\n{status.output.strip()}".strip()
