@@ -41,7 +41,7 @@ _GONE = frozenset(
 )
 
 
-class AwsImageCloud:
+class AwsImages:
     """The images of one account and region. `carry_user_data`: builders get the user data of their model."""
 
     def __init__(self, session: AwsSession, *, carry_user_data: bool = True) -> None:
@@ -174,11 +174,11 @@ class AwsImageCloud:
             )
         return [as_image(raw) for raw in found]
 
-    def find(self, image: str) -> SeenImage | None:
-        """An image of any owner by its id; None when there is none to be seen. Raises AwsError."""
+    def is_launchable(self, image: str) -> bool:
+        """Whether an image, of whatever owner, can be seen and is available. Raises AwsError."""
         with translated(f"looking at the image {image}"):
             found = self._describe_images([{"Name": "image-id", "Values": [image]}], own=False)
-        return as_image(found[0]) if found else None
+        return bool(found) and as_image(found[0]).state is ImageState.AVAILABLE
 
     def in_use(self, images: Sequence[str]) -> frozenset[str]:
         """Those that an existing instance was launched from, or that a launch template names. Raises AwsError.
