@@ -69,10 +69,12 @@ class Balancers:
         addresses = self._addresses
         balancers = list(elbv2.load_balancers.values())
         classics = list(elb.load_balancers.values())
-        groups = list(elbv2.target_groups.values())
-        pools = [elbv2_catalogue.pool_spec(group, balancers, addresses) for group in groups]
+        groups = dict(elbv2.target_groups)
+        pools = [elbv2_catalogue.pool_spec(group, balancers, addresses) for group in groups.values()]
         pools += [classic_catalogue.pool_spec(balancer, addresses) for balancer in classics]
-        listeners = [spec for balancer in balancers for spec in elbv2_catalogue.listener_specs(balancer, addresses)]
+        listeners = [
+            spec for balancer in balancers for spec in elbv2_catalogue.listener_specs(balancer, groups, addresses)
+        ]
         listeners += [
             spec for balancer in classics for spec in classic_catalogue.listener_specs(balancer, addresses)
         ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
 
 PRIVILEGED = 1024
@@ -16,14 +17,20 @@ class Addresses:
 
     def __init__(self, network: str) -> None:
         self._network = network
+        self._numbers = itertools.cycle(range(1, HOSTS + 1))
         self._balancers: dict[str, str] = {}
         self._sources: dict[str, str] = {}
+        self._claimed: set[tuple[str, int]] = set()
 
     def balancer(self, name: str) -> str:
-        """The address of a balancer, by a name of its own; raises LookupError when all are taken."""
+        """The address of a balancer, by a name of its own; raises LookupError when all are taken.
+
+        An address comes round again as late as possible: clients of a deleted balancer should meet
+        nobody rather than its successor.
+        """
         if name not in self._balancers:
             taken = set(self._balancers.values())
-            candidates = (f"{self._network}.255.{number}" for number in range(1, HOSTS + 1))
+            candidates = (f"{self._network}.255.{next(self._numbers)}" for _ in range(HOSTS))
             free = next((address for address in candidates if address not in taken), None)
             if free is None:
                 raise LookupError(f"a lab has room for {HOSTS} balancers, and all places are taken")
@@ -40,6 +47,16 @@ class Addresses:
             block, number = divmod(len(self._sources), HOSTS)
             self._sources[pool] = f"{self._network}.{254 - block}.{number + 1}"
         return self._sources[pool]
+
+    def claim(self, address: str, port: int) -> bool:
+        """Makes an address and port the lab's own; False when another program is bound to it.
+
+        What is claimed once stays so: the proxy may still hold the port of a deleted listener.
+        """
+        if (address, port) not in self._claimed and not is_free(address, port):
+            return False
+        self._claimed.add((address, port))
+        return True
 
 
 def bound_port(port: int) -> int:

@@ -80,13 +80,28 @@ class LabELBBackend(ELBBackend):
             raise ELBClientError("ValidationError", "HealthCheck timeout must be smaller than the interval")
         return super().configure_health_check(load_balancer_name, *args, **kwargs)
 
-    def modify_load_balancer_attributes(self, load_balancer_name: str, **kwargs: Any) -> None:
-        draining = kwargs.get("connection_draining")
+    def modify_load_balancer_attributes(
+        self,
+        load_balancer_name: str,
+        cross_zone: Any = None,
+        connection_settings: Any = None,
+        connection_draining: Any = None,
+        access_log: Any = None,
+        additional_attributes: Any = None,
+    ) -> None:
+        draining = connection_draining
         low, high = DRAINING_TIMEOUT
         if draining and not low <= int(setting(draining, "Timeout", 300)) <= high:
             message = f"ConnectionDraining timeout must be from {low} to {high}"
             raise ELBClientError("InvalidConfigurationRequest", message)
-        super().modify_load_balancer_attributes(load_balancer_name, **kwargs)
+        super().modify_load_balancer_attributes(
+            load_balancer_name,
+            cross_zone,
+            connection_settings,
+            connection_draining,
+            access_log,
+            additional_attributes,
+        )
 
     def describe_load_balancers(self, names: list[str]) -> list[Any]:
         for name in names:
@@ -125,6 +140,7 @@ class LabELBBackend(ELBBackend):
             for instance, endpoint in found.items():
                 if endpoint is not None:
                     pool.register(TargetKey(instance, 0), endpoint, now)
+        self.room.plane.wake()
         self._list_instances(balancer)
         return balancer
 
@@ -138,6 +154,7 @@ class LabELBBackend(ELBBackend):
         with self.room.plane.pool(pool_spec(balancer, self.room.addresses)) as (pool, now):
             for instance in instance_ids:
                 pool.deregister(TargetKey(instance, 0), now)
+        self.room.plane.wake()
         self._list_instances(balancer)
         return balancer
 

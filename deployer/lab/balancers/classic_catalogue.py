@@ -7,7 +7,7 @@ from typing import Any
 from deployer.lab.balancers.addresses import Addresses, bound_port
 from deployer.lab.balancers.health import HealthCheck
 from deployer.lab.balancers.pool import classic_cluster
-from deployer.lab.balancers.specs import NEVER, Forward, Kind, ListenerSpec, PoolSpec, Rule
+from deployer.lab.balancers.specs import NEVER, Forward, Kind, ListenerSpec, PoolSpec, Rule, Share
 
 HTTP_PROTOCOLS = frozenset({"HTTP", "HTTPS"})
 
@@ -78,7 +78,7 @@ def listener_specs(balancer: Any, addresses: Addresses) -> list[ListenerSpec]:
                 address=addresses.balancer(pool_name(balancer.name)),
                 port=bound_port(port),
                 http=listener.protocol in HTTP_PROTOCOLS,
-                rules=(Rule(Forward(((cluster, 1),))),),
+                rules=(Rule(Forward((Share(cluster),))),),
                 public_port=port,
                 idle_timeout=idle_timeout(balancer),
             )

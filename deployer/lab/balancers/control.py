@@ -21,7 +21,7 @@ from deployer.lab.balancers.envoy_process import EnvoyProcess, ProxyError, in_fl
 from deployer.lab.balancers.pool import Check, Endpoint, Pool
 from deployer.lab.balancers.probe import probe
 from deployer.lab.balancers.publisher import Publisher
-from deployer.lab.balancers.specs import ClusterSpec, Kind, ListenerSpec, PoolSpec
+from deployer.lab.balancers.specs import Kind, ListenerSpec, PoolSpec
 from deployer.lab.balancers.targets import Lags
 from deployer.lab.context import InstanceDirectory, LabSettings, Power
 
@@ -59,6 +59,7 @@ class ControlPlane:
         self._clock = clock
         self._lock = threading.RLock()
         self._pools: dict[str, Pool] = {}
+        self._looked_at = clock()
         self._published_draining: dict[str, list[tuple[str, int]]] = {}
         self._checks: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -100,7 +101,6 @@ class ControlPlane:
                 pool = self._pools[spec.name] = Pool(spec, self._lags)
             pool.spec = spec
             yield pool, self._clock()
-        self.wake()
 
     def endpoint(self, target_id: str) -> Endpoint | None:
         """Where a target is: an instance by its id, or an IPv4 address as itself; None when unknown."""
@@ -154,7 +154,8 @@ class ControlPlane:
             catalogue = self._read()
             self._adopt(catalogue.pools)
             pools = list(self._pools.values())
-            cuts = [(pool.spec.source, pool.cut_sockets(now) + pool.sick_sockets()) for pool in pools]
+            since, self._looked_at = self._looked_at, now
+            cuts = [(pool.spec.source, pool.cut_sockets(now) + pool.sickened_sockets(since)) for pool in pools]
         self._cut(cuts)
         with self._lock:
             for pool in pools:
@@ -238,6 +239,3 @@ def _idle(
         return list(hosts)
     names = list(clusters)
     return [host for host in hosts if not any((name, host) in busy for name in names)]
-
-
-__all__ = ["Catalogue", "ClusterSpec", "ControlPlane"]

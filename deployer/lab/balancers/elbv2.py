@@ -21,7 +21,7 @@ from moto.elbv2.exceptions import (
 from moto.elbv2.models import ELBv2Backend
 
 from deployer.lab.balancers import elbv2_checks as checks
-from deployer.lab.balancers.addresses import bound_port, is_free
+from deployer.lab.balancers.addresses import bound_port
 from deployer.lab.balancers.elbv2_catalogue import balancers_using, group_kind, pool_spec
 from deployer.lab.balancers.pool import Endpoint
 from deployer.lab.balancers.room import Room
@@ -31,6 +31,17 @@ from deployer.lab.balancers.targets import Health, TargetKey
 ENDPOINT_TAG = "lab:endpoint"
 """The tag of a load balancer that holds `host:port` as it can really be reached."""
 DELAY = "deregistration_delay.timeout_seconds"
+
+MODIFIABLE = (
+    "healthcheck_protocol",
+    "healthcheck_port",
+    "healthcheck_path",
+    "healthcheck_interval_seconds",
+    "healthcheck_timeout_seconds",
+    "healthy_threshold_count",
+    "unhealthy_threshold_count",
+)
+"""What moto hands to `modify_target_group` by position, after the ARN."""
 
 MORE_ATTRIBUTES = {
     "target_group_health.unhealthy_state_routing.minimum_healthy_targets.count": "1",
@@ -86,14 +97,27 @@ class LabELBv2Backend(ELBv2Backend):
         self.room.addresses.forget_balancer(arn)
         self._relink()
 
-    def create_listener(self, load_balancer_arn: str, protocol: str, port: str, *args: Any, **kwargs: Any) -> Any:
+    def create_listener(
+        self,
+        load_balancer_arn: str,
+        protocol: str,
+        port: str,
+        ssl_policy: str,
+        certificate: str | None,
+        actions: list[Any],
+        *args: Any,
+        **kwargs: Any,
+    ) -> Any:
+        """Also notes the real endpoint of the first listener in the balancer's tags."""
         balancer = self.load_balancers.get(load_balancer_arn)
         if balancer is None:
             raise LoadBalancerNotFoundError()
         if port is not None:
             self._check_port(balancer, int(port))
-        kwargs["actions"] = self._checked_actions(kwargs["actions"], balancer)
-        listener = super().create_listener(load_balancer_arn, protocol, port, *args, **kwargs)
+        checked = self._checked_actions(actions, balancer)
+        listener = super().create_listener(
+            load_balancer_arn, protocol, port, ssl_policy, certificate, checked, *args, **kwargs
+        )
         if len(balancer.listeners) == 1:
             endpoint = f"{balancer.dns_name}:{bound_port(int(port))}"
             tag = {"Key": ENDPOINT_TAG, "Value": endpoint}
@@ -105,21 +129,26 @@ class LabELBv2Backend(ELBv2Backend):
         if any(int(listener.port) == port for listener in list(balancer.listeners.values())):
             raise DuplicateListenerError()
         address = balancer.dns_name
-        if not is_free(address, bound_port(port)):
+        if not self.room.addresses.claim(address, bound_port(port)):
             message = f"{address}:{bound_port(port)} is in use by another program on this machine"
             raise checks.refuse("InternalFailure", message)
 
-    def modify_listener(self, arn: str, *args: Any, **kwargs: Any) -> Any:
-        """`actions` comes last, by position or by name, and replaces the whole list."""
+    def modify_listener(
+        self,
+        arn: str,
+        port: str | None = None,
+        protocol: str | None = None,
+        ssl_policy: str | None = None,
+        certificates: list[Any] | None = None,
+        actions: list[Any] | None = None,
+    ) -> Any:
+        """Actions replace the whole list; without any the old ones stay."""
         balancer = self._balancer_of(arn)
-        given = list(args)
-        if "actions" in kwargs:
-            kwargs["actions"] = self._checked_actions(kwargs["actions"] or [], balancer)
-        elif len(given) == 5:
-            given[4] = self._checked_actions(given[4] or [], balancer)
-        else:
-            kwargs["actions"] = []
-        listener = super().modify_listener(arn, *given, **kwargs)
+        listener = balancer.listeners[arn]
+        if port is not None and int(port) != int(listener.port):
+            self._check_port(balancer, int(port))
+        checked = self._checked_actions(actions or [], balancer)
+        super().modify_listener(arn, port, protocol, ssl_policy, certificates or [], checked)
         self._relink()
         return listener
 
@@ -129,11 +158,16 @@ class LabELBv2Backend(ELBv2Backend):
         return listener
 
     def create_rule(
-        self, listener_arn: str, conditions: list[Any], priority: int, actions: list[Any], **kwargs: Any
+        self,
+        listener_arn: str,
+        conditions: list[Any],
+        priority: int,
+        actions: list[Any],
+        tags: list[Any] | None = None,
     ) -> Any:
         checks.check_conditions(conditions)
         checked = self._checked_actions(actions, self._balancer_of(listener_arn))
-        rule = super().create_rule(listener_arn, conditions, priority, checked, **kwargs)
+        rule = super().create_rule(listener_arn, conditions, priority, checked, tags)
         self._relink()
         return rule
 
@@ -202,16 +236,8 @@ class LabELBv2Backend(ELBv2Backend):
         return group
 
     def modify_target_group(self, arn: str, *args: Any, **kwargs: Any) -> Any:
-        names = ("proto", "port", "path", "interval", "timeout", "healthy", "unhealthy")
-        given = dict(zip(names, args, strict=False))
-        checks.check_health_check(
-            {
-                "healthcheck_interval_seconds": given.get("interval"),
-                "healthcheck_timeout_seconds": given.get("timeout"),
-                "healthy_threshold_count": given.get("healthy"),
-                "unhealthy_threshold_count": given.get("unhealthy"),
-            }
-        )
+        settings = dict(zip(MODIFIABLE, args, strict=False))
+        checks.check_health_check(settings)
         return super().modify_target_group(arn, *args, **kwargs)
 
     def modify_target_group_attributes(self, target_group_arn: str, attributes: dict[str, Any]) -> None:
@@ -243,6 +269,7 @@ class LabELBv2Backend(ELBv2Backend):
                 raise checks.refuse("TooManyTargets", message)
             for key, endpoint in wanted.items():
                 pool.register(key, endpoint, now)
+        self.room.plane.wake()
 
     def _endpoint(self, target_id: str, group: Any) -> Endpoint:
         if group.target_type == "ip":
@@ -265,6 +292,7 @@ class LabELBv2Backend(ELBv2Backend):
         with self.room.plane.pool(self._spec(group)) as (pool, now):
             for target in instances:
                 pool.deregister(_key(target, group), now)
+        self.room.plane.wake()
 
     def describe_target_health(self, target_group_arn: str, targets: list[Any]) -> list[Any]:
         """The whole group in one answer, draining targets included; or the targets asked for."""

@@ -20,9 +20,13 @@ from deployer.lab.balancers.specs import (
     PoolSpec,
     Redirect,
     Rule,
+    Share,
 )
 
 NETWORK_PROTOCOLS = frozenset({"TCP", "TLS", "UDP", "TCP_UDP"})
+DELAY_CUT = "deregistration_delay.connection_termination.enabled"
+SICK_CUT = "target_health_state.unhealthy.connection_termination.enabled"
+SICK_DRAIN = "target_health_state.unhealthy.draining_interval_seconds"
 NETWORK_IDLE_TIMEOUT = 350.0
 """Seconds of silence after which an NLB forgets a connection (listener attribute's default)."""
 
@@ -68,6 +72,7 @@ def pool_spec(group: Any, balancers: Iterable[Any], addresses: Addresses) -> Poo
     users = balancers_using(balancers, group.arn)
     attributes = group.attributes
     network = kind is Kind.NETWORK
+    ends_sick = network and is_on(attributes, SICK_CUT, "true")
     return PoolSpec(
         name=name,
         kind=kind,
@@ -78,10 +83,9 @@ def pool_spec(group: Any, balancers: Iterable[Any], addresses: Addresses) -> Poo
         fail_open=_fail_open(attributes),
         slow_start=float(attributes.get("slow_start.duration_seconds", 0)),
         algorithm=attributes.get("load_balancing.algorithm.type", "round_robin"),
-        ends_connections=not network or is_on(attributes, "deregistration_delay.connection_termination.enabled"),
-        ends_sick_connections=network
-        and is_on(attributes, "target_health_state.unhealthy.connection_termination.enabled", "true"),
-        unhealthy_drain=float(attributes.get("target_health_state.unhealthy.draining_interval_seconds", 0)),
+        ends_connections=not network or is_on(attributes, DELAY_CUT),
+        ends_sick_connections=ends_sick,
+        unhealthy_drain=0.0 if ends_sick else float(attributes.get(SICK_DRAIN, 0)),
         source=addresses.source(name),
         idle_timeout=max((idle_timeout(balancer) for balancer in users), default=60.0),
     )
@@ -124,14 +128,14 @@ def idle_timeout(balancer: Any) -> float:
     return float(balancer.attrs.get("idle_timeout.timeout_seconds", 60))
 
 
-def listener_specs(balancer: Any, addresses: Addresses) -> list[ListenerSpec]:
-    """A load balancer's listeners; one without a usable action is left out."""
+def listener_specs(balancer: Any, groups: Mapping[str, Any], addresses: Addresses) -> list[ListenerSpec]:
+    """A load balancer's listeners, given the target groups by ARN; one that cannot act is left out."""
     specs = []
     for listener in list(balancer.listeners.values()):
         rules = tuple(
             Rule(action, **_conditions(rule.conditions))
             for rule in sorted(listener.rules.values(), key=_rule_order)
-            if (action := routed_action(rule.actions)) is not None
+            if (action := routed_action(rule.actions, groups)) is not None
         )
         http = balancer.type != "network"
         if not rules or not (http or isinstance(rules[-1].action, Forward)):
@@ -176,12 +180,12 @@ def _values(condition: Mapping[str, Any], config: str) -> tuple[str, ...]:
     return tuple(condition.get(config, {}).get("Values") or condition.get("Values") or ())
 
 
-def routed_action(actions: Iterable[Any]) -> Action | None:
+def routed_action(actions: Iterable[Any], groups: Mapping[str, Any]) -> Action | None:
     """What a rule's last action does with a request; the authenticating ones before it are skipped."""
     for action in reversed(list(actions)):
         match action.type:
             case "forward":
-                return _forward(action)
+                return _forward(action.data, groups)
             case "fixed-response":
                 config = action.data["FixedResponseConfig"]
                 body = config.get("MessageBody", "")
@@ -191,14 +195,30 @@ def routed_action(actions: Iterable[Any]) -> Action | None:
     return None
 
 
-def _forward(action: Any) -> Action:
-    groups = action.data.get("ForwardConfig", {}).get("TargetGroups", [])
-    weighted = tuple((pool_name(group["TargetGroupArn"]), int(group.get("Weight", 1))) for group in groups)
-    if not weighted:
-        return Forward(((pool_name(action.data["TargetGroupArn"]), 1),))
-    if not any(weight for _, weight in weighted):
+def _forward(action: Mapping[str, Any], groups: Mapping[str, Any]) -> Action:
+    config = action.get("ForwardConfig", {})
+    entries = config.get("TargetGroups") or [{"TargetGroupArn": action["TargetGroupArn"]}]
+    shares = tuple(
+        Share(
+            pool_name(entry["TargetGroupArn"]),
+            int(entry.get("Weight", 1)),
+            _stickiness(groups.get(entry["TargetGroupArn"])),
+        )
+        for entry in entries
+    )
+    if not any(share.weight for share in shares):
         return FixedResponse(503)
-    return Forward(weighted)
+    sticky = config.get("TargetGroupStickinessConfig", {})
+    enabled = str(sticky.get("Enabled", False)).lower() == "true"
+    return Forward(shares, float(sticky.get("DurationSeconds", 3600)) if enabled else None)
+
+
+def _stickiness(group: Any) -> float | None:
+    """The duration of a group's own cookie; an application's cookie is followed the same way."""
+    if group is None or not is_on(group.attributes, "stickiness.enabled"):
+        return None
+    kind = "app_cookie" if group.attributes.get("stickiness.type") == "app_cookie" else "lb_cookie"
+    return float(group.attributes.get(f"stickiness.{kind}.duration_seconds", 86400))
 
 
 def _redirect(config: Mapping[str, Any]) -> Redirect:

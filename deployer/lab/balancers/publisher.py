@@ -69,4 +69,4 @@ class Publisher:
 
 def _targets(listener: ListenerSpec) -> set[str]:
     forwards = [rule.action for rule in listener.rules if isinstance(rule.action, Forward)]
-    return {name for action in forwards for name, _ in action.clusters}
+    return {share.cluster for action in forwards for share in action.shares}

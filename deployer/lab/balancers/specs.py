@@ -61,15 +61,25 @@ class PoolSpec:
     idle_timeout: float = 60.0
     ports: frozenset[int] = frozenset()
     """Classic only: the instance ports of its listeners. Empty: each target has its own port."""
-    sticky_seconds: float | None = None
-    """Duration of the balancer's own cookie; None: not sticky."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """One cluster's part of a forward action; with weight 0 it gets nothing new."""
+
+    cluster: str
+    weight: int = 1
+    sticky: float | None = None
+    """How many seconds the balancer's cookie binds a client to one target; None: not at all."""
 
 
 @dataclass(frozen=True)
 class Forward:
-    """Sends to clusters by weight; a cluster with weight 0 gets nothing."""
+    """Sends to clusters by weight."""
 
-    clusters: tuple[tuple[str, int], ...]
+    shares: tuple[Share, ...]
+    sticky: float | None = None
+    """How many seconds a cookie binds a client to the group first chosen for it."""
 
 
 @dataclass(frozen=True)

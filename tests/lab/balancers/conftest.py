@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import itertools
 import os
 import socket
 import threading
 import time
-import urllib.error
-import urllib.request
+import urllib.parse
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -81,9 +82,7 @@ class Lab:
         address = f"{self.network}.{ord(zone) - ord('a') + 1}.{number}"
         name = f"i-{number:017x}"
         applications = [self.applications.start(name, address, port) for port in ports]
-        self.directory.put(
-            InstanceFacts(name, Power.RUNNING, address, REGION + zone, self.vpc, "subnet", {})
-        )
+        self.directory.put(InstanceFacts(name, Power.RUNNING, address, REGION + zone, self.vpc, "subnet", {}))
         instance = Instance(name, applications[0])
         self.instances.append(instance)
         return instance
@@ -173,16 +172,19 @@ class Answer:
     status: int
     served_by: str
     body: str
+    cookies: tuple[str, ...] = ()
 
 
 def get(url: str, timeout: float = 20.0, headers: dict[str, str] | None = None) -> Answer:
     """One request on a connection of its own."""
-    request = urllib.request.Request(url, headers=headers or {})
-    try:
-        with urllib.request.urlopen(request, timeout=timeout) as answer:
-            return Answer(answer.status, answer.headers.get("X-Served-By", ""), answer.read().decode())
-    except urllib.error.HTTPError as error:
-        return Answer(error.code, "", error.read().decode())
+    parts = urllib.parse.urlsplit(url)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout)
+    with contextlib.closing(connection):
+        connection.request("GET", parts.path or "/", headers=headers or {})
+        answer = connection.getresponse()
+        body = answer.read().decode()
+        cookies = answer.headers.get_all("Set-Cookie") or []
+        return Answer(answer.status, answer.headers.get("X-Served-By", ""), body, tuple(cookies))
 
 
 def answers(url: str) -> bool:
@@ -245,9 +247,7 @@ def lab_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         for index, zone in enumerate("abc")
     ]
     applications = Applications()
-    lab = Lab(
-        balancers, directory, applications, network, vpc, subnets, client("elbv2"), client("elb"), url
-    )
+    lab = Lab(balancers, directory, applications, network, vpc, subnets, client("elbv2"), client("elb"), url)
     yield lab
     server.stop()
     balancers.stop()

@@ -131,9 +131,7 @@ def test_a_target_in_a_zone_without_balancer_stays_unused(lab: Lab) -> None:
     assert get(url).status == 503
 
 
-@pytest.mark.parametrize(
-    ("power", "text"), [(Power.STOPPED, "stopped"), (Power.TERMINATED, "terminated")]
-)
+@pytest.mark.parametrize(("power", "text"), [(Power.STOPPED, "stopped"), (Power.TERMINATED, "terminated")])
 def test_a_target_whose_instance_is_gone_is_unused(lab: Lab, power: Power, text: str) -> None:
     group = lab.group("web")
     lab.front("web", group)
