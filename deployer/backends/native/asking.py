@@ -1,0 +1,38 @@
+"""Asks every instance of a fleet once what it serves, before anything is planned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from deployer.engine.ports import Clock, Hosts
+from deployer.model.fleet import Instance, InstanceState
+from deployer.model.hosts import Answered, Ask, Host
+from deployer.model.observation import Answer, Proof
+
+PATIENCE = 30.0
+"""Seconds after which those that have not answered are taken to be silent."""
+
+
+def ask_all(hosts: Hosts, instances: Sequence[Instance], clock: Clock) -> Mapping[str, Answer]:
+    """The answers by instance id. One that cannot be asked at all is known by its image, as the plan says."""
+    asked = {
+        one.id: Ask(Host(one.id, one.address, one.zone))
+        for one in instances
+        if one.state is InstanceState.RUNNING and one.address
+    }
+    for task in asked.values():
+        hosts.submit(task)
+    answers: dict[str, Answer] = {}
+    end = clock.now() + PATIENCE
+    while len(answers) < len(asked) and clock.now() < end:
+        for report in hosts.reports():
+            if isinstance(report, Answered):
+                answers[report.instance] = report.answer
+        if len(answers) < len(asked):
+            clock.sleep(0.05)
+    return answers
+
+
+def silent(answers: Mapping[str, Answer], instances: Sequence[Instance]) -> list[str]:
+    """The instances that gave no answer of their own, over the network or on their host."""
+    return [one.id for one in instances if (a := answers.get(one.id)) is None or a.proof is Proof.IMAGE]

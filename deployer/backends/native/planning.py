@@ -1,0 +1,100 @@
+"""From a fleet as it was found to the pinned plan. Pure: what was looked up comes in as values."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from deployer.config.settings import FleetSettings
+from deployer.engine.plan import PlannedSlot
+from deployer.model.capacity import Amount, Limits, limits_for
+from deployer.model.errors import PreflightRefused
+from deployer.model.fleet import Instance, InstanceState, Release, Tag
+from deployer.model.observation import Answer, Proof
+from deployer.model.policy import Method
+
+
+def members(instances: Sequence[Instance]) -> list[Instance]:
+    """The instances that hold a slot: those that exist, oldest first within their zone."""
+    alive = [one for one in instances if one.state.alive and one.tags.get(Tag.ROLE) != "builder"]
+    return sorted(alive, key=lambda one: (one.zone, one.launched_at, one.id))
+
+
+def slots_for(
+    instances: Sequence[Instance], expected: Mapping[str, float] | None = None
+) -> tuple[PlannedSlot, ...]:
+    """One slot an instance, numbered through."""
+    found = members(instances)
+    width = len(str(len(found)))
+    return tuple(
+        PlannedSlot(f"slot-{n:0{width}}", one.zone, one.subnet, one.id, one.type, (expected or {}).get(one.id, 0.0))
+        for n, one in enumerate(found, 1)
+    )
+
+
+def limits_of(settings: FleetSettings, instances: Sequence[Instance]) -> Limits:
+    """The limits of a rollout on these instances. Raises Infeasible with the arithmetic."""
+    wanted = settings.rollout
+    size = len(members(instances))
+    batch = max(wanted.batch, key=lambda amount: amount.down(size))
+    surge = wanted.surge
+    if surge is None and wanted.strategy == "blue-green":
+        surge = Amount.ALL  # a whole second fleet is what blue/green is
+    return limits_for(
+        zones=dict(Counter(one.zone for one in members(instances))),
+        batch=Amount(1) if wanted.strategy == "one-at-a-time" else batch,
+        floor=wanted.floor,
+        surge=surge,
+        can_surge=wanted.method is Method.RELAUNCH,
+        zone_floor=wanted.zone_floor,
+    )
+
+
+def previous_release(instances: Sequence[Instance], answers: Mapping[str, Answer], goal: Release) -> Release:
+    """What the fleet runs now, as most of it answers, leaving out what is on the goal already.
+
+    A fleet that is half way through has two releases; the one that is not the goal is what was there before.
+    """
+    found = members(instances)
+    others = [one for one in found if not on_release(one, answers.get(one.id), goal)] or found
+    names = Counter(name for one in others if (name := release_of(one, answers.get(one.id))) is not None)
+    name = names.most_common(1)[0][0] if names else "unknown"
+    same = [one for one in others if release_of(one, answers.get(one.id)) == name] or others
+    image = Counter(one.image for one in same).most_common(1)[0][0]
+    digest = Counter(one.tags.get(Tag.DIGEST, "") for one in same).most_common(1)[0][0]
+    return Release(name, digest, image)
+
+
+def release_of(instance: Instance, answer: Answer | None) -> str | None:
+    """The release that an instance serves: what it answers, else what it was tagged with."""
+    if answer is not None and answer.release is not None:
+        return answer.release
+    return instance.tags.get(Tag.RELEASE)
+
+
+def on_release(instance: Instance, answer: Answer | None, goal: Release) -> bool:
+    """Whether an instance serves this very release: by name, and by digest where both are known."""
+    digest = instance.tags.get(Tag.DIGEST, "")
+    same = not digest or not goal.digest or digest == goal.digest
+    return release_of(instance, answer) == goal.name and same
+
+
+def proof_of(answers: Mapping[str, Answer]) -> Proof:
+    """How the releases are known: the weakest way that had to be used."""
+    ways = {answer.proof for answer in answers.values()}
+    return next((proof for proof in (Proof.IMAGE, Proof.HOST, Proof.ASKED) if proof in ways), Proof.ASKED)
+
+
+def refuse_unfit(settings: FleetSettings, instances: Sequence[Instance]) -> None:
+    """Refuses a fleet that a rollout would only make worse."""
+    found = members(instances)
+    if not found:
+        raise PreflightRefused(
+            f"fleet {settings.name} has no instances, so there is nothing to roll a release out on"
+        )
+    stuck = [one for one in found if one.state in (InstanceState.STOPPED, InstanceState.STOPPING)]
+    if stuck:
+        raise PreflightRefused(
+            f"{', '.join(one.id for one in stuck)} of fleet {settings.name} is stopped; start it, "
+            "or take it out of the fleet (its tags) before rolling out"
+        )

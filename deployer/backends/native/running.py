@@ -1,0 +1,174 @@
+"""Runs a pinned plan through the loop and makes the result of it. Everything outside comes in by protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from deployer.engine.act import Actuator
+from deployer.engine.clock import StopRequest
+from deployer.engine.events import Completed, Event, Looked, Started, Watch
+from deployer.engine.loop import Decides, Ending, Loop
+from deployer.engine.memory import Memory
+from deployer.engine.observe import Observer
+from deployer.engine.plan import RolloutPlan
+from deployer.engine.ports import Clock, Cloud, Hosts, Journal, Lease
+from deployer.engine.result import Result, Status
+from deployer.model.capacity import lower_bound
+from deployer.model.errors import ExitCode
+from deployer.model.hosts import Package
+from deployer.model.observation import Observation
+from deployer.model.service import is_proven
+from deployer.strategies.way_back import WayBack
+
+
+@dataclass
+class Run:
+    """One run of a plan: the first, or a resumed one."""
+
+    plan: RolloutPlan
+    memory: Memory
+    strategy: Decides
+    cloud: Cloud
+    hosts: Hosts
+    journal: Journal
+    lease: Lease
+    clock: Clock
+    watch: Watch
+    package: Callable[[str], Package | None]
+    stop: StopRequest = field(default_factory=StopRequest)
+    poll: float = 1.0
+    seconds_bake: float = 0.0
+    resumed: bool = False
+    _last: Observation | None = None
+    _slot_seconds: list[float] = field(default_factory=list)
+
+    def go(self, calls: Callable[[], tuple[Mapping[str, int], int]]) -> Result:
+        """Turns the loop to its end and tells how it went. `calls` gives AWS calls by operation, and throttles.
+
+        Raises LeaseLost and StateUnavailable, after which nothing was changed any more.
+        """
+        began = self.clock.now()
+        self._watch(self._started())
+        loop = Loop(
+            observer=Observer(self.plan, self.memory),
+            actuator=Actuator(
+                self.plan,
+                self.memory,
+                self.cloud,
+                self.hosts,
+                self.journal,
+                self.lease,
+                self.clock,
+                self._watch,
+                self.package,
+            ),
+            strategy=self.strategy,
+            way_back=WayBack(),
+            stop=self.stop,
+            poll=self.poll,
+        )
+        ending = loop.run()
+        seconds = self.clock.now() - began
+        by_operation, throttled = calls()
+        result = self._result(ending, loop, seconds, by_operation, throttled)
+        if ending is not Ending.ABANDONED:
+            self.journal.append("end", self.plan.fleet, result.document())
+        return result
+
+    def _watch(self, event: Event) -> None:
+        if isinstance(event, Looked):
+            self._last = event.seen
+        elif isinstance(event, Completed):
+            self._slot_seconds.append(event.seconds)
+        self.watch(event)
+
+    def _started(self) -> Started:
+        plan = self.plan
+        return Started(
+            plan.rollout,
+            plan.fleet,
+            plan.strategy,
+            plan.policy.method.value,
+            plan.previous.name,
+            plan.goal.name,
+            self.resumed,
+        )
+
+    def _result(
+        self, ending: Ending, loop: Loop, seconds: float, calls: Mapping[str, int], throttled: int
+    ) -> Result:
+        plan, memory = self.plan, self.memory
+        new = self._on(plan.goal.name)
+        status, code = _verdict(ending, self.stop)
+        lowest = loop.tallies.lowest or 0
+        return Result(
+            rollout=plan.rollout,
+            fleet=plan.fleet,
+            strategy=plan.strategy,
+            method=plan.policy.method.value,
+            backend="native",
+            status=status,
+            release_from=plan.previous.name,
+            release_to=plan.goal.name,
+            image_from=plan.previous.image,
+            image_to=plan.goal.image,
+            total=plan.limits.size,
+            replaced=len(new),
+            failed=sum(1 for facts in memory.instances.values() if facts.failed is not None),
+            old=tuple(slot.instance for slot in plan.slots),
+            new=new,
+            floor=plan.limits.floor,
+            lowest=lowest,
+            surge_limit=plan.limits.surge,
+            surge_highest=max(loop.tallies.highest_alive - plan.limits.size, 0),
+            seconds_total=self.seconds_bake + seconds,
+            seconds_bake=self.seconds_bake,
+            seconds_rollout=seconds,
+            seconds_lower_bound=self._lower_bound(),
+            calls=calls,
+            throttled=throttled,
+            reason=loop.reason,
+            exit_code=code,
+        )
+
+    def _lower_bound(self) -> float:
+        """The shortest time in which these slots could have passed this window, each as fast as the fastest."""
+        return lower_bound(
+            slots=len(self._slot_seconds),
+            window=self.plan.limits.window,
+            seconds_each=min(self._slot_seconds, default=0.0),
+        )
+
+    def _on(self, release: str) -> tuple[str, ...]:
+        """The instances that serve the release now."""
+        if self._last is None:
+            return ()
+        return tuple(
+            one.id
+            for _, one in self._last.instances()
+            if one.alive
+            and one.answer is not None
+            and one.answer.release == release
+            and _serves(self._last, one.id)
+        )
+
+
+def _serves(seen: Observation, ident: str) -> bool:
+    one = seen.find(ident)
+    return one is not None and (is_proven(seen, one) or one.healthy_everywhere)
+
+
+def _verdict(ending: Ending, stop: StopRequest) -> tuple[Status, ExitCode]:
+    match ending:
+        case Ending.REACHED:
+            return Status.SUCCEEDED, ExitCode.DONE
+        case Ending.ROLLED_BACK:
+            return Status.ROLLED_BACK, ExitCode.FAILED_SAFE
+        case Ending.LEFT_SAFE:
+            return Status.FAILED, ExitCode.FAILED_SAFE
+        case Ending.NEEDS_A_HAND:
+            return Status.FAILED, ExitCode.NEEDS_A_HAND
+        case Ending.INTERRUPTED | Ending.ABANDONED:
+            code = ExitCode.TERMINATED if stop.signal == "SIGTERM" else ExitCode.INTERRUPTED
+            return Status.INTERRUPTED, code

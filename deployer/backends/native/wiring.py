@@ -1,0 +1,166 @@
+"""Puts the adapters of one fleet together: AWS, hosts, bundles and state, from its settings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from deployer.aws.cloud import AwsCloud
+from deployer.aws.discovery import find_fleet
+from deployer.aws.found import FoundFleet
+from deployer.aws.query import FleetQuery
+from deployer.aws.session import AwsSession
+from deployer.aws.session import AwsSettings as SessionSettings
+from deployer.aws.state_clients import StateClients
+from deployer.config.settings import FleetSettings, SshSettings
+from deployer.engine.clock import RealClock, StopRequest
+from deployer.model.fleet import Release
+from deployer.model.hosts import Package
+from deployer.remote.bundle.bundle import Bundle, load_bundle
+from deployer.remote.bundle.sources import ObjectStore, Place
+from deployer.remote.door import SshDoor
+from deployer.remote.hostkeys import HostKey, console_keys
+from deployer.remote.hosts import Application, SshHosts
+from deployer.remote.install import Become, Installer, InstallSettings
+from deployer.remote.ssh import Bastion, Endpoint
+from deployer.remote.ssh import SshSettings as DoorSettings
+from deployer.state.local import state_home
+from deployer.state.location import InFolder, open_store, parse_location
+from deployer.state.store import StateStore
+
+
+@dataclass(frozen=True)
+class ConsoleKeys:
+    """Host keys as cloud-init printed them to the console, which only EC2 can write to."""
+
+    console: Callable[[str], str]
+
+    def host_keys(self, instance: str) -> Sequence[HostKey]:
+        """The keys of an instance; empty when its console does not show them (yet)."""
+        return console_keys(self.console(instance)) if instance else ()
+
+
+@dataclass
+class Wiring:
+    """Everything that one command needs for one fleet. Nothing is asked of AWS before it is used."""
+
+    settings: FleetSettings
+    environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    stop: StopRequest = field(default_factory=StopRequest)
+
+    def __post_init__(self) -> None:
+        aws = self.settings.aws
+        self.clock = RealClock(self.stop)
+        self.session = AwsSession(SessionSettings(profile=aws.profile, region=aws.region))
+        self._bundles: dict[str, Bundle] = {}
+
+    def find(self) -> FoundFleet:
+        """The fleet, as AWS shows it now. Raises PreflightRefused and UsageError."""
+        find = self.settings.find
+        return find_fleet(
+            self.session,
+            FleetQuery(
+                fleet=self.settings.name,
+                tags=dict(find.tags or {}),
+                instances=find.instances,
+                asg=find.asg,
+                balancers=self.settings.balancers or None,
+            ),
+        )
+
+    def cloud(self, found: FoundFleet) -> AwsCloud:
+        """The fleet's cloud for the engine."""
+        return AwsCloud(self.session, found)
+
+    def door(self, console: Callable[[str], str]) -> SshDoor:
+        """The way to hosts."""
+        return SshDoor(_door_settings(self.settings.ssh), ConsoleKeys(console))
+
+    def installer(self, door: SshDoor) -> Installer:
+        """What installs releases on hosts."""
+        become = Become.AUTO if self.settings.ssh.become else Become.NO
+        return Installer(door, InstallSettings(become=become, deadline=self.settings.rollout.deadlines.install))
+
+    def hosts(self, door: SshDoor) -> SshHosts:
+        """The bounded pool of host work."""
+        return SshHosts(door, self.installer(door), self.application())
+
+    def application(self) -> Application:
+        """What the fleet's hosts run."""
+        settings = self.settings
+        return Application(
+            name=settings.name,
+            fleet=settings.name,
+            port=settings.health.port,
+            health_path=settings.health.path,
+            release_header=settings.health.release_header,
+            strategy=settings.rollout.strategy,
+            batch=",".join(str(amount) for amount in settings.rollout.batch),
+            ask_hosts=settings.ssh.ask_hosts,
+        )
+
+    def bundle(self, release: str) -> Bundle | None:
+        """The bundle of a release, fetched, checked and pinned; None when the settings name none.
+
+        Raises BundleError.
+        """
+        setting = self.settings.release.bundle
+        if setting is None:
+            return None
+        if release not in self._bundles:
+            place = Place("", self.settings.folder, self._cache(), cast(ObjectStore, self._objects()))
+            self._bundles[release] = load_bundle(setting, release, place)
+        return self._bundles[release]
+
+    def package(self, release: Release) -> Package | None:
+        """The package of a release, as hosts get it."""
+        bundle = self.bundle(release.name)
+        return bundle.package if bundle is not None else None
+
+    def _objects(self) -> Any:
+        from deployer.aws.objects import S3Objects
+
+        return S3Objects(self.session)
+
+    def _cache(self) -> Path:
+        base = self.environment.get("XDG_CACHE_HOME")
+        return (Path(base) if base else Path.home() / ".cache") / "deployer" / "bundles"
+
+    def store(self) -> StateStore:
+        """Where the journal and the lease are kept."""
+        state = self.settings.state
+        local = InFolder(state.path or state_home(self.environment, Path.home()))
+        location = local if state.store == "file" else parse_location(state.store)
+        return open_store(location, self.scope(), StateClients(self.session))
+
+    def scope(self) -> str:
+        """What the fleet's name belongs to: account and region; behind another endpoint, that endpoint."""
+        endpoint = self.environment.get("AWS_ENDPOINT_URL")
+        if endpoint:
+            return f"endpoint-{urlsplit(endpoint).netloc}"
+        identity = self.session.identity()
+        return f"{identity.account}-{identity.region}"
+
+
+def _door_settings(ssh: SshSettings) -> DoorSettings:
+    known = (ssh.known_hosts,) if ssh.known_hosts else (Path("~/.ssh/known_hosts").expanduser(),)
+    return DoorSettings(
+        user=ssh.user,
+        port=ssh.port,
+        key_files=(ssh.key_file,) if ssh.key_file else (),
+        known_hosts=known,
+        bastion=_bastion(ssh),
+        connect=ssh.connect_timeout,
+    )
+
+
+def _bastion(ssh: SshSettings) -> Bastion | None:
+    if ssh.bastion is None:
+        return None
+    user, _, place = ssh.bastion.rpartition("@")
+    address, _, port = place.partition(":")
+    return Bastion(Endpoint(address, int(port or 22)), user or ssh.user)
