@@ -1,31 +1,26 @@
 """Faults on order: what goes wrong between a client and the lab's API, and how often.
 
 A WSGI middleware in front of everything the lab answers. It knows an action by its name in the API
-(`RunInstances`), or `*` for every one, and knows nothing of the service behind it.
+(`RunInstances`, `ec2:Describe*`, `*` for every one), and knows nothing of the service behind it.
 """
 
 from __future__ import annotations
 
-import json
 import re
 import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
+from fnmatch import fnmatchcase
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import Any
 from urllib.parse import parse_qs
-from uuid import uuid4
-from xml.sax.saxutils import escape
 
+from deployer.lab.aws_errors import ApiCall, ApiFault, StartResponse, recognise, respond
 from deployer.lab.throttling import Throttle
 
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-
-_BODY_LIMIT = 1 << 20
-"""Query requests are small; a larger body is an upload, whose action does not stand in it."""
+Application = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
 
 
 class FaultError(ValueError):
@@ -40,16 +35,11 @@ class Kind(Enum):
     ERROR = "error"
     """Refused with the given error code, and not applied."""
     LOSE_ANSWER = "lose-answer"
-    """Applied; the client sees a 503 without an AWS error in it."""
+    """Applied; the client sees a 503, as if nothing had come of it."""
     DROP = "drop"
     """Applied; the client sees its connection closed before any answer."""
     DELAY = "delay"
     """Applied after the given number of seconds."""
-
-
-_RETRIED_BY_SDKS = 503
-_QUERY_ERROR = {"ec2": "RequestLimitExceeded"}
-"""The throttling error's code by service; all others use `Throttling` (botocore, retryhandler)."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +55,10 @@ class Fault:
     seconds: float = 0.0
     """For `delay`."""
 
-    def concerns(self, action: str) -> bool:
-        """Whether the fault befalls a call of this action."""
-        return self.action in ("*", action)
+    def concerns(self, service: str, action: str) -> bool:
+        """Whether the fault befalls a call: `RunInstances`, `ec2:Describe*`, `*`."""
+        named = self.action if ":" in self.action else f"*:{self.action}"
+        return fnmatchcase(f"{service}:{action}", named)
 
 
 def parse(words: Iterable[str]) -> Fault:
@@ -136,11 +127,11 @@ class Registry:
         with self._lock:
             return tuple(self._faults)
 
-    def take(self, action: str) -> Fault | None:
+    def take(self, service: str, action: str) -> Fault | None:
         """The fault that befalls this call, if one does."""
         with self._lock:
             for index, fault in enumerate(self._faults):
-                if not fault.concerns(action):
+                if not fault.concerns(service, action):
                     continue
                 if fault.count is None:
                     return fault
@@ -152,39 +143,18 @@ class Registry:
         return None
 
 
-@dataclass(frozen=True)
-class ApiCall:
-    """What can be told of a request without understanding it."""
-
-    service: str
-    action: str
-    json: bool = False
-    narrow: bool = False
-
-
-_CREDENTIAL = re.compile(r"Credential=[^/]+/\d{8}/[^/]+/([^/]+)/aws4_request")
 _NARROWING = re.compile(r"(Filter|MaxResults|[A-Za-z]+Id)(\.|$)")
 
 
-def recognize(environ: WSGIEnvironment) -> ApiCall:
-    """The service from the signature, the action from the target header, the query or the body.
-
-    The body can still be read afterwards.
-    """
-    signed = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
-    service = signed[1] if signed else ""
-    target = environ.get("HTTP_X_AMZ_TARGET", "")
-    if target:
-        return ApiCall(service, target.rpartition(".")[2], json=True)
-    fields = parse_qs(environ.get("QUERY_STRING", ""))
-    if "Action" not in fields and "x-www-form-urlencoded" in environ.get("CONTENT_TYPE", ""):
-        length = int(environ.get("CONTENT_LENGTH") or 0)
-        if length <= _BODY_LIMIT:
-            body = environ["wsgi.input"].read(length)
-            environ["wsgi.input"] = BytesIO(body)
-            fields = parse_qs(body.decode(errors="replace"))
-    narrow = any(_NARROWING.match(name) for name in fields)
-    return ApiCall(service, fields.get("Action", [""])[0], narrow=narrow)
+def _read(environ: dict[str, Any]) -> tuple[ApiCall, bool]:
+    """The call, and whether it names filters, ids or pages; the body can still be read afterwards."""
+    body = b""
+    length = int(environ.get("CONTENT_LENGTH") or 0)
+    if length and environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
+        body = environ["wsgi.input"].read(length)
+        environ["wsgi.input"] = BytesIO(body)
+    narrow = any(_NARROWING.match(field) for field in parse_qs(body.decode(errors="replace")))
+    return recognise(environ, body), narrow
 
 
 class ConnectionDropped(ConnectionError):
@@ -194,69 +164,51 @@ class ConnectionDropped(ConnectionError):
 class Injector:
     """Wraps a WSGI application: throttles it, and lets the faults on order befall its calls."""
 
-    def __init__(self, app: WSGIApplication, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, app: Application, sleep: Callable[[float], None] = time.sleep) -> None:
         self._app = app
         self._sleep = sleep
         self.faults = Registry()
         self.throttle = Throttle()
 
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        call = recognize(environ)
-        if not call.action:
-            return self._app(environ, start_response)
-        if not self.throttle.admits(call.service, call.action, call.narrow):
-            return _refuse(call, _throttled(call), start_response)
-        fault = self.faults.take(call.action)
+    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        """Answers one request."""
+        call, narrow = _read(environ)
+        if not self.throttle.admits(call.service, call.action, narrow):
+            return respond(call, _throttled(call), start_response)
+        fault = self.faults.take(call.service, call.action)
         if fault is None:
             return self._app(environ, start_response)
-        return self._befall(fault, call, environ, start_response)
-
-    def _befall(
-        self, fault: Fault, call: ApiCall, environ: WSGIEnvironment, start_response: StartResponse
-    ) -> Iterable[bytes]:
         match fault.kind:
             case Kind.THROTTLE:
-                return _refuse(call, _throttled(call), start_response)
+                return respond(call, _throttled(call), start_response)
             case Kind.ERROR:
-                return _refuse(call, fault, start_response)
+                text = f"{call.action} fails: a fault was ordered in the lab."
+                return respond(call, ApiFault(fault.status, fault.code, text), start_response)
             case Kind.DELAY:
                 self._sleep(fault.seconds)
                 return self._app(environ, start_response)
             case Kind.LOSE_ANSWER:
                 self._apply(environ)
-                start_response("503 Service Unavailable", [("Content-Type", "text/plain")])
-                return [b"the answer was lost (a fault on order)\n"]
+                return respond(call, _lost(call), start_response)
             case Kind.DROP:
                 self._apply(environ)
-                raise ConnectionDropped(f"{call.action}: the answer is dropped (a fault on order)")
+                raise ConnectionDropped(f"the answer of {call.action} is dropped: a fault was ordered in the lab")
 
-    def _apply(self, environ: WSGIEnvironment) -> None:
+    def _apply(self, environ: dict[str, Any]) -> None:
         """Runs the call and throws its answer away."""
         for _ in self._app(environ, lambda *_: lambda _: None):
             pass
 
 
-def _throttled(call: ApiCall) -> Fault:
-    code = _QUERY_ERROR.get(call.service, "Throttling")
-    status = _RETRIED_BY_SDKS if call.service == "ec2" else 400
-    return Fault(call.action, Kind.ERROR, code=code, status=status)
+def _lost(call: ApiCall) -> ApiFault:
+    """What a client sees when a server gives up on its own answer: 503, by EC2's name or the common one."""
+    code = "Unavailable" if call.service == "ec2" else "ServiceUnavailable"
+    return ApiFault(503, code, f"The answer of {call.action} was lost: a fault was ordered in the lab.")
 
 
-def _refuse(call: ApiCall, fault: Fault, start_response: StartResponse) -> list[bytes]:
-    message = "Request limit exceeded." if "Limit" in fault.code or "Thrott" in fault.code else "A fault on order."
-    request_id = str(uuid4())
-    if call.json:
-        kind = "application/x-amz-json-1.1"
-        body = json.dumps({"__type": fault.code, "message": message})
-    else:
-        kind = "text/xml"
-        code = f"<Code>{escape(fault.code)}</Code><Message>{message}</Message>"
-        if call.service == "ec2":
-            body = f"<Response><Errors><Error>{code}</Error></Errors><RequestID>{request_id}</RequestID></Response>"
-        else:
-            body = (
-                f"<ErrorResponse><Error><Type>Sender</Type>{code}</Error>"
-                f"<RequestId>{request_id}</RequestId></ErrorResponse>"
-            )
-    start_response(f"{fault.status} Error", [("Content-Type", kind), ("x-amzn-RequestId", request_id)])
-    return [body.encode()]
+def _throttled(call: ApiCall) -> ApiFault:
+    """The service's throttling error; EC2 sends it with 503 (EC2 API reference, error codes)."""
+    if call.service == "ec2":
+        return ApiFault(503, "RequestLimitExceeded", "Request limit exceeded.")
+    code = "ThrottlingException" if call.protocol in ("json", "rest-json") else "Throttling"
+    return ApiFault(400, code, "Rate exceeded")
