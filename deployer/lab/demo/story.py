@@ -10,7 +10,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from deployer.lab.demo.children import Children, Finished, Interrupted
@@ -60,13 +60,16 @@ def tell(
     folder = Path(tempfile.mkdtemp(prefix="deployer-demo-"))
     with Children(folder, outer_environment()) as children:
         try:
-            return _in_lab(lines, children, say, find)
+            ending = _in_lab(lines, children, say, find)
         except Interrupted as stop:
             say(str(stop))
-            return Ending(128 + stop.number)
+            ending = Ending(128 + stop.number)
         finally:
             children.calm()
-            _clear_up(lines, children, say)
+            cleared = _clear_up(lines, children, say)
+    if not cleared and ending.code == ExitCode.DONE:
+        return replace(ending, code=ExitCode.NEEDS_A_HAND)
+    return ending
 
 
 def _in_lab(
@@ -139,17 +142,19 @@ def _document(finished: Finished) -> Mapping[str, object]:
     return {"status": "failed", "reason": f"no result document; the exit code was {finished.code}"}
 
 
-def _clear_up(lines: CommandLines, children: Children, say: Callable[[str], None]) -> None:
+def _clear_up(lines: CommandLines, children: Children, say: Callable[[str], None]) -> bool:
+    """Ends what still runs and takes the lab down; whether nothing is left that should not be."""
     children.end_all(_LAST_WORDS)
     if lines.options.keep:
         (children.folder / "lab.env").write_text(_exports(children.environment))
         say(f"the lab goes on: cd {children.folder} && . ./lab.env; `deployer lab down` ends it")
-        return
+        return True
     down = children.run(lines.lab_down(), _LAB_DOWN)
     if down.code != 0:
         say(f"`deployer lab down` ended with exit code {down.code}; its folder is {children.folder}")
-        return
+        return False
     shutil.rmtree(children.folder, ignore_errors=True)
+    return True
 
 
 def _exports(environment: Mapping[str, str]) -> str:

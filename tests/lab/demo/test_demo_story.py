@@ -42,6 +42,7 @@ match sys.argv[1:3]:
         sys.exit(int(os.environ.get("DEMO_UP", "0")))
     case ["lab", "down"]:
         note()
+        sys.exit(int(os.environ.get("DEMO_DOWN", "0")))
     case ["rollout", _]:
         signal.signal(signal.SIGINT, interrupted)
         bundle = sys.argv[sys.argv.index("--bundle") + 1] if "--bundle" in sys.argv else None
@@ -160,6 +161,15 @@ def test_a_lab_that_does_not_come_up_is_still_taken_down(stage: Stage, monkeypat
     with pytest.raises(DemoFailed, match="exit code 3"):
         stage.tell()
     assert stage.steps() == ["lab up", "lab down"]
+
+
+def test_a_lab_that_does_not_go_down_is_no_success(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEMO_DOWN", "3")
+    ending = stage.tell()
+    assert ending.code == ExitCode.NEEDS_A_HAND
+    folder = str(stage.notes()[0]["folder"])
+    assert any("lab down" in line and folder in line for line in stage.said)
+    shutil.rmtree(folder)
 
 
 def test_options_that_make_no_sense_start_nothing(stage: Stage) -> None:
