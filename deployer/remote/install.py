@@ -194,6 +194,10 @@ class Installer:
         """Runs a command of the user's as the one who installs. Raises RemoteError when it cannot have begun."""
         return self._door.run(host, self._as_user(self._footing(host), Command(tuple(arguments), deadline)))
 
+    def evidence(self, host: Host) -> str:
+        """The end of the application's journal and of the last job's output, as the host finds them."""
+        return str(self._ask(host, "evidence")["evidence"])
+
     def clean_for_image(self, host: Host) -> Sequence[str]:
         """Removes what must not go into an image; returns the paths. Login keys go too: this is the last call."""
         answer = self._ask(host, "clean", self._footing(host).home, host.instance)

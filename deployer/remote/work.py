@@ -44,8 +44,8 @@ class Application:
     release_header: str | None = "X-Release"
     strategy: str = ""
     batch: str = ""
-    log_command: tuple[str, ...] = ("journalctl", "--no-pager", "--lines=100")
-    """What prints the end of the application's log."""
+    log_command: tuple[str, ...] = ()
+    """What prints the end of the application's log; else the journal of the services that were installed."""
     ask_hosts: bool = True
     """Whether hosts are asked over SSH for what they do not answer directly."""
     probe_deadline: float = 3.0
@@ -182,6 +182,8 @@ class HostWork:
     def evidence(self, host: Host) -> str:
         """The end of the application's log, or why it cannot be had."""
         words = self._application.log_command
+        if not words:
+            return self._installer.evidence(host)
         match self._installer.run(host, words, EVIDENCE_SECONDS):
             case Done(output):
                 return output[-MOST_EVIDENCE:].decode("utf-8", "replace")

@@ -14,7 +14,6 @@ SYSTEM = (
     "/var/lib/cloud/instance",
     "/var/lib/cloud/instances/*",
     "/var/lib/cloud/sem/*",
-    "/var/lib/cloud/data/*",
     "/var/lib/dhcp/*",
     "/var/lib/dhclient/*",
     "/var/lib/systemd/random-seed",
@@ -26,7 +25,7 @@ SYSTEM = (
 )
 """Removed, relative to the machine's own disk."""
 IDENTITY = ("/sys/class/dmi/id/board_asset_tag", "/var/lib/cloud/data/instance-id")
-"""Where an instance finds its own id: from the hypervisor (Nitro), and from cloud-init."""
+"""Where an instance finds its own id: from the hypervisor (Nitro), and from cloud-init, which replaces it."""
 EMPTIED = ("/etc/machine-id", "/var/lib/dbus/machine-id", "/var/log/*", "/var/log/*/*")
 """Kept as empty files: an empty machine-id is made anew at boot, services miss no log file."""
 PERSONAL = (".bash_history", ".zsh_history", ".python_history", ".lesshst", ".viminfo", ".ssh/authorized_keys")

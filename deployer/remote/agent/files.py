@@ -4,7 +4,7 @@ import contextlib
 import os
 import shutil
 from pathlib import Path
-from typing import Dict, List, Optional, Set
+from typing import Dict, List, Set
 
 from deployer.remote.agent.host import Machine
 from deployer.remote.agent.permissions import Assigner
@@ -153,7 +153,6 @@ class Installer:
         )
 
 
-def installed_by(store: Store) -> Optional[List[str]]:
-    """The files that the last deployment put in place, or None when there was none."""
-    record = read_json(store.installed_file)
-    return None if record is None else list(record.get("files", []))
+def installed_by(store: Store) -> List[str]:
+    """The files that the last deployment put in place."""
+    return list((read_json(store.installed_file) or {}).get("files", []))

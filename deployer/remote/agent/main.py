@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List
 
 from deployer.remote.agent.clean import clean_for_image
+from deployer.remote.agent.evidence import evidence
 from deployer.remote.agent.host import Machine
 from deployer.remote.agent.job import ABSENT, RUNNING, Job, status_of
 from deployer.remote.agent.request import Request
@@ -96,6 +97,11 @@ def clean(store: Store, arguments: List[str]) -> Dict[str, Any]:
     return {"removed": clean_for_image(store, _machine(), Path(home), instance)}
 
 
+def explain(store: Store, _arguments: List[str]) -> Dict[str, Any]:
+    """What explains a failure."""
+    return {"evidence": evidence(store)}
+
+
 COMMANDS: Dict[str, Callable[[Store, List[str]], Dict[str, Any]]] = {
     "stage-check": stage_check,
     "accept": accept,
@@ -104,6 +110,7 @@ COMMANDS: Dict[str, Callable[[Store, List[str]], Dict[str, Any]]] = {
     "status": status,
     "cancel": cancel,
     "clean": clean,
+    "evidence": explain,
 }
 
 
