@@ -26,8 +26,8 @@ class Balancers:
     def __init__(self, context: LabContext) -> None:
         self._context = context
         self._addresses = Addresses(context.network)
-        proxy = EnvoyProcess(context.directory.proxy)
-        self._plane = ControlPlane(context.instances, context.settings, proxy, self._read)
+        self._proxy = EnvoyProcess(context.directory.proxy)
+        self._plane = ControlPlane(context.instances, context.settings, self._proxy, self._read)
 
     def start(self) -> None:
         """Starts the proxy and takes over moto's backends; raises ProxyError when it does not start."""
@@ -43,6 +43,11 @@ class Balancers:
     def stop(self) -> None:
         """Ends the proxy; connections through it break."""
         self._plane.stop()
+
+    @property
+    def proxy_pid(self) -> int | None:
+        """The proxy's process id; None while it is being started again."""
+        return self._proxy.pid
 
     def endpoints(self) -> dict[str, tuple[str, int]]:
         """Where each balancer is really reached: name → (address, port) of its first listener."""

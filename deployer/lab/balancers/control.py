@@ -8,13 +8,12 @@ checks that are due, and replaces the proxy's files that have changed. The API's
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-
-import structlog
 
 from deployer.lab.balancers.cutter import CannotCutError, cut
 from deployer.lab.balancers.envoy_process import EnvoyProcess, ProxyError, in_flight
@@ -28,7 +27,7 @@ from deployer.lab.context import InstanceDirectory, LabSettings, Power
 TICK = 0.1
 """Seconds between two looks at everything: a tenth of the default lag."""
 
-log = structlog.get_logger(__name__)
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -140,11 +139,11 @@ class ControlPlane:
         """A tick whose failure is logged: the balancers go on with what they had."""
         try:
             if self._proxy.pid is None:
-                log.warning("the lab's proxy ended; starting it again")
+                _log.warning("the lab's proxy ended; starting it again")
                 await self._proxy.start()
             await self._tick()
-        except Exception:
-            log.exception("a look at the balancers failed; trying again")
+        except Exception:  # noqa: BLE001 - the loop has to go on; the log has the traceback
+            _log.exception("a look at the balancers failed; trying again")
             await asyncio.sleep(TICK)
 
     async def _tick(self) -> None:
@@ -208,10 +207,10 @@ class ControlPlane:
             try:
                 ended = cut(pid, source, hosts)
             except CannotCutError as error:
-                log.warning("connections outlive the deregistration delay here", reason=str(error))
+                _log.warning("connections outlive the deregistration delay here: %s", error)
             else:
                 if ended:
-                    log.info("the deregistration delay ran out", connections=ended, hosts=hosts)
+                    _log.info("ended %d connections to %s", ended, hosts)
 
     def _begin(self, pool: Pool, check: Check) -> None:
         task = asyncio.get_running_loop().create_task(self._check(pool, check))

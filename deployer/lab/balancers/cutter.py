@@ -15,13 +15,9 @@ import sys
 from collections.abc import Collection
 from pathlib import Path
 
-import structlog
-
 SYS_PIDFD_GETFD = 438
 """The same number on every architecture that Linux has had since 5.6."""
 ESTABLISHED = "01"
-
-log = structlog.get_logger(__name__)
 
 
 class CannotCutError(OSError):

@@ -40,6 +40,7 @@ MODIFIABLE = (
     "healthcheck_timeout_seconds",
     "healthy_threshold_count",
     "unhealthy_threshold_count",
+    "http_codes",
 )
 """What moto hands to `modify_target_group` by position, after the ARN."""
 
@@ -84,7 +85,10 @@ class LabELBv2Backend(ELBv2Backend):
         if wanted.type == "application" and len(zones) < 2:
             message = "At least two subnets in two different Availability Zones must be specified"
             raise checks.refuse("ValidationError", message)
-        wanted.dns_name = self.room.addresses.balancer(wanted.arn)
+        try:
+            wanted.dns_name = self.room.addresses.balancer(wanted.arn)
+        except LookupError as error:
+            raise checks.refuse("TooManyLoadBalancers", str(error)) from error
         self.load_balancers[wanted.arn] = wanted
         return wanted
 
@@ -238,7 +242,12 @@ class LabELBv2Backend(ELBv2Backend):
     def modify_target_group(self, arn: str, *args: Any, **kwargs: Any) -> Any:
         settings = dict(zip(MODIFIABLE, args, strict=False))
         checks.check_health_check(settings)
-        return super().modify_target_group(arn, *args, **kwargs)
+        group = super().modify_target_group(arn, *args, **kwargs)
+        if settings.get("http_codes") and group_kind(group) is Kind.NETWORK:
+            # moto keeps the matcher of HTTP groups only; an NLB may check with HTTP too.
+            group.matcher = {"HttpCode": settings["http_codes"]}
+        self.room.plane.wake()
+        return group
 
     def modify_target_group_attributes(self, target_group_arn: str, attributes: dict[str, Any]) -> None:
         group = self._group(target_group_arn)
