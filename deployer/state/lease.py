@@ -17,7 +17,7 @@ from deployer.model.errors import FleetHeld, JournalCorrupt, LeaseLost, StateUna
 from deployer.state.owner import Owner
 from deployer.state.shelf import Conflict, Shelf, Version
 from deployer.state.store import Holder
-from deployer.state.words import describe_held, describe_interrupted, describe_lost
+from deployer.state.words import describe_held, describe_interrupted, describe_lost, describe_unlocked
 
 TAKEOVER_MARGIN = 15.0
 """Seconds past the expiry, by wall time, before anybody else takes a lease for abandoned."""
@@ -25,11 +25,22 @@ TAKEOVER_MARGIN = 15.0
 
 @dataclass(frozen=True)
 class Row:
-    """What is stored: the holder, and whether it gave the lease back. `beats` counts its writes."""
+    """What is stored: the holder, and whether it gave the lease back, or somebody broke it for him.
+
+    The holder of a broken lease finds out at its next heartbeat. Until then it may still change things, so a
+    broken lease is not free before it would have expired, unless its holder is known to be dead. `beats`
+    counts writes.
+    """
 
     holder: Holder
     released: bool = False
+    broken: bool = False
     beats: int = 0
+
+    @property
+    def over(self) -> bool:
+        """Whether nobody holds the fleet by this lease any more."""
+        return self.released or self.broken
 
     def encode(self) -> bytes:
         """The row as JSON."""
@@ -41,7 +52,7 @@ class Row:
         try:
             raw: dict[str, Any] = json.loads(version.content)
             holder = Holder(**{**raw["holder"], "owner": Owner(**raw["holder"]["owner"])})
-            return cls(holder, bool(raw["released"]), int(raw["beats"]))
+            return cls(holder, bool(raw["released"]), bool(raw.get("broken")), int(raw["beats"]))
         except (ValueError, KeyError, TypeError) as error:
             raise JournalCorrupt(
                 f"the lease of fleet {fleet} cannot be read ({error!r}), though it is only ever written whole; "
@@ -122,8 +133,8 @@ class HeldLease:
     def _write_over_lost_answer(self, row: Row) -> None:
         found = self._shelf.lease(row.holder.fleet)
         there = Row.decode(found, row.holder.fleet) if found else None
-        if found is None or there is None or there.released or there.holder.epoch != self.epoch:
-            self._lost = describe_lost(self._row.holder, None if there is None or there.released else there.holder)
+        if found is None or there is None or there.over or there.holder.epoch != self.epoch:
+            self._lost = describe_lost(self._row.holder, None if there is None or there.over else there.holder)
             raise LeaseLost(self._lost)
         try:
             self._mark = self._shelf.put_lease(row.holder.fleet, row.encode(), found.mark)
@@ -153,13 +164,13 @@ def take(
 
 
 def break_up(shelf: Shelf, fleet: str) -> Holder | None:
-    """Frees a fleet whoever holds it, and returns who did."""
+    """Breaks the lease of whoever holds a fleet, and returns who did; None when it is free."""
     while (found := shelf.lease(fleet)) is not None:
         row = Row.decode(found, fleet)
-        if row.released:
+        if row.over:
             return None
         try:
-            shelf.put_lease(fleet, replace(row, released=True, beats=row.beats + 1).encode(), found.mark)
+            shelf.put_lease(fleet, replace(row, broken=True, beats=row.beats + 1).encode(), found.mark)
         except Conflict:
             continue
         return row.holder
@@ -167,10 +178,10 @@ def break_up(shelf: Shelf, fleet: str) -> Holder | None:
 
 
 def standing(shelf: Shelf, fleet: str) -> Holder | None:
-    """The holder of a lease that was not given back."""
+    """The holder of a lease that was neither given back nor broken."""
     found = shelf.lease(fleet)
     row = Row.decode(found, fleet) if found else None
-    return None if row is None or row.released else row.holder
+    return None if row is None or row.over else row.holder
 
 
 def _claim(shelf: Shelf, ours: Row, expected: str | None, clock: Clock) -> str:
@@ -196,6 +207,11 @@ def _yield_to(
     """Returns when the lease may be taken over, else raises FleetHeld."""
     holder = row.holder
     dead = gone(holder.owner)
+    if row.broken:
+        left = holder.beat + holder.ttl + TAKEOVER_MARGIN - clock.wall()
+        if dead or left <= 0:
+            return
+        raise FleetHeld(describe_unlocked(holder, left))
     if not dead and not _abandoned(shelf, holder, mark, clock):
         raise FleetHeld(describe_held(holder, clock.wall()))
     if wanted.rollout != holder.rollout:

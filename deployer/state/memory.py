@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from deployer.state.records import Pages, decode
 from deployer.state.shelf import Conflict, Version
 
 
@@ -40,8 +41,10 @@ class MemoryShelf:
         return self.journals.get(fleet, {}).get(name, b"")
 
     def open(self, fleet: str, name: str) -> MemoryBook:
-        """Opens a journal for appending."""
-        return MemoryBook(self.journals.setdefault(fleet, {}), name)
+        """Opens a journal for appending and cuts its torn tail."""
+        journals = self.journals.setdefault(fleet, {})
+        pages = decode(journals.get(name, b""), name)
+        return MemoryBook(journals, name, pages)
 
     def remove(self, fleet: str, name: str) -> None:
         """Deletes a journal."""
@@ -51,13 +54,13 @@ class MemoryShelf:
 class MemoryBook:
     """A journal in memory, open for one writer."""
 
-    torn = 0
-
-    def __init__(self, journals: dict[str, bytes], name: str) -> None:
+    def __init__(self, journals: dict[str, bytes], name: str, pages: Pages) -> None:
         self._journals = journals
         self._name = name
-        self.content = journals.setdefault(name, b"")
-        self._size = len(self.content)
+        self._size = pages.whole
+        self.content = journals.get(name, b"")[: pages.whole]
+        self.torn = pages.torn
+        journals[name] = self.content
 
     def append(self, line: bytes) -> None:
         """Adds a line."""

@@ -85,5 +85,9 @@ class StateStore(Protocol):
         ...
 
     def break_lease(self, fleet: str) -> Holder | None:
-        """Frees the fleet whoever holds it, and tells who did. Its holder can change nothing from then on."""
+        """Breaks the lease of whoever holds the fleet, and tells who did; None when it is free.
+
+        A holder that lives finds out within a third of the lease's time and stops. Until its lease would
+        have expired nobody else gets the fleet, unless the holder is known to be dead.
+        """
         ...

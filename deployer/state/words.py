@@ -25,6 +25,14 @@ def describe_interrupted(holder: Holder, wall: float, *, dead: bool) -> str:
     )
 
 
+def describe_unlocked(holder: Holder, left: float) -> str:
+    """Why a fleet that was unlocked cannot be had yet; `left` is in seconds."""
+    return (
+        f"fleet {holder.fleet} was unlocked, but {holder.owner}, who held it, may not know yet and is not known "
+        f"to be gone; it stops by itself within {_age(left)}, so try again then"
+    )
+
+
 def describe_lost(ours: Holder, other: Holder | None) -> str:
     """How a lease was lost: to `other`, or it was given back or broken."""
     if other is None:

@@ -169,9 +169,31 @@ def test_unlock_tells_whom_it_broke_and_its_holder_can_change_nothing_more(
     assert broken is not None
     assert (broken.owner, broken.reason) == (ANN, "release 1 → 2")
     assert store.break_lease("web") is None
+    assert store.holder("web") is None
     clock.time += TTL / 2
     with pytest.raises(LeaseLost, match="deployer unlock"):
         journal.append("intent", "i-1", {})
+
+
+def test_an_unlocked_fleet_is_not_given_away_while_its_holder_may_not_know_yet(
+    store: ShelvedStore, clock: HandClock
+) -> None:
+    lease = store.acquire("web", ANN, "", "r-1", TTL, clock)
+    store.break_lease("web")
+    assert lease.still_held()
+    with pytest.raises(FleetHeld, match=r"was unlocked.*stops by itself within 75 s"):
+        store.acquire("web", BOB, "", "r-2", TTL, clock)
+    clock.time += TTL + TAKEOVER_MARGIN + 1
+    assert not lease.still_held()
+    assert store.acquire("web", BOB, "", "r-2", TTL, clock).epoch == lease.epoch + 1
+
+
+def test_an_unlocked_fleet_whose_holder_is_dead_is_free_at_once(
+    store: ShelvedStore, clock: HandClock, living: Living
+) -> None:
+    lease = store.acquire("web", ANN, "", "r-1", TTL, clock)
+    living.dead.add(ANN)
+    store.break_lease("web")
     assert store.acquire("web", BOB, "", "r-2", TTL, clock).epoch == lease.epoch + 1
 
 
