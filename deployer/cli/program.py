@@ -123,3 +123,12 @@ def _choice(options: Mapping[str, object], environment: Mapping[str, str], name:
             return member
     known = " or ".join(str(member.value) for member in of)
     raise UsageError(f"{variable} is {said!r}; expected {known}")
+
+
+def refuse_hooks(settings: FleetSettings) -> None:
+    """Raises UsageError for hooks: nothing runs them yet, and a migration that was left out is no small thing."""
+    if settings.hooks:
+        raise UsageError(
+            f"{settings.source}: fleet.{settings.name} has hooks, which this version reads but does not run; "
+            "remove them, and run what they do around `deployer rollout`"
+        )

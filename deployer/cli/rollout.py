@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from deployer.cli.options import fleet_options, release_options, rollout_options
-from deployer.cli.program import Call, Program
+from deployer.cli.program import Call, Program, refuse_hooks
 from deployer.cli.sabotage import sabotage_of
 from deployer.config.settings import FleetSettings, RunOptions
 from deployer.engine.events import Watch
@@ -33,6 +33,7 @@ def rollout(program: Program | None, /, yes: bool, sabotage: str | None, **given
     interrupted, and can be resumed.
     """
     call = Call.of(program, given)
+    refuse_hooks(call.settings)
     options = RunOptions(yes=yes, sabotage=sabotage_of(sabotage, call.program.environment))
     if call.as_json:
         return _as_document(call, options)

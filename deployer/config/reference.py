@@ -61,7 +61,12 @@ _SECTIONS: tuple[tuple[str, str, type], ...] = (
         "The longest time that an instance may stay in each state.",
         DeadlineSettings,
     ),
-    ("[[fleet.NAME.hooks]]", "One table for each hook; exactly one of `run`, `url` and `use`.", HookSettings),
+    (
+        "[[fleet.NAME.hooks]]",
+        "One table for each hook; exactly one of `run`, `url` and `use`. "
+        "They are read and checked, but not run yet: a rollout is refused while there are any.",
+        HookSettings,
+    ),
     ("[state]", "Where the journal and the lease are kept.", StateSettings),
     ("[aws]", "Which account and region; what is left out comes from the usual credential chain.", AwsSettings),
 )

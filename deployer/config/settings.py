@@ -149,10 +149,12 @@ class FleetSettings:
     name: str
     find: FindSettings = field(metadata=section(FindSettings))
     source: Path
-    balancers: tuple[str, ...] = field(
-        default=(),
+    balancers: tuple[str, ...] | None = field(
+        default=None,
         metadata=setting(
-            Texts(), "Target groups and classic ELBs, by name or ARN; found from the instances when left out."
+            Texts(),
+            "Target groups and classic ELBs, by name or ARN; found from the instances when left out. "
+            "[] for a fleet that has none.",
         ),
     )
     health: HealthSettings = field(default_factory=HealthSettings, metadata=section(HealthSettings))

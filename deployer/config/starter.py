@@ -43,11 +43,6 @@ soak = "30s"
 max_failures = 0
 on_failure = "rollback"
 
-# [[fleet.{name}.hooks]]
-# at = "before-rollout"
-# run = "./hooks/migrate.sh"
-# once = true
-
 # [aws]
 # profile = "production"
 # region = "eu-west-1"

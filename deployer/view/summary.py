@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from deployer.engine.events import Failed
@@ -64,7 +63,6 @@ def print_plan(report: PlanReport, console: Console) -> None:
     plan, limits = report.plan, report.plan.limits
     changes = report.changes
     _say(console, f"fleet {plan.fleet}: release {plan.previous.name} → {plan.goal.name}", "bold")
-    table = Table.grid(padding=(0, 2))
     for name, value in (
         ("strategy", f"{plan.strategy}, {plan.policy.method.value}, {limits.window} at a time"),
         ("in service", f"{report.in_service} of {limits.size} now; never fewer than {limits.floor}"),
@@ -78,8 +76,7 @@ def print_plan(report: PlanReport, console: Console) -> None:
         ("at best", clock_time(report.seconds_lower_bound) if report.seconds_lower_bound else ""),
     ):
         if value:
-            table.add_row(Text(name, "dim"), Text(clean(value)))
-    console.print(table)
+            console.print(Text(f"{name:<13}  ", "dim").append(clean(value), "none"), soft_wrap=True)
     _print_slots(report, console)
     for step in report.steps:
         _say(console, f"  {step}", "")
@@ -91,17 +88,12 @@ def print_plan(report: PlanReport, console: Console) -> None:
 
 def _print_slots(report: PlanReport, console: Console) -> None:
     releases = dict(report.releases)
-    table = Table.grid(padding=(0, 2))
     for slot in report.plan.slots:
         changes = slot.instance in report.changes
-        table.add_row(
-            Text("~" if changes else "=", "yellow" if changes else "green"),
-            Text(clean(slot.instance)),
-            Text(clean(slot.zone), "dim"),
-            Text(clean(slot.type), "dim"),
-            Text(clean(f"release {releases.get(slot.instance) or 'unknown'}")),
-        )
-    console.print(table)
+        line = Text("~ " if changes else "= ", "yellow" if changes else "green")
+        line.append(clean(slot.instance), "none").append(f"  {clean(slot.zone)}  {clean(slot.type)}", "dim")
+        line.append(f"  release {clean(releases.get(slot.instance) or 'unknown')}", "none")
+        console.print(line, soft_wrap=True)
 
 
 def print_status(status: FleetStatus, console: Console) -> None:

@@ -30,6 +30,7 @@ EVERY_OPTION = """
     --soak 30s --final-soak 5m --min-requests 100 --on-failure stop --keep-failed --quiet-time 7s --timeout 1h
     --release 7 --bundle b-{release} --image ami-0a --profile p --region eu-west-1 --lame-duck '/bin/duck on'
 """
+HOOK = '[[fleet.web.hooks]]\nat = "before-rollout"\nrun = "./migrate"\n'
 LAB = {"AWS_ENDPOINT_URL": "http://127.0.0.1:5000"}
 
 
@@ -247,3 +248,14 @@ def test_yes_asks_nothing(deployer: Deployer) -> None:
     backend = FakeBackend()
     assert deployer("rollout", "--yes", backend=backend, interactive=True).code == 0
     assert _kinds(backend) == ["rollout"]
+
+
+@pytest.mark.parametrize("command", ["rollout", "plan"])
+def test_hooks_are_not_silently_left_out(deployer: Deployer, tmp_path: Path, command: str) -> None:
+    with (tmp_path / "deployer.toml").open("a") as file:
+        file.write(HOOK)
+    backend = FakeBackend()
+    ended = deployer(command, backend=backend)
+    assert ended.code == 2
+    assert "fleet.web has hooks, which this version reads but does not run" in ended.err
+    assert backend.asked == []

@@ -81,6 +81,11 @@ def test_the_engines_policy_carries_every_rule(load: Load) -> None:
     assert not policy.ask_hosts
 
 
+def test_no_balancers_said_and_none_there_are_two_things(load: Load) -> None:
+    assert load(FIND).balancers is None
+    assert load(FIND + "balancers = []\n").balancers == ()
+
+
 @pytest.mark.parametrize("place", ["s3://bucket/key", "git:HEAD"])
 def test_an_address_is_no_path(load: Load, place: str) -> None:
     fleet = load(FIND + f'[fleet.web.release]\nbundle = "{place}"\n')
@@ -240,6 +245,5 @@ def test_every_commented_line_of_the_starter_is_valid_too(load: Load) -> None:
         for old, new in zip(lines, assignments, strict=True)
     ]
     fleet = load("\n".join(kept))
-    assert fleet.hooks[0].once
     assert fleet.aws.region == "eu-west-1"
     assert fleet.rollout.surge == Amount(2)

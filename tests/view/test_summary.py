@@ -51,8 +51,8 @@ def test_a_plan_says_what_changes_and_how_the_releases_are_known() -> None:
         "release 1 → 2",
         "asked directly",
         "never fewer than 1",
-        "~  i-1",
-        "=  i-2",
+        "~ i-1",
+        "= i-2",
         "1 of 2 instances would",
     ):
         assert part in text
