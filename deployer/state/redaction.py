@@ -17,6 +17,8 @@ _SECRET_WORDS = frozenset(
 )
 _SECRET_PAIRS = frozenset({("private", "key"), ("api", "key"), ("access", "key"), ("signing", "key")})
 _HARMLESS_PAIRS = frozenset({("client", "token"), ("client", "tokens"), ("next", "token")})
+_CLIENT_TOKEN = re.compile(r"dpl-[0-9a-f]{16,60}")
+"""An idempotency token of ours (`launch_token`): worth nothing to anybody, and needed to find a lost launch."""
 _SECRET_TEXT = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
     r"|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"
@@ -76,6 +78,8 @@ def names_a_secret(key: str) -> bool:
 def _fit_key(key: object, value: object, where: str) -> str:
     if not isinstance(key, str):
         raise UnfitRecord(f"the journal holds JSON values only, and a key in {where} is a {type(key).__name__}")
+    if isinstance(value, str) and _CLIENT_TOKEN.fullmatch(value):
+        return key
     if names_a_secret(key) and isinstance(value, str | bytes) and value:
         raise UnfitRecord(
             f"{where}.{key} is named like a secret, and the journal holds none; leave it out, or rename it"

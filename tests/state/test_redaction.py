@@ -6,10 +6,27 @@ from pathlib import Path
 
 import pytest
 
+from deployer.engine.plan import PlannedSlot, RolloutPlan, launch_token
+from deployer.model.capacity import Limits
+from deployer.model.fleet import Release
+from deployer.model.policy import Policy
 from deployer.state.memory import MemoryShelf
 from deployer.state.redaction import UnfitRecord, fit, mask, names_a_secret
 from deployer.state.shelved import ShelvedStore
 from tests.state.parties import ANN, HandClock, Living
+
+PLAN = RolloutPlan(
+    rollout="r-1",
+    fleet="web",
+    strategy="rolling",
+    strategy_settings={},
+    previous=Release("1"),
+    goal=Release("2"),
+    limits=Limits(1, 1, 0, 1),
+    policy=Policy(),
+    balancers=(),
+    slots=(PlannedSlot("slot-1", "a", "subnet-a", "i-1", "m5.large"),),
+)
 
 
 @pytest.mark.parametrize(
