@@ -59,6 +59,11 @@ def test_tokens_of_aws_calls_that_are_no_secrets_pass(key: str) -> None:
     assert fit({key: "0123abcd"}) == {key: "0123abcd"}
 
 
+def test_the_idempotency_token_of_a_launch_order_passes_under_its_own_name() -> None:
+    token = launch_token(PLAN, PLAN.slots[0], "ami-1", 0)
+    assert fit({"orders": [{"token": token}]}) == {"orders": [{"token": token}]}
+
+
 @pytest.mark.parametrize(
     "key", ["secret-santa", "tokens-service/tg", "key", "secret_arn", "i-1", "passwords_changed"]
 )
