@@ -35,6 +35,8 @@ mv "$1/$2.part" "$1/$2"
 _HAS_AGENT = """[ -f "$1" ] && sha256sum "$1" | cut -d' ' -f1 || echo -"""
 
 UPLOAD_SECONDS = 900.0
+UPLOADS = 3
+"""How often a bundle is sent that arrives damaged or not whole."""
 ANSWER_SECONDS = 60.0
 LOST_ANSWERS = 20
 """How many questions in a row may stay without an answer before the outcome is left open."""
@@ -136,12 +138,25 @@ class Installer:
         answer = self._ask(host, "stage-check", packed.digest, packed.sha256, needed)
         if answer.get("present"):
             return
+        for _ in range(UPLOADS):
+            found = self._upload(host, packed, str(answer["incoming"]))
+            if found == packed.sha256:
+                return
+        raise RemoteError(
+            f"{host.instance}: the bundle arrived {UPLOADS} times with another sha256 than {packed.sha256}, "
+            f"the last time {found}; nothing was changed"
+        )
+
+    def _upload(self, host: Host, packed: Packed, folder: str) -> str:
+        """Sends the archive once; returns the sha256 that the host found, or the end of a lost connection."""
         name = f"{packed.digest}.{packed.sha256[:16]}"
+        receive = script(_RECEIVE, folder, name, deadline=UPLOAD_SECONDS)
         with packed.archive.open("rb") as stream:
-            footing = self._footing(host)
-            receive = script(_RECEIVE, str(answer["incoming"]), name, deadline=UPLOAD_SECONDS)
-            self._demand(host, self._as_user(footing, receive), stream, "the bundle did not arrive")
-        self._ask(host, "accept", name, packed.digest, packed.sha256)
+            try:
+                self._demand(host, self._as_user(self._footing(host), receive), stream, "the bundle did not arrive")
+            except OutcomeOpen as problem:
+                return str(problem)
+        return str(self._ask(host, "accept", name, packed.digest, packed.sha256)["sha256"])
 
     def start(self, host: Host, request: HostRequest) -> JobStatus:
         """Starts a job, or tells how the same job stands when it was started before."""
@@ -222,7 +237,7 @@ class Installer:
             case Failed(status, tail):
                 raise RemoteError(f"{host.instance}: {complaint}: exit {status}: {tail.strip()[-500:]}")
             case Unknown(reason):
-                raise Unreachable(f"{host.instance}: {complaint}: {reason}")
+                raise OutcomeOpen(f"{host.instance}: {complaint}: {reason}")
 
     def _footing(self, host: Host) -> _Footing:
         with self._guard:

@@ -173,6 +173,8 @@ def _handshake(
     options.key_types = tuple(name for name in options.key_types if name in wanted)
     try:
         transport.start_client(timeout=settings.banner)
+        if not transport.initial_kex_done:  # the time is over, of which paramiko says nothing
+            raise TimeoutError(f"no handshake within {settings.banner:g} s")
     except paramiko.ssh_exception.IncompatiblePeer as problem:
         transport.close()
         raise HostKeyRefused(
@@ -193,7 +195,10 @@ def _signatures(kind: str) -> tuple[str, ...]:
 def _check_key(
     endpoint: Endpoint, transport: paramiko.Transport, believed: Iterable[paramiko.PKey], known: KnownHosts
 ) -> None:
-    key = transport.get_remote_server_key()
+    try:
+        key = transport.get_remote_server_key()
+    except paramiko.SSHException as problem:
+        raise Unreachable(f"{_name(endpoint)} hung up before it showed its key: {problem}") from problem
     shown = f"{key.get_name()} {key.fingerprint}"
     if known.is_revoked(key):
         raise HostKeyRefused(f"{_name(endpoint)} shows the key {shown}, which known_hosts says is revoked")
@@ -236,7 +241,8 @@ def _log_in(endpoint: Endpoint, transport: paramiko.Transport, settings: SshSett
 def _load_key(path: Path) -> paramiko.PKey:
     try:
         return paramiko.PKey.from_path(path.expanduser())
-    except paramiko.PasswordRequiredException as problem:
+    # paramiko lets the TypeError of the library below it out, where it once had an exception of its own.
+    except (paramiko.PasswordRequiredException, TypeError) as problem:
         raise LoginRefused(f"the key file {path} has a passphrase; load it with `ssh-add {path}`") from problem
     except (OSError, paramiko.SSHException, UnknownKeyType, ValueError) as problem:
         raise LoginRefused(f"the key file {path} cannot be read: {problem}") from problem

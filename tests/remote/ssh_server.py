@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -81,6 +82,8 @@ class SshHost:
         if self.hold.is_set():
             await process.channel.wait_closed()
             return
+        # Not by asyncssh's redirection, which drops the end of the input when the command reads slowly.
+        sent = await process.stdin.read()
         child = subprocess.Popen(
             ["/bin/sh", "-c", process.command or ""],
             stdin=subprocess.PIPE,
@@ -92,9 +95,20 @@ class SshHost:
                 "DEPLOYER_HOST_ROOT": str(self.disk),
             },
             cwd=self.home,
+            start_new_session=True,
         )
-        await process.redirect(stdin=child.stdin, stdout=child.stdout, stderr=child.stderr)
-        process.exit(await self._loop.run_in_executor(None, child.wait))
+        ended = self._loop.run_in_executor(None, child.communicate, sent)
+        closed = asyncio.ensure_future(process.channel.wait_closed())
+        await asyncio.wait([ended, closed], return_when=asyncio.FIRST_COMPLETED)
+        closed.cancel()
+        if not ended.done():
+            os.killpg(child.pid, signal.SIGKILL)
+            await ended
+            return
+        output, errors = ended.result()
+        process.stdout.write(output)
+        process.stderr.write(errors)
+        process.exit(child.returncode)
 
     @property
     def known_hosts_line(self) -> str:

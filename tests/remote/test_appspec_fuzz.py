@@ -12,8 +12,21 @@ from deployer.remote.appspec.parser import Reading, read_appspec
 
 SEEDS = [path.read_bytes() for path in sorted((Path(__file__).parent / "appspec_probes").glob("*.yml"))]
 KEYS = st.sampled_from(
-    "version os files file_exists_behavior permissions hooks source destination object pattern except owner group "
-    "mode acls context type range name user location timeout runas sudo AfterInstall Resources".split()
+    [
+        *(
+            "version",
+            "os",
+            "files",
+            "file_exists_behavior",
+            "permissions",
+            "hooks",
+            "source",
+            "destination",
+            "object",
+        ),
+        *("pattern", "except", "owner", "group", "mode", "acls", "context", "type", "range", "name", "user"),
+        *("location", "timeout", "runas", "sudo", "AfterInstall", "Resources", "<<"),
+    ]
 )
 VALUES = st.one_of(
     st.none(),

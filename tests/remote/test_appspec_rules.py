@@ -266,13 +266,22 @@ def test_what_is_no_appspec_is_refused_in_one_sentence(data: bytes, text: str) -
 
 def test_the_documented_orders_of_events() -> None:
     names = [event.value for event in IN_PLACE_WITH_BALANCER]
-    assert (
-        names
-        == (
-            "BeforeBlockTraffic BlockTraffic AfterBlockTraffic ApplicationStop DownloadBundle BeforeInstall Install "
-            "AfterInstall ApplicationStart ValidateService BeforeAllowTraffic AllowTraffic AfterAllowTraffic"
-        ).split()
-    )
+
+    assert names == [
+        "BeforeBlockTraffic",
+        "BlockTraffic",
+        "AfterBlockTraffic",
+        "ApplicationStop",
+        "DownloadBundle",
+        "BeforeInstall",
+        "Install",
+        "AfterInstall",
+        "ApplicationStart",
+        "ValidateService",
+        "BeforeAllowTraffic",
+        "AllowTraffic",
+        "AfterAllowTraffic",
+    ]
     assert [event.value for event in IN_PLACE] == names[3:10]
     assert [event.value for event in BLUE_GREEN_REPLACEMENT] == names[3:]
     assert {event.value for event in LifecycleEvent if event.from_previous_revision} == {

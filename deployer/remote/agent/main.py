@@ -31,9 +31,8 @@ def stage_check(store: Store, arguments: List[str]) -> Dict[str, Any]:
 
 
 def accept(store: Store, arguments: List[str]) -> Dict[str, Any]:
-    """NAME DIGEST SHA256: takes an upload over once its sha256 is right."""
-    accept_upload(store, *arguments)
-    return {"present": True}
+    """NAME DIGEST SHA256: takes an upload over if its sha256 is right; tells which it has."""
+    return {"sha256": accept_upload(store, *arguments)}
 
 
 def start(store: Store, arguments: List[str]) -> Dict[str, Any]:

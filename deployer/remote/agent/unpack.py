@@ -12,17 +12,16 @@ MARGIN = 64 * 1024 * 1024
 """Bytes of disk that stay free after a bundle is unpacked."""
 
 
-def accept_upload(store: Store, name: str, digest: str, sha256: str) -> None:
-    """Takes an upload over as the bundle of a release once its sha256 is right. Raises HostError if it is not."""
+def accept_upload(store: Store, name: str, digest: str, sha256: str) -> str:
+    """Takes an upload over as a release's bundle if its sha256 is right, else removes it; returns its sha256."""
     upload = store.incoming / name
     found = file_sha256(upload)
-    if found != sha256:
+    if found == sha256:
+        upload.replace(store.bundle(digest))
+        sync_folder(store.bundle(digest).parent)
+    else:
         upload.unlink()
-        raise HostError(
-            f"the bundle that arrived has sha256 {found}, expected {sha256}; it was removed, nothing was changed"
-        )
-    upload.replace(store.bundle(digest))
-    sync_folder(store.bundle(digest).parent)
+    return found
 
 
 def unpack(store: Store, digest: str, spec: Dict[str, Any]) -> None:
