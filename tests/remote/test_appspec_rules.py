@@ -219,7 +219,7 @@ def test_file_exists_behavior_is_one_of_three_words_in_capitals() -> None:
 
 
 def test_every_problem_is_found_in_one_reading() -> None:
-    data = b"version: 1\nos: linux\nfiles:\n  - source: a\n  - x\npermissions:\n  - mode: 9\nhooks:\n  AfterInstall: x\n"
+    data = b"version: 1\nos: linux\nfiles:\n  - source: a\n  - x\npermissions:\n  - mode: 9\nhooks:\n  Install: x\n"
 
     assert [line for line, _ in refusals(data)] == [1, 4, 5, 7, 9]
 
@@ -268,19 +268,10 @@ def test_the_documented_orders_of_events() -> None:
     names = [event.value for event in IN_PLACE_WITH_BALANCER]
 
     assert names == [
-        "BeforeBlockTraffic",
-        "BlockTraffic",
-        "AfterBlockTraffic",
-        "ApplicationStop",
-        "DownloadBundle",
-        "BeforeInstall",
-        "Install",
-        "AfterInstall",
-        "ApplicationStart",
-        "ValidateService",
-        "BeforeAllowTraffic",
-        "AllowTraffic",
-        "AfterAllowTraffic",
+        *("BeforeBlockTraffic", "BlockTraffic", "AfterBlockTraffic"),
+        *("ApplicationStop", "DownloadBundle", "BeforeInstall", "Install", "AfterInstall"),
+        *("ApplicationStart", "ValidateService"),
+        *("BeforeAllowTraffic", "AllowTraffic", "AfterAllowTraffic"),
     ]
     assert [event.value for event in IN_PLACE] == names[3:10]
     assert [event.value for event in BLUE_GREEN_REPLACEMENT] == names[3:]

@@ -56,7 +56,7 @@ def as_zip(source: Path, target: Path) -> Path:
             info = zipfile.ZipInfo(name + "/" if path.is_dir() and not path.is_symlink() else name)
             info.external_attr = path.lstat().st_mode << 16
             if path.is_symlink():
-                archive.writestr(info, os.readlink(path))
+                archive.writestr(info, str(path.readlink()))
             else:
                 archive.writestr(info, b"" if path.is_dir() else path.read_bytes())
     return target

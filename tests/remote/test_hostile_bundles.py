@@ -51,6 +51,11 @@ def bind_socket(root: Path) -> None:
         os.chdir(here)
 
 
+def make_set_user_id(root: Path) -> None:
+    (root / "su").write_text("x")
+    (root / "su").chmod(0o4755)
+
+
 def truncated() -> bytes:
     return tar(member("big", os.urandom(50_000)))[:20_000]
 
@@ -123,7 +128,7 @@ HOSTILE: dict[str, tuple[Callable[[Path], Path], str]] = {
     "folder: link out": (folder(lambda root: (root / "up").symlink_to("../../..")), "links out"),
     "folder: absolute link": (folder(lambda root: (root / "etc").symlink_to("/etc")), "is a link to"),
     "folder: set-user-id": (
-        folder(lambda root: [(root / "su").write_text("x"), (root / "su").chmod(0o4755)] and None),
+        folder(make_set_user_id),
         "mode 4755",
     ),
     "appspec: alias bomb": (t(member("appspec.yaml", b"a: &a [x]\nb: [*a, *a]\n")), "alias"),

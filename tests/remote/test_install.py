@@ -331,8 +331,7 @@ INSTALL_ERRORS = {
     ),
     "a file over a folder": ("files:\n  - source: a\n    destination: /busy\n", "is a folder"),
     "two permissions for one path": (
-        "files:\n  - source: a\n    destination: /x\npermissions:\n"
-        '  - object: /x/a\n    mode: "600"\n  - object: /x\n    mode: "600"\n',
+        "files:\n  - source: a\n    destination: /x\npermissions:\n  - object: /x/a\n  - object: /x\n",
         "named by two permissions",
     ),
     "a pattern for one file": (

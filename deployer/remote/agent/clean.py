@@ -38,7 +38,7 @@ def clean_for_image(store: Store, machine: Machine, home: Path, instance: str) -
     Everything is taken below the machine's own root; a path that a link leads out of it is left alone.
     Raises HostError when this is not the instance that is meant.
     """
-    _check_identity(machine, instance)
+    check_identity(machine, instance)
     touched: List[str] = []
     for pattern in SYSTEM:
         touched.extend(_removed(path) for path in _matching(machine, pattern))
@@ -54,7 +54,7 @@ def clean_for_image(store: Store, machine: Machine, home: Path, instance: str) -
     return touched + _clean_store(store)
 
 
-def _check_identity(machine: Machine, instance: str) -> None:
+def check_identity(machine: Machine, instance: str) -> None:
     """A wrong address must not cost another machine its keys. A disk of its own below `/` needs no such proof."""
     if machine.shared and machine.root != Path("/"):
         return
