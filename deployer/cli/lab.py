@@ -81,8 +81,6 @@ def up(
     came = daemon.up(home, Order(settings, fleet), _say)
     if came.already:
         _say(f"lab {name} already runs; its exports again")
-    if came.facts.notice:
-        _say(came.facts.notice)
     _write_settings(Path("deployer.toml"), home, came.facts, bundle.parent, "2" if release == "1" else "1")
     for line in daemon.exports(home, came.facts, os.environ):
         click.echo(line)
@@ -148,8 +146,6 @@ def _as_text(entry: dict[str, Any]) -> str:
     lines = [f"{entry['name']}: {entry['phase']}, AWS endpoint {entry['endpoint']}, machines in {entry['network']}"]
     lines += [f"  {name}  http://{address}" for name, address in entry["balancers"].items()]
     lines += [f"  {i['id']}  {i['state']:<13}  {i['zone']}  {i['address']}" for i in entry["instances"]]
-    if entry["notice"]:
-        lines.append(f"  {entry['notice']}")
     return "\n".join(lines)
 
 

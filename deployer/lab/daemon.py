@@ -64,7 +64,7 @@ def up(home: LabHome, order: Order, say: Callable[[str], None]) -> Up:
 def _start(home: LabHome, order: Order) -> subprocess.Popen[bytes]:
     home.folder.mkdir(parents=True, mode=0o700)
     order.save(home.order)
-    kept = ("PATH", "HOME", "LANG", "TMPDIR", "DEPLOYER_LAB_ALLOW_ROOT", "DEPLOYER_LAB_LOG")
+    kept = ("PATH", "HOME", "LANG", "TMPDIR", "DEPLOYER_LAB_LOG")
     environment = {name: os.environ[name] for name in kept if name in os.environ}
     environment[OWNER_MARK] = str(home.folder)
     with home.log.open("wb") as log:
@@ -133,7 +133,7 @@ def _end(pid: int) -> None:
 
 def _clear(home: LabHome) -> None:
     """Ends what carries the lab's mark and removes the folder: what a killed lab may leave."""
-    from deployer.lab.machines.machine import end_marked
+    from deployer.lab.leftovers import end_marked
 
     end_marked(OWNER_MARK, str(home.folder))
     if home.folder.is_dir():

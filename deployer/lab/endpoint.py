@@ -50,7 +50,7 @@ class Front:
             chunks = list(self._moto(environ, answer.start))
         except NotImplementedError:
             return respond(call, unknown_action(call), start_response)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the client gets it as an AWS error, the log the rest
             _log.exception("%s %s failed", call.service, call.action)
             return respond(call, internal(call, error), start_response)
         _log.debug("%s %s %s %.1f ms", call.service, call.action, answer.status, (time.monotonic() - began) * 1000)
@@ -69,7 +69,7 @@ class _Answer:
 
     def start(self, status: str, headers: list[tuple[str, str]], _error: Any = None) -> Callable[[bytes], None]:
         self.status, self.headers = status, headers
-        return lambda data: None
+        return lambda _data: None
 
     def is_page(self, call: ApiCall) -> bool:
         """moto has no route for the request: Flask's own 404 or 405 page, or an empty 404."""

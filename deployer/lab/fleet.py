@@ -13,6 +13,7 @@ from deployer.model.errors import DeployerError
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_ec2.type_defs import TagSpecificationTypeDef, TagTypeDef
     from mypy_boto3_elb import ElasticLoadBalancingClient
     from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
     from mypy_boto3_elbv2.type_defs import CreateTargetGroupInputTypeDef
@@ -78,11 +79,12 @@ class FleetSeed:
         """Spread over the zones as evenly as it goes, one call a zone."""
         share, rest = divmod(self._order.instances, len(subnets))
         ids: list[str] = []
-        tags = [
+        tags: list[TagTypeDef] = [
             {"Key": "Service", "Value": SERVICE},
             {"Key": "Role", "Value": ROLE},
             {"Key": "Name", "Value": NAME},
         ]
+        specification: TagSpecificationTypeDef = {"ResourceType": "instance", "Tags": tags}
         for place, subnet in enumerate(subnets.values()):
             count = share + (place < rest)
             if count == 0:
@@ -94,7 +96,7 @@ class FleetSeed:
                 SubnetId=subnet,
                 MinCount=count,
                 MaxCount=count,
-                TagSpecifications=[{"ResourceType": "instance", "Tags": tags}],  # type: ignore[list-item]
+                TagSpecifications=[specification],
             )
             ids += [instance["InstanceId"] for instance in answer["Instances"]]
         self._say(f"{len(ids)} instances launched in {len(subnets)} zones")

@@ -67,8 +67,6 @@ class Facts:
     network: str = ""
     ssh_port: int = 0
     app_port: int = 0
-    notice: str = ""
-    """What the user should know about this lab, for example that machines have no private root."""
     progress: tuple[str, ...] = ()
     error: str = ""
     fleet: Mapping[str, str] = field(default_factory=dict)

@@ -39,8 +39,6 @@ class Order:
 
     settings: LabSettings = field(default_factory=LabSettings)
     fleet: FleetOrder = field(default_factory=FleetOrder)
-    walls: bool | None = None
-    """False: machines without a private root; None: as the system allows."""
 
     def save(self, path: Path) -> None:
         """Writes it for the lab's process."""
@@ -53,4 +51,4 @@ class Order:
         """Reads what `save` wrote."""
         document = json.loads(path.read_text())
         fleet = {**document["fleet"], "balancer": BalancerKind(document["fleet"]["balancer"])}
-        return cls(LabSettings(**document["settings"]), FleetOrder(**fleet), document["walls"])
+        return cls(LabSettings(**document["settings"]), FleetOrder(**fleet))

@@ -56,7 +56,7 @@ class Lab:
         self._ec2: Ec2
         self._balancers: Balancers
         self._endpoint: Endpoint
-        self._golden: Future[Path] | None = None
+        self._golden: Future[Path]
 
     def say(self, text: str) -> None:
         """One line of progress, for `lab up` to show."""
@@ -84,7 +84,7 @@ class Lab:
         for close in reversed(self._closers):
             try:
                 close()
-            except Exception:
+            except Exception:  # noqa: BLE001 - whatever one room does, the others close
                 _log.exception("the lab did not close in order")
 
     def _build(self) -> None:
@@ -149,12 +149,8 @@ class Lab:
             network,
             environment=environment,
             public_keys=lambda names: [found for name in names if (found := self._public_key(name, key))],
-            use_walls=self._order.walls,
         )
         self._closers.append(room.stop)
-        if room.no_walls_because is not None:
-            _refuse_root_without_walls(room.no_walls_because)
-            self._tell(notice=f"machines have no private root here ({room.no_walls_because}): see docs/lab.md")
         return room
 
     def _public_key(self, name: str, own: str) -> str | None:
@@ -198,7 +194,6 @@ class Lab:
 
         fleet, settings = self._order.fleet, self._order.settings
         zones = tuple(settings.region + letter for letter in "abcdef"[: fleet.zones])
-        assert self._golden is not None
         disk = self._golden.result()
         tags = {"Service": "shop", "Role": "web", "Release": fleet.release}
         image = ec2.seed_base_image(self._ec2, f"web-release-{fleet.release}", disk, tags=tags)
@@ -220,7 +215,6 @@ class Lab:
                 "name": self._home.name,
                 "endpoint": self._endpoint.address,
                 "network": self._facts.network,
-                "notice": self._facts.notice,
                 "instances": [
                     {"id": i.id, "state": i.power.value, "zone": i.zone, "address": i.address}
                     for i in self._ec2.all()
@@ -252,15 +246,6 @@ class _Nobody:
         """Nothing will happen."""
 
 
-def _refuse_root_without_walls(reason: str) -> None:
-    if os.geteuid() == 0 and os.environ.get("DEPLOYER_LAB_ALLOW_ROOT") != "1":
-        raise DeployerError(
-            f"machines cannot have a private root here ({reason}), so as root their commands would change this "
-            "computer's own files; run the lab as an ordinary user, or set DEPLOYER_LAB_ALLOW_ROOT=1 in a throw-away "
-            "container"
-        )
-
-
 def _on_signal(number: int, _frame: FrameType | None) -> None:
     raise Stopped(signal.Signals(number).name)
 
@@ -285,7 +270,7 @@ def main() -> int:
     except DeployerError as refusal:
         lab.fail(str(refusal))
         code = 1
-    except Exception as trouble:
+    except Exception as trouble:  # noqa: BLE001 - the user gets one sentence, the log the rest
         _log.exception("the lab did not come up")
         lab.fail(f"{type(trouble).__name__}: {trouble}")
         code = 1

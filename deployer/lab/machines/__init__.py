@@ -7,8 +7,8 @@ folder as its disk. Two layers:
   (what a disk must hold before it can boot);
 - on the machine: `init` (process 1: boot, services, commands), started by `forkserver`, behind `walls`.
 
-With walls (Linux user, mount and process namespaces, no privilege needed) the disk folder *is* the
-machine's `/`, and when its init goes, the kernel ends everything on it. Without them, where the
-system forbids such namespaces, a machine sees the host's files: `$ROOT` names its disk, `$HOME` lies on
-it, and what was started is found again by its environment.
+The walls are Linux user, mount and process namespaces, which need no privilege. Behind them the disk
+folder *is* `/`, so that a bundle finds `/opt` and `/etc` as on EC2 and cannot touch the host's; and when
+the init goes, the kernel ends everything on the machine. There is no mode without them: a machine's
+commands would then be commands on the user's own computer.
 """

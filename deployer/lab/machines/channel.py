@@ -20,14 +20,11 @@ class Birth:
     machine: str
     root: str
     hostname: str
-    walls: bool
     environment: Mapping[str, str]
     binds: Sequence[tuple[str, str, bool]]
     boot: float
-    socket_path: str
-    """Where, as the machine sees it, its commands (`systemctl`, …) reach its init."""
     user_data: str = ""
-    """The user data script, as the machine sees it; empty when there is none or it ran already."""
+    """The user data script's path on the disk; empty when there is none or it ran already."""
     console_lines: Sequence[str] = ()
 
 

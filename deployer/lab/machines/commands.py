@@ -8,7 +8,8 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 
 from deployer.lab.machines.channel import Reply
-from deployer.lab.machines.services import Service, Services, State
+from deployer.lab.machines.service import Service, State
+from deployer.lab.machines.services import Services
 from deployer.lab.machines.units import UnitError
 
 _SHUTDOWN_GRACE = 10.0

@@ -40,17 +40,13 @@ def _bear(birth: Birth, line: socket.socket, console: int) -> None:
     status = 1
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        if birth.walls:
-            walls.leave_host()
-            child = os.fork()
-            if child:
-                # The init's id as the lab sees it; inside, it is 1.
-                channel.put(line, Word("born", pid=child))
-                os._exit(0)
-            walls.settle(birth.root, birth.hostname, [walls.Bind(*bind) for bind in birth.binds])
-        else:
-            walls.adopt_orphans()
-            channel.put(line, Word("born", pid=os.getpid()))
+        walls.leave_host()
+        child = os.fork()
+        if child:
+            # The init's id as the lab sees it; inside, it is 1.
+            channel.put(line, Word("born", pid=child))
+            os._exit(0)
+        walls.settle(birth.root, birth.hostname, [walls.Bind(*bind) for bind in birth.binds])
         walls.call_self(f"init {birth.machine}"[:15])
         status = init.run(birth, line, console)
     except OSError as trouble:

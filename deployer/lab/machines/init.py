@@ -1,4 +1,4 @@
-"""A machine's process 1: boots it, runs its services and its commands, and takes everything with it when it goes."""
+"""A machine's process 1: boots it, runs its services and commands, and takes all of it along when it goes."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ from deployer.lab.machines import channel
 from deployer.lab.machines.channel import Birth, Order, Reply, Word
 from deployer.lab.machines.commands import Commands
 from deployer.lab.machines.console import BoundedLog
-from deployer.lab.machines.processes import MACHINE_MARK, Command, marked, reap, send, spawn
+from deployer.lab.machines.processes import Command, everyone_else, reap, send, spawn
 from deployer.lab.machines.services import Services
 from deployer.lab.machines.units import UnitError
 
 _LOOK_AGAIN = 0.02
+SOCKET = "/run/lab/init.sock"
+"""Where commands on the machine (`systemctl`, …) reach their init; the stand-ins know it."""
 
 
 class Init:
@@ -34,8 +36,7 @@ class Init:
         self._tasks: set[asyncio.Task[None]] = set()
         self._down = asyncio.Event()
         self._booted = asyncio.Event()
-        root = Path("/") if birth.walls else Path(birth.root)
-        self._services = Services(root, birth.environment, self._run, console)
+        self._services = Services(Path("/"), birth.environment, self._run, console)
         self._commands = Commands(self._services, self._booted, self.shut_down)
 
     async def live(self) -> None:
@@ -65,7 +66,7 @@ class Init:
         if future is not None and not future.done():
             future.set_result(code)
 
-    def _run(self, command: Command) -> tuple[int, Awaitable[int]]:
+    def _run(self, command: Command) -> tuple[int, asyncio.Future[int]]:
         pid = spawn(command)
         future = self._exits[pid] = asyncio.get_running_loop().create_future()
         return pid, future
@@ -93,7 +94,8 @@ class Init:
 
     async def _exec(self, order: Order, files: list[int]) -> None:
         environment = {**self._birth.environment, **order.environment}
-        command = Command(order.argv, environment, order.folder, *files[:3], terminal=order.terminal)
+        stdin, stdout, stderr = files
+        command = Command(order.argv, environment, order.folder, stdin, stdout, stderr, order.terminal)
         pid, ended = self._run(command)
         for number in files:
             os.close(number)
@@ -142,12 +144,8 @@ class Init:
     async def _user_data(self) -> None:
         reader, writer = os.pipe()
         nothing = os.open(os.devnull, os.O_RDONLY)
-        environment = {
-            **self._birth.environment,
-            "HOME": "/root" if self._birth.walls else self._birth.environment["HOME"],
-        }
-        folder = "/" if self._birth.walls else environment["HOME"]
-        command = Command([self._birth.user_data], environment, folder, nothing, writer, writer)
+        environment = {**self._birth.environment, "HOME": "/root", "USER": "root", "LOGNAME": "root"}
+        command = Command([self._birth.user_data], environment, "/", nothing, writer, writer)
         _, ended = self._run(command)
         os.close(writer)
         os.close(nothing)
@@ -166,39 +164,29 @@ class Init:
         await asyncio.gather(
             *(service.stop(at_most=grace) for service in self._services.known()), return_exceptions=True
         )
-        send(self._others(), signal.SIGTERM)
-        while self._others() and time.monotonic() < deadline:
+        send(everyone_else(), signal.SIGTERM)
+        while everyone_else() and time.monotonic() < deadline:
             await asyncio.sleep(_LOOK_AGAIN)
         self._console.line("reboot: Power down")
         self._down.set()
 
-    def _others(self) -> list[int]:
-        return marked(MACHINE_MARK, self._birth.machine)
-
     def end_all(self) -> None:
-        """SIGKILL to everything that still runs here. Behind walls the kernel does the same once more."""
-        for _ in range(100):
-            left = self._others()
-            if not left:
-                return
+        """SIGKILL to everything that still runs here, and waits for it: process 1 goes last.
+
+        The kernel would do the same, but only after the lab has seen this machine's channel close.
+        """
+        while left := everyone_else():
             send(left, signal.SIGKILL)
-            time.sleep(_LOOK_AGAIN)
             reap(self._ended)
+            time.sleep(_LOOK_AGAIN)
 
     # --- commands on the machine ------------------------------------------------------------
 
     def _open_commands(self) -> None:
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         listener.setblocking(False)
-        path = Path(self._birth.socket_path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.unlink(missing_ok=True)
-        # A socket's path may be at most 107 bytes; relative to its folder it always fits.
-        before = os.open(".", os.O_RDONLY)
-        os.chdir(path.parent)
-        listener.bind(path.name)
-        os.fchdir(before)
-        os.close(before)
+        Path(SOCKET).parent.mkdir(parents=True, exist_ok=True)
+        listener.bind(SOCKET)
         listener.listen(32)
 
         def connected() -> None:

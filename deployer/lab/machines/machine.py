@@ -10,12 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
 from deployer.lab.context import MachineSpec
 from deployer.lab.machines import channel
 from deployer.lab.machines.channel import Order, Word
-from deployer.lab.machines.processes import MACHINE_MARK
+
+_LOOK_AGAIN = 0.005
 
 
 @dataclass(frozen=True)
@@ -38,18 +37,17 @@ class Machine:
         self,
         spec: MachineSpec,
         line: socket.socket,
-        walls: bool,
         environment: Mapping[str, str],
         gone: Callable[[Machine], None],
     ) -> None:
         self.spec = spec
-        self.walls = walls
         self.environment = environment
         self.pid = 0
         self.told_to_go = False
         """Whether the lab itself asked for the end."""
         self._line = line
         self._gone = gone
+        self._ending: asyncio.Task[None] | None = None
         self._next = 1
         self._running: dict[int, Running] = {}
         loop = asyncio.get_running_loop()
@@ -70,7 +68,7 @@ class Machine:
         except BlockingIOError:
             return
         if message is None:
-            self._went_down()
+            self._closed()
             return
         word = Word(**message[0])  # type: ignore[arg-type]
         match word.say:
@@ -85,9 +83,16 @@ class Machine:
             case "ended":
                 self._running.pop(word.number).exit_code.set_result(word.code)
 
-    def _went_down(self) -> None:
-        asyncio.get_running_loop().remove_reader(self._line)
+    def _closed(self) -> None:
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._line)
         self._line.close()
+        self._ending = loop.create_task(self._end())
+
+    async def _end(self) -> None:
+        """The channel closes a moment before the kernel has ended the machine's last process."""
+        while self.pid and Path(f"/proc/{self.pid}").exists():
+            await asyncio.sleep(_LOOK_AGAIN)
         self.down.set()
         reason = MachineGone(f"{self.spec.instance_id} went down")
         for running in self._running.values():
@@ -116,7 +121,7 @@ class Machine:
         environment: Mapping[str, str],
         terminal: bool = False,
     ) -> Running:
-        """Starts a command in the login user's home; `files` become its standard streams (the caller closes its own)."""
+        """Starts a command in the login user's home; `files` become its streams, the caller keeps its own."""
         loop = asyncio.get_running_loop()
         running = Running(self._next, loop.create_future(), loop.create_future())
         self._next += 1
@@ -135,14 +140,14 @@ class Machine:
             self._send(Order("signal", running.number, signal=number))
 
     async def power_off(self, grace: float) -> None:
-        """Orderly: services by their units, SIGTERM to the rest, and the end after `grace` seconds at the latest."""
+        """Orderly: services by their units, SIGTERM to the rest, the end after `grace` seconds at the latest."""
         self.told_to_go = True
         if self.down.is_set():
             return
         try:
             self._send(Order("power-off", grace=grace))
             await asyncio.wait_for(self.down.wait(), grace + 2.0)
-        except (MachineGone, asyncio.TimeoutError):
+        except (MachineGone, TimeoutError):
             self.kill()
             await asyncio.wait_for(self.down.wait(), 5.0)
 
@@ -153,38 +158,6 @@ class Machine:
                 os.kill(self.pid, signal.SIGKILL)
             except ProcessLookupError:
                 return
-
-
-def sweep(instance_id: str) -> int:
-    """SIGKILL to every process that carries the machine's mark; returns how many there were.
-
-    Behind walls there are none left: the kernel ended them with the init.
-    """
-    return end_marked(MACHINE_MARK, instance_id)
-
-
-def end_marked(mark: str, value: str) -> int:
-    """SIGKILL to every process of this user whose environment holds `mark=value`, until there is none."""
-    ended = 0
-    for _ in range(50):
-        left = [process for process in psutil.process_iter() if _carries(process, mark, value)]
-        if not left:
-            break
-        ended += len(left)
-        for process in left:
-            try:
-                process.kill()
-            except psutil.NoSuchProcess:
-                continue
-        psutil.wait_procs(left, timeout=1)
-    return ended
-
-
-def _carries(process: psutil.Process, mark: str, value: str) -> bool:
-    try:
-        return process.pid != os.getpid() and process.environ().get(mark) == value
-    except (psutil.Error, OSError):
-        return False
 
 
 def hostname_of(address: str) -> str:

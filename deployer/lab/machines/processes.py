@@ -57,7 +57,7 @@ def _become(command: Command) -> None:
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         _enter(command.folder)
-        os.execvpe(command.argv[0], list(command.argv), dict(command.environment))
+        os.execvpe(command.argv[0], list(command.argv), dict(command.environment))  # noqa: S606 - no shell is meant
     except OSError as trouble:
         status = 127 if isinstance(trouble, FileNotFoundError) else 126
         os.write(2, f"{command.argv[0]}: {trouble.strerror}\n".encode())
@@ -77,10 +77,11 @@ def _enter(folder: str) -> None:
 def marked(mark: str, value: str) -> list[int]:
     """The ids of all processes, except this one, whose environment holds `mark=value`."""
     wanted = f"{mark}={value}".encode()
-    return [pid for pid in _everyone() if wanted in _environment(pid)]
+    return [pid for pid in everyone_else() if wanted in _environment(pid)]
 
 
-def _everyone() -> list[int]:
+def everyone_else() -> list[int]:
+    """The ids of all processes but this one: on a machine, all that run there."""
     own = os.getpid()
     return [int(entry) for entry in os.listdir("/proc") if entry.isdigit() and int(entry) != own]  # noqa: PTH208
 

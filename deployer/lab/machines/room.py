@@ -18,16 +18,17 @@ import deployer
 from deployer.lab.context import Directory, LabSettings, MachineSpec
 from deployer.lab.machines import channel, disk, standins
 from deployer.lab.machines.channel import Birth
-from deployer.lab.machines.machine import Machine, MachineGone, console_path, hostname_of, sweep
+from deployer.lab.machines.machine import Machine, MachineGone, console_path, hostname_of
 from deployer.lab.machines.processes import MACHINE_MARK, interpreter
 from deployer.lab.network import Network
 from deployer.lab.ssh.known_hosts import KnownHosts
 from deployer.lab.ssh.server import MachineDoor
+from deployer.model.errors import PreflightRefused
 
 _T = TypeVar("_T")
 _UP_TIMEOUT = 20.0
 _BIN_INSIDE = "/run/lab/bin"
-_SOCKET_INSIDE = "/run/lab/init.sock"
+_USUAL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 class Loop:
@@ -59,7 +60,6 @@ class Room:
         *,
         environment: Mapping[str, str],
         public_keys: Callable[[Sequence[str]], Sequence[str]],
-        use_walls: bool | None = None,
     ) -> None:
         """`environment` comes to every process on every machine; `public_keys` gives key pairs by name."""
         self._directory = directory
@@ -76,7 +76,7 @@ class Room:
         self.boot = settings.boot
         """Seconds that a machine without a boot time of its own takes; may be changed at any time."""
         self._bin = _install_standins(directory.home / "bin")
-        self.no_walls_because = _try_walls(directory.home) if use_walls is not False else "switched off"
+        _require_walls(directory.home)
         self._fork_line, far = channel.pair()
         self._fork_server = _start_fork_server(far, environment)
 
@@ -92,12 +92,11 @@ class Room:
             if spec.instance_id in self._machines:
                 return
         hostname = hostname_of(spec.address)
-        walled = self.no_walls_because is None
         disk.furnish(spec.root, hostname)
         first = disk.FirstBoot(spec.root, spec.instance_id)
         script = first.prepare(spec.user_data, self._public_keys(spec.key_names)) if first.due() else None
         key = disk.host_key(spec.root, hostname)
-        birth = self._birth(spec, script, disk.host_key_lines(key, hostname), walled)
+        birth = self._birth(spec, script, disk.host_key_lines(key, hostname))
         machine = self._loop.call(self._bear(spec, birth), _UP_TIMEOUT)
         door = MachineDoor(machine, key, self._settings.ssh_port)
         self._loop.call(door.open(), _UP_TIMEOUT)
@@ -113,8 +112,6 @@ class Room:
         if machine is None:
             return
         self._loop.call(machine.power_off(grace), grace + 10.0)
-        if not machine.walls:
-            sweep(instance_id)
         self._loop.call(self._clear(machine))
 
     def forget(self, instance_id: str) -> None:
@@ -178,43 +175,34 @@ class Room:
     def _folder(self, instance_id: str) -> Path:
         return self._directory.machines / instance_id
 
-    def _birth(self, spec: MachineSpec, script: str | None, key_lines: Sequence[str], walled: bool) -> Birth:
+    def _birth(self, spec: MachineSpec, script: str | None, key_lines: Sequence[str]) -> Birth:
         folder = self._folder(spec.instance_id)
         folder.mkdir(parents=True, exist_ok=True)
         binds = [(path, path, False) for path in disk.interpreter_folders()]
         binds.append((str(self._bin), _BIN_INSIDE, False))
         for device, volume in spec.volumes.items():
             binds.append((str(volume), f"/mnt/{Path(device).name}", True))
-        root = "" if walled else str(spec.root)
         return Birth(
             machine=spec.instance_id,
             root=str(spec.root),
             hostname=hostname_of(spec.address),
-            walls=walled,
-            environment=self._environment_of(spec, walled),
+            environment=self._environment_of(spec),
             binds=binds,
             boot=self.boot if spec.boot is None else spec.boot,
-            socket_path=_SOCKET_INSIDE if walled else str(folder / "init.sock"),
-            user_data=root + script if script else "",
+            user_data=script or "",
             console_lines=(*_boot_lines(spec, hostname_of(spec.address)), *key_lines),
         )
 
-    def _environment_of(self, spec: MachineSpec, walled: bool) -> dict[str, str]:
-        root = "" if walled else str(spec.root)
-        folder = self._folder(spec.instance_id)
-        own_bin = _BIN_INSIDE if walled else str(self._bin)
+    def _environment_of(self, spec: MachineSpec) -> dict[str, str]:
         return {
             **self._environment,
             MACHINE_MARK: spec.instance_id,
-            "DEPLOYER_LAB_INIT": _SOCKET_INSIDE if walled else str(folder / "init.sock"),
-            "ROOT": root,
-            "DEPLOYER_HOST_ROOT": root,
-            "HOME": f"{root}/{disk.HOME}",
+            "HOME": f"/{disk.HOME}",
             "USER": disk.LOGIN,
             "LOGNAME": disk.LOGIN,
             "SHELL": "/bin/bash",
             "LANG": "C.UTF-8",
-            "PATH": f"{own_bin}:{Path(sys.prefix, 'bin')}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            "PATH": f"{_BIN_INSIDE}:{Path(sys.prefix, 'bin')}:{_USUAL_PATH}",
             "HOST": spec.address,
             "PORT": str(self._settings.app_port),
             "HOSTNAME": hostname_of(spec.address),
@@ -230,7 +218,7 @@ class Room:
         finally:
             far.close()
             os.close(log)
-        machine = Machine(spec, near, birth.walls, birth.environment, self._gone)
+        machine = Machine(spec, near, birth.environment, self._gone)
         try:
             await machine.up
         except MachineGone:
@@ -245,8 +233,6 @@ class Room:
             return
 
         def tell() -> None:
-            if not machine.walls:
-                sweep(instance_id)
             self._loop.call(self._clear(machine))
             for listener in self._listeners:
                 listener(instance_id)
@@ -286,11 +272,15 @@ def _install_standins(folder: Path) -> Path:
     return folder
 
 
-def _try_walls(home: Path) -> str | None:
+class NoWallsError(PreflightRefused):
+    """This system does not let the lab give its machines a private root."""
+
+
+def _require_walls(home: Path) -> None:
     """Tries namespaces in a process of their own, because forking one with threads is not safe."""
+    script = "import sys; from pathlib import Path; from deployer.lab.machines.walls import why_not; "
+    script += "print(why_not(Path(sys.argv[1])) or '', end='')"
     with tempfile.TemporaryDirectory(dir=home) as trial:
-        script = "import sys; from pathlib import Path; from deployer.lab.machines.walls import why_not; "
-        script += "print(why_not(Path(sys.argv[1])) or '', end='')"
         done = subprocess.run(
             [interpreter(), "-S", "-s", "-P", "-c", script, trial],
             env=_python_environment({}),
@@ -299,7 +289,14 @@ def _try_walls(home: Path) -> str | None:
             timeout=30,
             check=False,
         )
-    return (done.stdout or done.stderr.strip()) or None
+    reason = done.stdout or done.stderr.strip()
+    if reason:
+        raise NoWallsError(
+            f"the lab's machines need unprivileged user namespaces, which this system refuses ({reason}); allow "
+            "them: on Ubuntu with `sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`, in Docker with "
+            "`--security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt "
+            "systempaths=unconfined`"
+        )
 
 
 def _python_environment(extra: Mapping[str, str]) -> dict[str, str]:

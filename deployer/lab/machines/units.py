@@ -144,7 +144,9 @@ def _environment(entries: Mapping[str, list[str]], root: Path) -> dict[str, str]
     """`Environment=` first, then `EnvironmentFile=`, which wins (systemd.exec)."""
     found: dict[str, str] = {}
     for line in entries.get("Environment", ()):
-        found.update(word.split("=", 1) for word in shlex.split(line) if "=" in word)
+        for word in shlex.split(line):
+            key, _, value = word.partition("=")
+            found[key] = value
     for name in entries.get("EnvironmentFile", ()):
         path = root / name.removeprefix("-").lstrip("/")
         if not path.is_file():

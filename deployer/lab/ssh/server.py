@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import signal
@@ -10,7 +11,7 @@ import socket
 import struct
 import termios
 from collections.abc import Sequence
-from pathlib import Path
+from typing import cast
 
 import asyncssh
 
@@ -70,11 +71,11 @@ class _Door(asyncssh.SSHServer):
         if connection is not None:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncssh's signature
         """The connection is over."""
         self._door.connections.discard(self._conn)
 
-    def begin_auth(self, username: str) -> bool:
+    def begin_auth(self, username: str) -> bool:  # noqa: ARG002 - asyncssh's signature
         """Every login name has to prove itself."""
         return True
 
@@ -82,7 +83,7 @@ class _Door(asyncssh.SSHServer):
         """The only way in."""
         return True
 
-    def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
+    def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:  # noqa: ARG002 - any name
         """Whether the key is in the login user's authorized_keys on the disk, as it is now."""
         try:
             lines = self._door.authorized_keys.read_text().splitlines()
@@ -91,11 +92,11 @@ class _Door(asyncssh.SSHServer):
         offered = key.export_public_key().decode().split()[1]
         return any(offered in line.split() for line in lines if not line.startswith("#"))
 
-    def connection_requested(self, dest_host: str, dest_port: int, orig_host: str, orig_port: int) -> bool:
+    def connection_requested(self, dest_host: str, *_others: object) -> bool:
         """A machine may be a bastion: connections go on to loopback, where the lab lives."""
         return dest_host.startswith("127.") or dest_host == "localhost"
 
-    def server_requested(self, listen_host: str, listen_port: int) -> bool:
+    def server_requested(self, listen_host: str, listen_port: int) -> bool:  # noqa: ARG002 - any port
         """Remote forwarding, on loopback only."""
         return listen_host.startswith("127.") or listen_host in {"", "localhost"}
 
@@ -111,7 +112,7 @@ class MachineDoor:
         self._port = port
         self._acceptor: asyncssh.SSHAcceptor | None = None
         spec = machine.spec
-        self._view = View(str(spec.root), machine.walls, machine.home)
+        self._view = View(str(spec.root), machine.home)
 
     async def open(self) -> None:
         """Listens on the machine's own address."""
@@ -135,21 +136,20 @@ class MachineDoor:
             for connection in list(self.connections):
                 connection.abort()
 
-    def files(self, channel: asyncssh.SSHServerChannel[bytes]) -> asyncssh.SFTPServer:
+    def files(self, channel: asyncssh.SSHChannel[bytes]) -> asyncssh.SFTPServer:
         """An SFTP session."""
-        return DiskServer(channel, self._view)
+        return DiskServer(cast("asyncssh.SSHServerChannel[bytes]", channel), self._view)
 
     async def serve(self, process: asyncssh.SSHServerProcess[bytes]) -> None:
         """A command or a terminal."""
-        assert isinstance(process, _Session)
         try:
-            await self._session(process)
+            await self._session(cast("_Session", process))
         except MachineGone as trouble:
             process.stderr.write(f"{trouble}\n".encode())
             process.exit(255)
 
     async def _session(self, process: _Session) -> None:
-        environment = {key: value for key, value in process.env.items() if isinstance(value, str)}
+        environment = dict(process.env)
         if process.term_type:
             environment["TERM"] = process.term_type
         argv = ["/bin/bash", "-c", process.command] if process.command else ["/bin/bash", "-l"]
@@ -192,11 +192,9 @@ class MachineDoor:
                 self.machine.signal(running, signal.SIGHUP)
                 return
             code = exited.result()
-            try:
+            with contextlib.suppress(TimeoutError, OSError):
                 await asyncio.wait_for(process.stdout.drain(), _DRAIN_AFTER_EXIT)
                 await asyncio.wait_for(process.stderr.drain(), _DRAIN_AFTER_EXIT)
-            except (asyncio.TimeoutError, OSError):
-                pass
             _report(process, code)
         finally:
             for task in (closed, exited):

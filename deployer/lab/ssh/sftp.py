@@ -67,7 +67,6 @@ class DiskServer(asyncssh.SFTPServer):
         folder = self._view.local(os.fsdecode(path))
         with os.scandir(folder) as entries:
             found: list[tuple[str, Any]] = [(entry.name, entry.stat(follow_symlinks=False)) for entry in entries]
-        for name in (".", ".."):
-            found.append((name, os.lstat(folder)))
+        found.extend((name, os.lstat(folder)) for name in (".", ".."))
         for name, status in found:
             yield asyncssh.SFTPName(os.fsencode(name), attrs=asyncssh.SFTPAttrs.from_local(status))
