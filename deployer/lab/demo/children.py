@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, TracebackType
 
+_ORDERLY = 2
+"""Signals that a rollout answers in an orderly way: the first lets it finish, the second makes it quick."""
+
 
 class Interrupted(Exception):
     """SIGINT or SIGTERM came; `number` says which."""
@@ -30,8 +33,9 @@ class Finished:
 class Children:
     """Runs the demo's processes, each in a session of its own so that a terminal's Ctrl-C reaches only us.
 
-    A signal is passed on to the process that is being waited for, which ends in its own orderly way;
-    with nobody to pass it to, it raises Interrupted. After `calm` no signal disturbs the clearing up.
+    A signal is passed on to the process that is being waited for, which ends in its own orderly way; the
+    third one kills it. With nobody to pass it to, it raises Interrupted. After `calm` no signal disturbs
+    the clearing up.
     """
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
@@ -40,6 +44,7 @@ class Children:
         self._current: subprocess.Popen[str] | None = None
         self._started: list[subprocess.Popen[str]] = []
         self._came: int | None = None
+        self._passed_on = 0
         self._calm = False
         self._before: dict[int, object] = {}
 
@@ -60,7 +65,8 @@ class Children:
         self._came = number
         if self._current is None:
             raise Interrupted(number)
-        self._current.send_signal(number)
+        self._passed_on += 1
+        self._current.send_signal(number if self._passed_on <= _ORDERLY else signal.SIGKILL)
 
     @property
     def interrupted_by(self) -> int | None:

@@ -98,8 +98,9 @@ def _in_lab(
     requests = _end_load(load, children)
     evidence = Evidence(_document(rolled_out), rolled_out.code, requests)
     if children.interrupted_by is not None:
-        return Ending(128 + children.interrupted_by, evidence)
-    verdict = judge(options, evidence)
+        verdict = Verdict("INTERRUPTED", ExitCode(128 + children.interrupted_by))
+    else:
+        verdict = judge(options, evidence)
     return Ending(verdict.code, evidence, verdict)
 
 

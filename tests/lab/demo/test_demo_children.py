@@ -67,6 +67,28 @@ def test_a_signal_between_two_processes_ends_the_story_at_once(tmp_path: Path) -
             family.pause(PATIENCE)
 
 
+def test_the_third_signal_kills_what_does_not_listen(tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    deaf = (
+        "import pathlib, signal, sys, time; signal.signal(signal.SIGINT, signal.SIG_IGN);"
+        "pathlib.Path(sys.argv[1]).touch(); time.sleep(600)"
+    )
+
+    def thrice() -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not mark.exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        for _ in range(3):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.2)
+
+    with children(tmp_path) as family:
+        threading.Thread(target=thrice, daemon=True).start()
+        finished = family.wait(family.start([sys.executable, "-c", deaf, str(mark)]), PATIENCE)
+        assert finished.code == -signal.SIGKILL
+        family.calm()
+
+
 def test_clearing_up_is_not_disturbed_by_signals(tmp_path: Path) -> None:
     with children(tmp_path) as family:
         family.calm()

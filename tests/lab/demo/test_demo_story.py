@@ -194,6 +194,8 @@ def test_an_interrupt_goes_to_the_rollout_and_then_the_lab_goes_down(
     assert ending.code == 130
     assert ending.evidence is not None
     assert ending.evidence.rollout["status"] == "interrupted"
+    assert ending.verdict is not None
+    assert ending.verdict.headline == "INTERRUPTED"
     assert [note.get("interrupted") for note in stage.notes()] == [None, None, True, None]
     assert stage.steps()[-1] == "lab down"
 
