@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TextIO, TypeVar, cast
 
+from deployer.cli.finding import Discovered, find_by_tags
 from deployer.config.load import Given, load_fleet
 from deployer.config.settings import FleetSettings, RunOptions
 from deployer.engine.events import Watch
@@ -51,6 +52,7 @@ class Program:
     backend: Callable[[], Backend] = _native
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
     folder: Path = field(default_factory=Path.cwd)
+    find: Callable[[str, Mapping[str, str], str | None, str | None], Discovered] = find_by_tags
     interactive: Callable[[], bool] = lambda: sys.stdin.isatty() and sys.stderr.isatty()
 
     @property

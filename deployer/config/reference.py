@@ -63,8 +63,7 @@ _SECTIONS: tuple[tuple[str, str, type], ...] = (
     ),
     (
         "[[fleet.NAME.hooks]]",
-        "One table for each hook; exactly one of `run`, `url` and `use`. "
-        "They are read and checked, but not run yet: a rollout is refused while there are any.",
+        "One for each hook, with one of `run`, `url` and `use`. Not run yet: a rollout with hooks is refused.",
         HookSettings,
     ),
     ("[state]", "Where the journal and the lease are kept.", StateSettings),

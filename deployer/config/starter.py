@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 _TEXT = """\
 # What `deployer` needs to know of a fleet. Every setting: docs/configuration.md.
@@ -13,9 +13,9 @@ _TEXT = """\
 # Or by Auto Scaling group: find = {{ asg = "{name}" }}; or by id: find = {{ instances = ["i-0abc"] }}
 find = {{ tags = {{ {tags} }} }}
 # Target groups and classic ELBs, by name or ARN; found from the instances when left out.
-# balancers = ["{name}"]
+{balancers}
 # How an instance is asked directly, and the response header that names its release ("" if none does).
-health = {{ port = 8080, path = "/", release_header = "X-Release" }}
+health = {{ port = {port}, path = "/", release_header = "X-Release" }}
 
 [fleet.{name}.release]
 # What to roll out; `deployer rollout --release NAME` names another.
@@ -53,10 +53,15 @@ on_failure = "rollback"
 """
 
 
-def starter(name: str, tags: Mapping[str, str]) -> str:
-    """The text for a fleet called `name` (letters, digits, `-` and `_`) whose instances carry `tags`."""
+def starter(name: str, tags: Mapping[str, str], balancers: Sequence[str] = (), port: int | None = None) -> str:
+    """The text for a fleet called `name` (letters, digits, `-` and `_`) whose instances carry `tags`.
+
+    `balancers` and the application's `port` are written where they are known.
+    """
     pairs = ", ".join(f"{_quoted(key)} = {_quoted(value)}" for key, value in tags.items())
-    return _TEXT.format(name=name, tags=pairs)
+    names = ", ".join(_quoted(balancer) for balancer in balancers)
+    line = f"balancers = [{names}]" if names else f'# balancers = ["{name}"]'
+    return _TEXT.format(name=name, tags=pairs, balancers=line, port=port or 8080)
 
 
 def _quoted(text: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from deployer.cli.finding import Discovered
 from deployer.cli.main import run
 from tests.cli.fakes import FakeBackend, program
 
@@ -39,8 +40,10 @@ def deployer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Deployer:
         backend: FakeBackend | None = None,
         environment: Mapping[str, str] | None = None,
         interactive: bool = False,
+        found: Discovered | None = None,
     ) -> Ended:
-        world = program(tmp_path, backend or FakeBackend(), environment=environment, interactive=interactive)
+        end = backend or FakeBackend()
+        world = program(tmp_path, end, environment=environment, interactive=interactive, found=found)
         code = run(list(arguments), world)
         captured = capsys.readouterr()
         assert "Traceback" not in captured.err

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from deployer.cli.finding import Discovered
 from deployer.cli.program import Program
 from deployer.config.settings import FleetSettings, RunOptions
 from deployer.engine.events import Failed, Noted, Watch
 from deployer.engine.reports import BakeReport, FleetStatus, PlanReport
 from deployer.engine.result import Result
+from deployer.model.errors import PreflightRefused
 from tests.view import results
 
 
@@ -47,7 +49,18 @@ class FakeBackend:
 
 
 def program(
-    folder: Path, backend: FakeBackend, *, environment: Mapping[str, str] | None = None, interactive: bool = False
+    folder: Path,
+    backend: FakeBackend,
+    *,
+    environment: Mapping[str, str] | None = None,
+    interactive: bool = False,
+    found: Discovered | None = None,
 ) -> Program:
-    """A program in a folder, with no environment but the one given."""
-    return Program(lambda: backend, environment or {}, folder, lambda: interactive)
+    """A program in a folder, with no environment but the one given; AWS knows of `found` alone."""
+
+    def find(name: str, tags: Mapping[str, str], profile: str | None, region: str | None) -> Discovered:
+        if found is None:
+            raise PreflightRefused(f"no instance carries the tags of {name}")
+        return found
+
+    return Program(lambda: backend, environment or {}, folder, find, lambda: interactive)

@@ -8,7 +8,10 @@ from pathlib import Path
 import click
 import pytest
 
+from deployer.cli.finding import Discovered
 from deployer.cli.main import COMMANDS, cli
+from deployer.config.document import read_document
+from deployer.config.reader import read_fleets
 from tests.cli.conftest import Deployer
 from tests.cli.fakes import FakeBackend
 from tests.view import results
@@ -76,11 +79,26 @@ def test_init_writes_a_file_once(deployer: Deployer, tmp_path: Path) -> None:
     assert (tmp_path / "deployer.toml").read_text() == text
 
 
+def test_init_from_tags_writes_what_aws_knows_and_says_what_is_odd(deployer: Deployer, tmp_path: Path) -> None:
+    found = Discovered(3, ("shop-web",), 8081, ("i-1 is registered\x1b nowhere",))
+    ended = deployer("init", "--from-tags", "--config", "new.toml", found=found)
+    (fleet,) = read_fleets(read_document(tmp_path / "new.toml")).values()
+    assert (fleet.balancers, fleet.health.port) == (("shop-web",), 8081)
+    assert "found 3 instances behind shop-web" in ended.err
+    assert "warning: i-1 is registered\\x1b nowhere" in ended.err
+
+
+def test_init_from_tags_that_nothing_carries_writes_nothing(deployer: Deployer, tmp_path: Path) -> None:
+    ended = deployer("init", "--from-tags", "--config", "new.toml")
+    assert (ended.code, ended.err) == (5, "error: no instance carries the tags of web\n")
+    assert not (tmp_path / "new.toml").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--fleet", "a b"], "--fleet is 'a b'"),
-        (["--tags", "Service"], "expected KEY=VALUE"),
+        (["--config", "new.toml", "--fleet", "a b"], "--fleet is 'a b'"),
+        (["--config", "new.toml", "--tags", "Service"], "expected KEY=VALUE"),
         (["--config", "no/such/folder.toml"], "cannot be written"),
     ],
 )
