@@ -6,6 +6,7 @@ Only what cannot be seen is taken from the journal. Health, drains and quiet tim
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from deployer.engine.memory import Memory
@@ -16,11 +17,15 @@ from deployer.model.observation import Stance
 
 
 def pinned_plan(records: Sequence[Record]) -> RolloutPlan | None:
-    """The plan that a journal was opened with; None when the rollout died before it was written."""
-    for record in records:
-        if record.kind == "plan":
-            return RolloutPlan.from_json(_mapping(record.data["plan"]))
-    return None
+    """The plan that a journal was opened with, and the image that was baked for it since.
+
+    None when the rollout died before the plan was written, and so before anything was changed.
+    """
+    plan = next((RolloutPlan.from_json(_mapping(r.data["plan"])) for r in records if r.kind == "plan"), None)
+    baked = next((str(r.data["image"]) for r in reversed(records) if r.subject == "baked"), None)
+    if plan is None or baked is None:
+        return plan
+    return replace(plan, goal=replace(plan.goal, image=baked))
 
 
 def ended(records: Sequence[Record]) -> Mapping[str, Any] | None:

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from deployer.aws.images import AwsImages
-from deployer.backends.native.preparing import Prepared
+from deployer.backends.native.preparing import Ground
 from deployer.bake.bake import BakedImage, bake
 from deployer.bake.order import BakeDeadlines, BakeOrder
 from deployer.engine.events import Watch
 from deployer.engine.plan import RolloutPlan
 from deployer.engine.ports import Journal, Lease
 from deployer.model.errors import DeployerError, PreflightRefused
+from deployer.model.hosts import Package
 from deployer.model.policy import Method, OnFailure
 
 
@@ -21,46 +22,52 @@ def needs_bake(plan: RolloutPlan) -> bool:
     return plan.policy.method is Method.RELAUNCH and plan.goal.image is None
 
 
-def finished_image(ready: Prepared) -> str | None:
+def finished_image(ground: Ground, plan: RolloutPlan, package: Package | None) -> str | None:
     """The image that a rollout would use as it is; None when one is to be baked, or none is needed."""
-    if not needs_bake(ready.plan):
-        return ready.plan.goal.image
-    images = AwsImages(ready.wiring.session)
-    order = bake_order(ready)
+    if not needs_bake(plan):
+        return plan.goal.image
+    images = AwsImages(ground.wiring.session)
+    order = bake_order(ground, plan, package)
     found = images.survey(replace(order, root_image=images.root_of(order.base_image))).image
     return found.id if found is not None else None
 
 
 def bake_release(
-    ready: Prepared, journal: Journal, lease: Lease, watch: Watch, stopping: Callable[[], bool]
+    ground: Ground,
+    plan: RolloutPlan,
+    package: Package | None,
+    journal: Journal,
+    lease: Lease,
+    watch: Watch,
+    stopping: Callable[[], bool],
 ) -> BakedImage:
     """Makes the image of the goal, or finds it. Raises BakeFailed before anything of the fleet was touched."""
     return bake(
-        AwsImages(ready.wiring.session),
-        ready.host,
+        AwsImages(ground.wiring.session),
+        ground.builder,
         journal,
-        ready.wiring.clock,
-        bake_order(ready),
+        ground.wiring.clock,
+        bake_order(ground, plan, package),
         watch,
         each_tick=lease.heartbeat,
         stopping=stopping,
     )
 
 
-def bake_order(ready: Prepared) -> BakeOrder:
+def bake_order(ground: Ground, plan: RolloutPlan, package: Package | None) -> BakeOrder:
     """What is to be baked: the goal's bundle, on the image that most of the fleet runs."""
-    plan, settings = ready.plan, ready.wiring.settings
-    if ready.package is None:
+    settings = ground.wiring.settings
+    if package is None:
         raise PreflightRefused(
             f"fleet {plan.fleet} has neither a bundle nor an image for release {plan.goal.name}; set bundle or "
             f"image in [fleet.{plan.fleet}.release] of {settings.source}"
         )
-    images = {one.id: one.image for one in ready.found.instances}
+    images = {one.id: one.image for one in ground.found.instances}
     model = next((slot for slot in plan.slots if images.get(slot.instance) == plan.previous.image), plan.slots[0])
     limits = settings.rollout.deadlines
     return BakeOrder(
         fleet=plan.fleet,
-        package=ready.package,
+        package=package,
         base_image=plan.previous.image or "",
         model=model.instance,
         zone=model.zone,
@@ -73,19 +80,18 @@ def bake_order(ready: Prepared) -> BakeOrder:
     )
 
 
-def refuse_no_way_back(ready: Prepared) -> None:
+def refuse_no_way_back(ground: Ground, plan: RolloutPlan) -> None:
     """Promise 10: what a rollback needs is there, and pinned, before the first change (fault 33)."""
-    plan = ready.plan
     if plan.policy.on_failure is not OnFailure.ROLLBACK:
         return
     if plan.policy.method is Method.IN_PLACE:
         try:
-            package = ready.wiring.package(plan.previous)
+            package = ground.wiring.package(plan.previous)
         except DeployerError as error:
             raise PreflightRefused(_no_way_back(plan, str(error))) from error
         if package is None:
             raise PreflightRefused(_no_way_back(plan, "the settings name no bundle"))
-    elif not AwsImages(ready.wiring.session).is_launchable(plan.previous.image or ""):
+    elif not AwsImages(ground.wiring.session).is_launchable(plan.previous.image or ""):
         raise PreflightRefused(_no_way_back(plan, f"its image {plan.previous.image} cannot be launched any more"))
 
 

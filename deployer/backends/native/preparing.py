@@ -8,81 +8,120 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from deployer.aws.cloud import AwsCloud
 from deployer.aws.found import FoundFleet
 from deployer.backends.native import planning
 from deployer.backends.native.asking import ask_all
-from deployer.backends.native.builder import SshBuilderHost
 from deployer.backends.native.strategies import recipe_of, strategy_for
 from deployer.backends.native.wiring import Wiring
 from deployer.config.settings import RunOptions
 from deployer.engine.memory import Memory
 from deployer.engine.observe import Observer
 from deployer.engine.plan import RolloutPlan
-from deployer.engine.ports import Cloud, Hosts
+from deployer.model.capacity import Limits
 from deployer.model.fleet import Release
 from deployer.model.hosts import Package
 from deployer.model.observation import Answer, Observation
+from deployer.remote.builder import SshBuilder
+from deployer.remote.hosts import SshHosts
+from deployer.remote.work import HostWork
+
+
+@dataclass(frozen=True)
+class Ground:
+    """A fleet that was found, and the ways to its cloud and its hosts."""
+
+    wiring: Wiring
+    found: FoundFleet
+    cloud: AwsCloud
+    hosts: SshHosts
+    builder: SshBuilder
+
+    def ask(self) -> Mapping[str, Answer]:
+        """What each member answers on its health path."""
+        return ask_all(self.hosts, planning.members(self.found.instances), self.wiring.clock)
+
+    def look(self, plan: RolloutPlan, answers: Mapping[str, Answer]) -> Observation:
+        """One look, judged against a plan's goal."""
+        memory = Memory(plan.goal, plan.previous)
+        for ident, answer in answers.items():
+            memory.facts(ident).answer = answer
+        return Observer(plan, memory).observe(self.cloud.look(), self.wiring.clock.now())
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A fleet that was found and asked, and the plan that follows from it."""
+    """A plan, and what it was made from."""
 
-    wiring: Wiring
-    found: FoundFleet
-    cloud: Cloud
-    hosts: Hosts
-    host: SshBuilderHost
+    ground: Ground
     answers: Mapping[str, Answer]
     plan: RolloutPlan
     package: Package | None
 
     def look(self) -> Observation:
         """One look, judged against the plan's goal."""
-        memory = Memory(self.plan.goal, self.plan.previous)
-        for ident, answer in self.answers.items():
-            memory.facts(ident).answer = answer
-        return Observer(self.plan, memory).observe(self.cloud.look(), self.wiring.clock.now())
+        return self.ground.look(self.plan, self.answers)
 
 
 @contextmanager
-def prepared(wiring: Wiring, options: RunOptions) -> Iterator[Prepared]:
-    """Finds the fleet, asks it, and works out the plan; closes what was opened. Changes nothing."""
-    settings = wiring.settings
-    goal_name = settings.goal()
-    strategy_for(settings.rollout.strategy, recipe_of(settings.rollout), settings.folder)
+def on_ground(wiring: Wiring) -> Iterator[Ground]:
+    """Finds the fleet and opens the ways to it; closes them at the end. Raises DeployerError."""
     found = wiring.find()
-    planning.refuse_unfit(settings, found.instances)
-    limits = planning.limits_of(settings, found.instances)
-    bundle = wiring.bundle(goal_name)
-    package = bundle.package if bundle is not None else None
-    goal = Release(goal_name, package.digest if package else "", settings.release.image)
     cloud = wiring.cloud(found)
     door = wiring.door(cloud.console)
     hosts = wiring.hosts(door)
     try:
-        answers = ask_all(hosts, planning.members(found.instances), wiring.clock)
-        previous = planning.previous_release(found.instances, answers, goal)
-        plan = RolloutPlan(
-            rollout=_new_id(wiring),
-            fleet=settings.name,
-            strategy=settings.rollout.strategy,
-            strategy_settings=recipe_of(settings.rollout),
-            previous=previous,
-            goal=goal,
-            limits=limits,
-            policy=settings.rollout.policy(ask_hosts=settings.ssh.ask_hosts, sabotage=options.sabotage),
-            balancers=found.balancers,
-            slots=planning.slots_for(found.instances),
-            tags=tuple(sorted((settings.find.tags or {}).items())),
-            created=wiring.clock.wall(),
-        )
-        host = SshBuilderHost(door, wiring.installer(door), hosts)
-        yield Prepared(wiring, found, cloud, hosts, host, answers, plan, package)
+        installer = wiring.installer(door)
+        builder = SshBuilder(door, installer, HostWork(door, installer, wiring.application()))
+        yield Ground(wiring, found, cloud, hosts, builder)
     finally:
         hosts.close()
 
 
-def _new_id(wiring: Wiring) -> str:
+def check_settings(wiring: Wiring) -> None:
+    """Refuses what is wrong in the settings before anything is asked of AWS. Raises UsageError."""
+    settings = wiring.settings
+    settings.goal()
+    strategy_for(settings.rollout.strategy, recipe_of(settings.rollout), settings.folder)
+
+
+def prepare(ground: Ground, options: RunOptions, rollout: str) -> Prepared:
+    """Works out the plan of a rollout to the settings' release. Raises DeployerError when it cannot be."""
+    wiring, found = ground.wiring, ground.found
+    settings = wiring.settings
+    name = settings.goal()
+    planning.refuse_unfit(settings, found.instances)
+    limits = planning.limits_of(settings, found.instances)
+    bundle = wiring.bundle(name)
+    package = bundle.package if bundle is not None else None
+    goal = Release(name, package.digest if package else "", settings.release.image)
+    answers = ground.ask()
+    previous = planning.previous_release(found.instances, answers, goal)
+    plan = make_plan(ground, options, rollout, goal, previous, limits)
+    return Prepared(ground, answers, plan, package)
+
+
+def make_plan(
+    ground: Ground, options: RunOptions, rollout: str, goal: Release, previous: Release, limits: Limits
+) -> RolloutPlan:
+    """The plan that pins what was found and decided."""
+    settings, clock = ground.wiring.settings, ground.wiring.clock
+    return RolloutPlan(
+        rollout=rollout,
+        fleet=settings.name,
+        strategy=settings.rollout.strategy,
+        strategy_settings=recipe_of(settings.rollout),
+        previous=previous,
+        goal=goal,
+        limits=limits,
+        policy=settings.rollout.policy(ask_hosts=settings.ssh.ask_hosts, sabotage=options.sabotage),
+        balancers=ground.found.balancers,
+        slots=planning.slots_for(ground.found.instances),
+        tags=tuple(sorted((settings.find.tags or {}).items())),
+        created=clock.wall(),
+    )
+
+
+def new_rollout(wiring: Wiring) -> str:
     """A name that sorts by time: `20260102T030405-1a2b`."""
     return time.strftime("%Y%m%dT%H%M%S", time.gmtime(wiring.clock.wall())) + f"-{secrets.token_hex(2)}"

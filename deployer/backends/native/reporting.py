@@ -6,27 +6,30 @@ import time
 
 from deployer.backends.native import planning
 from deployer.backends.native.baking import bake_order, bake_release, finished_image
-from deployer.backends.native.preparing import Prepared, prepared
+from deployer.backends.native.preparing import Prepared, check_settings, new_rollout, on_ground, prepare
+from deployer.backends.native.rolling_out import holding
 from deployer.backends.native.wiring import Wiring
 from deployer.config.settings import FleetSettings, RunOptions
 from deployer.engine.events import Watch
 from deployer.engine.reports import BakeReport, FleetStatus, PlanReport
 from deployer.model.errors import StateUnavailable
 from deployer.model.service import count
-from deployer.state.owner import this_process
-from deployer.state.store import DEFAULT_TTL, Entry, Holder
+from deployer.state.store import Entry, Holder
 
 
 def plan(settings: FleetSettings, options: RunOptions) -> PlanReport:
     """What a rollout would do; changes nothing. Raises DeployerError."""
-    with prepared(Wiring(settings), options) as ready:
-        ready.found.refuse_problems()
+    wiring = Wiring(settings)
+    check_settings(wiring)
+    with on_ground(wiring) as ground:
+        ready = prepare(ground, options, new_rollout(wiring))
+        ground.found.refuse_problems()
         return PlanReport(
             plan=ready.plan,
             releases=_releases(ready),
             proof=planning.proof_of(ready.answers),
             in_service=count(ready.look()).in_service,
-            image=finished_image(ready),
+            image=finished_image(ground, ready.plan, ready.package),
             bundle=settings.release.bundle_of(ready.plan.goal.name, settings.folder),
             seconds_lower_bound=0.0,
             warnings=_warnings(ready),
@@ -35,13 +38,13 @@ def plan(settings: FleetSettings, options: RunOptions) -> PlanReport:
 
 def _releases(ready: Prepared) -> tuple[tuple[str, str | None], ...]:
     """Which release each instance serves."""
-    members = planning.members(ready.found.instances)
+    members = planning.members(ready.ground.found.instances)
     return tuple((one.id, planning.release_of(one, ready.answers.get(one.id))) for one in members)
 
 
 def _warnings(ready: Prepared) -> tuple[str, ...]:
     """What the user should know before starting: AppSpec remarks, and instances that did not answer."""
-    bundle = ready.wiring.bundle(ready.plan.goal.name)
+    bundle = ready.ground.wiring.bundle(ready.plan.goal.name)
     remarks = [str(problem) for problem in bundle.warnings] if bundle is not None else []
     silent = [ident for ident, answer in ready.answers.items() if not answer.ok]
     if silent:
@@ -52,9 +55,9 @@ def _warnings(ready: Prepared) -> tuple[str, ...]:
 def status(settings: FleetSettings) -> FleetStatus:
     """The fleet as it is now. Raises DeployerError."""
     wiring = Wiring(settings)
-    with prepared(wiring, RunOptions()) as ready:
-        seen = ready.look()
-        warnings = [*ready.found.problems]
+    with on_ground(wiring) as ground:
+        seen = prepare(ground, RunOptions(), "").look()
+        warnings = [*ground.found.problems]
         held, last = None, None
         try:
             store = wiring.store()
@@ -78,18 +81,17 @@ def _last(entry: Entry) -> str:
 def bake(settings: FleetSettings, options: RunOptions, watch: Watch) -> BakeReport:
     """Makes the image of a release, or finds it. Raises DeployerError."""
     wiring = Wiring(settings)
-    with prepared(wiring, options) as ready:
-        order = bake_order(ready)
-        store = wiring.store()
-        owner = this_process(wiring.environment)
-        reason = f"bake of release {ready.plan.goal.name}"
-        lease = store.acquire(settings.name, owner, reason, ready.plan.rollout, DEFAULT_TTL, wiring.clock)
-        try:
-            journal = store.open_rollout(settings.name, ready.plan.rollout, lease, wiring.clock)
-            baked = bake_release(ready, journal, lease, watch, lambda: False)
-            journal.append("end", settings.name, {"status": "baked", "image": baked.id})
-        finally:
-            lease.release()
+    check_settings(wiring)
+    rollout_id, store = new_rollout(wiring), wiring.store()
+    with (
+        holding(wiring, store, rollout_id, f"bake of release {settings.goal()}") as lease,
+        on_ground(wiring) as ground,
+    ):
+        ready = prepare(ground, options, rollout_id)
+        order = bake_order(ground, ready.plan, ready.package)
+        journal = store.open_rollout(settings.name, rollout_id, lease, wiring.clock)
+        baked = bake_release(ground, ready.plan, ready.package, journal, lease, watch, lambda: False)
+        journal.append("end", settings.name, {"status": "baked", "image": baked.id})
         return BakeReport(
             image=baked.id,
             name=baked.name,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import importlib.util
+import sys
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from deployer.config.durations import parse_duration
 from deployer.config.rollout import RolloutSettings
@@ -68,6 +69,7 @@ def _own(where: str, folder: Path) -> type[Any]:
     if spec is None or spec.loader is None:
         raise UsageError(f"strategy {where!r}: {path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses with postponed annotations look their module up there
     try:
         spec.loader.exec_module(module)
     except Exception as error:  # a user's file may raise anything; it is told as theirs
@@ -93,10 +95,9 @@ def _build(name: str, kind: type[Any], recipe: Mapping[str, Any]) -> Decides:
         raise UsageError(f"strategy {name!r} has no setting {unknown[0]!r}; it has {has}")
     try:
         given |= {key: _converted(types[key], value) for key, value in own.items()}
-        built: Decides = kind(**given)
+        return cast(Decides, kind(**given))
     except (TypeError, ValueError) as error:
         raise UsageError(f"strategy {name!r} refuses its settings: {error}") from error
-    return built
 
 
 def _converted(declared: object, value: object) -> object:

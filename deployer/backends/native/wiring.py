@@ -23,11 +23,12 @@ from deployer.model.hosts import Package
 from deployer.remote.bundle.bundle import Bundle, load_bundle
 from deployer.remote.bundle.sources import ObjectStore, Place
 from deployer.remote.door import SshDoor
-from deployer.remote.hostkeys import HostKey, console_keys
-from deployer.remote.hosts import Application, SshHosts
+from deployer.remote.hostkeys import HostKey, Remembered, console_keys
+from deployer.remote.hosts import SshHosts
 from deployer.remote.install import Become, Installer, InstallSettings
 from deployer.remote.ssh import Bastion, Endpoint
 from deployer.remote.ssh import SshSettings as DoorSettings
+from deployer.remote.work import Application
 from deployer.state.local import state_home
 from deployer.state.location import InFolder, open_store, parse_location
 from deployer.state.store import StateStore
@@ -68,7 +69,7 @@ class Wiring:
                 tags=dict(find.tags or {}),
                 instances=find.instances,
                 asg=find.asg,
-                balancers=self.settings.balancers or None,
+                balancers=self.settings.balancers,
             ),
         )
 
@@ -78,7 +79,7 @@ class Wiring:
 
     def door(self, console: Callable[[str], str]) -> SshDoor:
         """The way to hosts."""
-        return SshDoor(_door_settings(self.settings.ssh), ConsoleKeys(console))
+        return SshDoor(_door_settings(self.settings.ssh), Remembered(ConsoleKeys(console)))
 
     def installer(self, door: SshDoor) -> Installer:
         """What installs releases on hosts."""

@@ -1,0 +1,115 @@
+"""Carries a plan out under a lease: the first time, or where another run left off."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from deployer.backends.native.baking import bake_release, needs_bake
+from deployer.backends.native.preparing import Ground
+from deployer.backends.native.running import Run
+from deployer.backends.native.strategies import strategy_for
+from deployer.backends.native.wiring import Wiring
+from deployer.bake.errors import BakeFailed
+from deployer.engine.clock import StopRequest
+from deployer.engine.events import Watch
+from deployer.engine.memory import Memory
+from deployer.engine.plan import RolloutPlan
+from deployer.engine.ports import Journal, Lease
+from deployer.engine.result import Result, Status
+from deployer.model.errors import ExitCode
+from deployer.model.fleet import Release
+from deployer.model.observation import Observation
+from deployer.model.service import count
+
+
+@dataclass(frozen=True)
+class Carrier:
+    """What one run has in its hands: the ground, the lease and the journal, and who watches."""
+
+    ground: Ground
+    lease: Lease
+    journal: Journal
+    stop: StopRequest
+    watch: Watch
+
+    def start(self, plan: RolloutPlan) -> Result:
+        """Pins the plan, bakes what it needs, and turns the loop."""
+        self.journal.append("plan", plan.fleet, {"plan": plan.to_json(), "fingerprint": plan.fingerprint()})
+        return self.go_on(plan, Memory(plan.goal, plan.previous), resumed=False)
+
+    def go_on(self, plan: RolloutPlan, memory: Memory, *, resumed: bool = True) -> Result:
+        """Turns the loop from what is remembered; a bake that was not finished is gone on with first."""
+        wiring, seconds = self.ground.wiring, 0.0
+        if needs_bake(plan) and not memory.rolling_back:
+            plan, seconds = self._with_image(plan)
+            memory.goal = plan.goal
+        ledger = wiring.session.ledger
+        run = Run(
+            plan=plan,
+            memory=memory,
+            strategy=strategy_for(plan.strategy, plan.strategy_settings, wiring.settings.folder),
+            cloud=self.ground.cloud,
+            hosts=self.ground.hosts,
+            journal=self.journal,
+            lease=self.lease,
+            clock=wiring.clock,
+            watch=self.watch,
+            package=lambda name: wiring.package(Release(name)),
+            stop=self.stop,
+            poll=poll_of(plan),
+            seconds_bake=seconds,
+            resumed=resumed,
+        )
+        return run.go(lambda: (ledger.by_operation, ledger.throttled))
+
+    def _with_image(self, plan: RolloutPlan) -> tuple[RolloutPlan, float]:
+        package = self.ground.wiring.package(plan.goal)
+        try:
+            baked = bake_release(
+                self.ground, plan, package, self.journal, self.lease, self.watch, lambda: self.stop.count > 0
+            )
+        except BakeFailed as error:
+            self.journal.append("end", plan.fleet, {"status": Status.FAILED.value, "reason": str(error)})
+            raise
+        self.journal.append("note", "baked", {"image": baked.id, "snapshots": list(baked.snapshots)})
+        return replace(plan, goal=replace(plan.goal, image=baked.id)), baked.seconds
+
+
+def poll_of(plan: RolloutPlan) -> float:
+    """Seconds between looks: often for small fleets, within AWS's rates for large ones."""
+    return 1.0 if plan.limits.size <= 50 else 2.0 if plan.limits.size <= 200 else 5.0
+
+
+def nothing_to_do(wiring: Wiring, plan: RolloutPlan, seen: Observation) -> Result:
+    """The result of a rollout that found its goal reached."""
+    tally = count(seen)
+    ids = tuple(slot.instance for slot in plan.slots)
+    ledger = wiring.session.ledger
+    return Result(
+        rollout=plan.rollout,
+        fleet=plan.fleet,
+        strategy=plan.strategy,
+        method=plan.policy.method.value,
+        backend="native",
+        status=Status.NOTHING_TO_DO,
+        release_from=plan.goal.name,
+        release_to=plan.goal.name,
+        image_from=plan.previous.image,
+        image_to=plan.previous.image,
+        total=plan.limits.size,
+        replaced=0,
+        failed=0,
+        old=ids,
+        new=ids,
+        floor=plan.limits.floor,
+        lowest=tally.in_service,
+        surge_limit=plan.limits.surge,
+        surge_highest=0,
+        seconds_total=0.0,
+        seconds_bake=0.0,
+        seconds_rollout=0.0,
+        seconds_lower_bound=0.0,
+        calls=ledger.by_operation,
+        throttled=ledger.throttled,
+        exit_code=ExitCode.DONE,
+    )

@@ -1,0 +1,164 @@
+"""`deployer resume`, `abort` and `rollback`, natively: going on, turning back, and going back later."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from deployer.aws.images import AwsImages
+from deployer.backends.native import planning
+from deployer.backends.native.baking import refuse_no_way_back
+from deployer.backends.native.carrying import Carrier, nothing_to_do
+from deployer.backends.native.preparing import Ground, make_plan, new_rollout, on_ground, prepare
+from deployer.backends.native.rolling_out import holding
+from deployer.backends.native.signals import heeding_signals
+from deployer.backends.native.wiring import Wiring
+from deployer.config.settings import FleetSettings, RunOptions
+from deployer.engine.clock import StopRequest
+from deployer.engine.events import Watch
+from deployer.engine.plan import RolloutPlan
+from deployer.engine.replay import pinned_plan, replay
+from deployer.engine.result import Result, Status
+from deployer.model.errors import ExitCode, PreflightRefused
+from deployer.model.fleet import Release
+from deployer.model.observation import Stance
+from deployer.model.policy import Method
+from deployer.model.service import is_done
+from deployer.state.store import Entry, StateStore
+
+ALL_AT_ONCE = "all-at-once"
+"""The strategy of a rollback: every slot at once, as far as floor and surge allow."""
+
+
+def resume(settings: FleetSettings, watch: Watch) -> Result:
+    """Goes on with the fleet's last rollout where it was cut short, as it was planned. Raises DeployerError."""
+    return _go_on(settings, watch, turn_back=False)
+
+
+def abort(settings: FleetSettings, watch: Watch) -> Result:
+    """Turns the fleet's last rollout round, if it was cut short, and brings every slot back."""
+    result = _go_on(settings, watch, turn_back=True)
+    return replace(result, exit_code=ExitCode.DONE) if result.status is Status.ROLLED_BACK else result
+
+
+def _go_on(settings: FleetSettings, watch: Watch, *, turn_back: bool) -> Result:
+    stop = StopRequest()
+    wiring = Wiring(settings, stop=stop)
+    store = wiring.store()
+    entry = store.last_rollout(settings.name)
+    if entry is None or entry.finished:
+        return _nothing_open(wiring, store, entry)
+    with (
+        heeding_signals(stop),
+        holding(wiring, store, entry.rollout, "resumed") as lease,
+        on_ground(wiring) as ground,
+    ):
+        journal = store.open_rollout(settings.name, entry.rollout, lease, wiring.clock)
+        records = journal.records()
+        plan = pinned_plan(records)
+        if plan is None:
+            journal.append("end", settings.name, {"status": "failed", "reason": "it died before it had a plan"})
+            return _nothing_open(wiring, store, entry)
+        memory = replay(records, plan, wiring.clock.now())
+        if turn_back and not memory.rolling_back:
+            memory.turn_back()
+            journal.append("stance", Stance.ADVANCE.value, {"reason": "aborted", "rolling_back": True})
+        return Carrier(ground, lease, journal, stop, watch).go_on(plan, memory)
+
+
+def _nothing_open(wiring: Wiring, store: StateStore, entry: Entry | None) -> Result:
+    """No rollout is open. A lease that a dead holder left behind is freed on the way."""
+    holder = store.holder(wiring.settings.name)
+    if holder is not None:
+        with holding(wiring, store, holder.rollout, "resumed"):
+            pass
+    with on_ground(wiring) as ground:
+        ready = prepare(ground, RunOptions(), entry.rollout if entry is not None else "")
+        return nothing_to_do(wiring, ready.plan, ready.look())
+
+
+def rollback(settings: FleetSettings, options: RunOptions, watch: Watch, to: str | None = None) -> Result:
+    """Brings the fleet back to the release before, or to `to`: no bake, and wider than the way forward.
+
+    Which release that was comes from the journal, else from the images that were baked for the fleet, so it
+    works when the machine that rolled out is gone. Raises PreflightRefused when the target is gone or unknown.
+    """
+    stop = StopRequest()
+    wiring = Wiring(settings, stop=stop)
+    rollout_id, store = new_rollout(wiring), wiring.store()
+    with (
+        heeding_signals(stop),
+        holding(wiring, store, rollout_id, "rollback") as lease,
+        on_ground(wiring) as ground,
+    ):
+        planning.refuse_unfit(settings, ground.found.instances)
+        goal = _target(ground, store, to)
+        plan = _plan_back(ground, options, rollout_id, goal)
+        answers = ground.ask()
+        seen = ground.look(plan, answers)
+        if all(is_done(seen, slot) for slot in seen.slots):
+            return nothing_to_do(wiring, plan, seen)
+        _refuse_missing(ground, plan)
+        journal = store.open_rollout(settings.name, rollout_id, lease, wiring.clock)
+        return Carrier(ground, lease, journal, stop, watch).start(plan)
+
+
+def _plan_back(ground: Ground, options: RunOptions, rollout_id: str, goal: Release) -> RolloutPlan:
+    settings, found = ground.wiring.settings, ground.found
+    limits = planning.limits_of(settings, found.instances)
+    previous = planning.previous_release(found.instances, ground.ask(), goal)
+    plan = make_plan(ground, options, rollout_id, goal, previous, replace(limits, window=limits.size))
+    return replace(plan, strategy=ALL_AT_ONCE, strategy_settings={})
+
+
+def _target(ground: Ground, store: StateStore, to: str | None) -> Release:
+    """The release to go back to, with its image where the method needs one."""
+    settings = ground.wiring.settings
+    known = _known_releases(store, settings.name)
+    running = planning.previous_release(ground.found.instances, ground.ask(), Release(""))
+    name = to or next((release.name for release in known if release.name != running.name), None)
+    if name is None:
+        raise PreflightRefused(
+            f"nothing tells which release of fleet {settings.name} came before {running.name}; name it with --to"
+        )
+    found = next((release for release in known if release.name == name), Release(name))
+    if settings.rollout.method is Method.IN_PLACE:
+        bundle = ground.wiring.bundle(name)
+        return Release(name, bundle.package.digest if bundle is not None else found.digest)
+    if found.image is not None:
+        return found
+    return _from_images(ground, name)
+
+
+def _from_images(ground: Ground, name: str) -> Release:
+    images = AwsImages(ground.wiring.session).images(ground.wiring.settings.name)
+    fitting = [image for image in images if image.tags.get("deployer:release") == name]
+    if not fitting:
+        raise PreflightRefused(
+            f"there is no image of release {name} for fleet {ground.wiring.settings.name}; roll it out with "
+            f"`deployer rollout --release {name}`, which bakes one"
+        )
+    newest = max(fitting, key=lambda image: image.created)
+    return Release(name, newest.tags.get("deployer:digest", ""), newest.id)
+
+
+def _known_releases(store: StateStore, fleet: str) -> Sequence[Release]:
+    """The releases that the journal knows to have been in service, the latest first."""
+    known: list[Release] = []
+    for entry in store.rollouts(fleet, 20):
+        plan = pinned_plan(store.read_rollout(fleet, entry.rollout))
+        if plan is None or entry.end is None:
+            continue
+        reached = entry.end.data.get("status") == Status.SUCCEEDED.value
+        known += [plan.goal, plan.previous] if reached else [plan.previous]
+    return known
+
+
+def _refuse_missing(ground: Ground, plan: RolloutPlan) -> None:
+    """A rollback onto something that is gone is refused before anything is touched (fault 33)."""
+    if plan.goal.image is not None and not AwsImages(ground.wiring.session).is_launchable(plan.goal.image):
+        raise PreflightRefused(
+            f"image {plan.goal.image} of release {plan.goal.name} cannot be launched any more; "
+            f"`deployer rollout --release {plan.goal.name}` bakes it anew"
+        )
+    refuse_no_way_back(ground, plan)
