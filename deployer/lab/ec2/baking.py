@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -12,6 +13,7 @@ from deployer.lab.ec2.calls import Action, Answer, Call
 from deployer.lab.ec2.errors import ApiError, incorrect_state, invalid_value, missing
 from deployer.lab.ec2.records import DiskMapping, Image, Instance, Snapshot
 from deployer.lab.ec2.store import Store
+from deployer.lab.ec2.troubles import Trouble
 
 _NAME = re.compile(r"[A-Za-z0-9()\[\] ./\-'@_]{3,128}")
 """EC2 API reference, RegisterImage, Name."""
@@ -52,7 +54,8 @@ def register_image(call: Call) -> Answer:
             name=name,
             created=call.store.now(),
             visible_at=call.store.clock() + call.ec2.settings.visibility_lag,
-            ready_at=call.store.clock() + call.ec2.settings.image,
+            ready_at=_ready(call, call.store.clock()),
+            failure=_failure(call),
             root_device=root,
             mappings=mappings,
             architecture=architecture,
@@ -193,9 +196,19 @@ def _complete(call: Call, image_id: str, snapshots: Sequence[Snapshot]) -> None:
         image = call.store.images.get(image_id)
         if image is None:
             return
-        ready = max((s.ready_at or 0.0 for s in taken), default=call.store.clock())
-        failure = next((s.failure for s in taken if s.failure), None)
-        call.store.images[image_id] = replace(image, ready_at=ready + call.ec2.settings.image, failure=failure)
+        begun = max((s.ready_at or 0.0 for s in taken), default=call.store.clock())
+        failure = next((s.failure for s in taken if s.failure), None) or _failure(call)
+        call.store.images[image_id] = replace(image, ready_at=_ready(call, begun), failure=failure)
+
+
+def _ready(call: Call, begun: float) -> float:
+    """When an image is available whose snapshots are complete at `begun`."""
+    return math.inf if call.ec2.troubles.take(Trouble.IMAGE_STUCK) else begun + call.ec2.settings.image
+
+
+def _failure(call: Call) -> str | None:
+    """Why an image fails, if it was ordered to."""
+    return "Trouble was ordered in the lab" if call.ec2.troubles.take(Trouble.IMAGE_FAILED) else None
 
 
 def copy_image(call: Call) -> Answer:

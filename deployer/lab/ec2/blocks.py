@@ -10,15 +10,17 @@ from deployer.lab.ec2.disks import DiskError, Shelf
 from deployer.lab.ec2.errors import snapshot_not_found
 from deployer.lab.ec2.records import DiskMapping, Instance, Snapshot, Volume, VolumeState
 from deployer.lab.ec2.store import Store
+from deployer.lab.ec2.troubles import Trouble, Troubles
 
 
 class Blocks:
     """The volumes and snapshots of one lab."""
 
-    def __init__(self, directory: Directory, settings: LabSettings) -> None:
+    def __init__(self, directory: Directory, settings: LabSettings, troubles: Troubles) -> None:
         self.volumes = Shelf(directory.volumes)
         self.snapshots = Shelf(directory.snapshots)
         self._settings = settings
+        self._troubles = troubles
 
     def new_volume(
         self, store: Store, mapping: DiskMapping, zone: str, instance_id: str | None, tags: Mapping[str, str]
@@ -26,11 +28,9 @@ class Blocks:
         """Records a volume in state `creating`; its snapshot is held until `fill` has copied it."""
         size = mapping.size
         if mapping.snapshot_id is not None:
-            snapshot = store.snapshot(mapping.snapshot_id)
-            if not self.snapshots.holds(snapshot.id):
-                raise snapshot_not_found(snapshot.id)
-            self.snapshots.hold(snapshot.id)
-            size = size or snapshot.size
+            self.require_snapshot(store, mapping.snapshot_id)
+            self.snapshots.hold(mapping.snapshot_id)
+            size = size or store.snapshot(mapping.snapshot_id).size
         volume = Volume(
             id=store.new_id("vol"),
             zone=zone,
@@ -50,6 +50,11 @@ class Blocks:
         with store.lock:
             store.volumes[volume.id] = volume
         return volume
+
+    def require_snapshot(self, store: Store, snapshot_id: str) -> None:
+        """Raises InvalidSnapshot.NotFound when the snapshot's record or its folder is not there."""
+        if not self.snapshots.holds(store.snapshot(snapshot_id).id):
+            raise snapshot_not_found(snapshot_id)
 
     def fill(self, store: Store, volume_id: str) -> None:
         """Puts the snapshot's content (or nothing) into a new volume and makes it usable."""
@@ -110,6 +115,8 @@ class Blocks:
                 self.volumes.copy_to(snapshot.volume_id, self.snapshots.path(snapshot.id))
             except DiskError as problem:
                 failure = str(problem)
+            if self._troubles.take(Trouble.SNAPSHOT_ERROR):
+                failure = "An internal error occurred: trouble was ordered in the lab"
             ready = store.clock() + self._settings.snapshot
             with store.lock:
                 now = store.snapshots.get(snapshot.id)

@@ -44,7 +44,8 @@ class Plan:
     disks: tuple[DiskMapping, ...]
     groups: tuple[Group, ...]
     profile: Profile | None
-    count: int
+    addresses: tuple[str, ...]
+    """One for each instance; also how many there will be."""
 
 
 def run_instances(call: Call) -> Answer:
@@ -61,7 +62,7 @@ def launch(call: Call, wanted: LaunchRequest) -> Sequence[Instance]:
             return repeated
         plan = _plan(call, wanted)
         reservation = store.new_id("r")
-        made = [_make(call, wanted, plan, reservation, index) for index in range(plan.count)]
+        made = [_make(call, wanted, plan, reservation, index) for index in range(len(plan.addresses))]
         if wanted.client_token:
             use = TokenUse(wanted.fingerprint, reservation, tuple(instance.id for instance in made))
             store.tokens[wanted.token_scope(), wanted.client_token] = use
@@ -102,13 +103,17 @@ def _plan(call: Call, wanted: LaunchRequest) -> Plan:
         raise ApiError(
             "InvalidParameterCombination", "A private IP address can be given for a single instance only."
         )
+    disks = _disks(call, image, wanted.disks)
+    for disk in disks:
+        if disk.snapshot_id is not None:
+            call.ec2.blocks.require_snapshot(call.store, disk.snapshot_id)
     return Plan(
         image=image,
         place=place,
-        disks=_disks(call, image, wanted.disks),
+        disks=disks,
         groups=network.groups(call.moto, place, wanted.group_ids, wanted.group_names),
         profile=network.profile(call.account, wanted.profile_name, wanted.profile_arn),
-        count=count,
+        addresses=_addresses(call, wanted, place, count),
     )
 
 
@@ -190,15 +195,23 @@ def _checked_disk(call: Call, device: str, ebs: Mapping[str, object], base: Disk
     return mapping
 
 
-def _address(call: Call, wanted: LaunchRequest, place: Place) -> str:
+def _addresses(call: Call, wanted: LaunchRequest, place: Place, count: int) -> tuple[str, ...]:
     taken = call.store.addresses_in_use()
-    if wanted.address is not None:
-        if ipaddress.ip_address(wanted.address) not in ipaddress.ip_network(place.cidr):
-            raise invalid_value(f"Address {wanted.address} does not fall within the subnet's range {place.cidr}")
-        if wanted.address in taken:
-            raise ApiError("InvalidIPAddress.InUse", f"Address {wanted.address} is in use.")
-        return wanted.address
+    if wanted.address is None:
+        found: list[str] = []
+        while len(found) < count:
+            found.append(_free_address(call, place, taken.union(found)))
+        return tuple(found)
+    if ipaddress.ip_address(wanted.address) not in ipaddress.ip_network(place.cidr):
+        raise invalid_value(f"Address {wanted.address} does not fall within the subnet's range {place.cidr}")
+    if wanted.address in taken:
+        raise ApiError("InvalidIPAddress.InUse", f"Address {wanted.address} is in use.")
+    return (wanted.address,)
+
+
+def _free_address(call: Call, place: Place, taken: set[str]) -> str:
     for _ in range(_TRIES):
+        # What nothing is bound to may still belong to a stopped instance, or to one that has not booted.
         address = call.ec2.machines.free_address(place.zone)
         if address not in taken:
             return address
@@ -208,7 +221,6 @@ def _address(call: Call, wanted: LaunchRequest, place: Place) -> str:
 def _make(call: Call, wanted: LaunchRequest, plan: Plan, reservation: str, index: int) -> Instance:
     store, image = call.store, plan.image
     instance_id = store.new_id("i")
-    address = _address(call, wanted, plan.place)
     launched = store.now()
     volumes = [
         (m, call.ec2.blocks.new_volume(store, m, plan.place.zone, instance_id, wanted.volume_tags))
@@ -226,7 +238,7 @@ def _make(call: Call, wanted: LaunchRequest, plan: Plan, reservation: str, index
         zone=plan.place.zone,
         subnet=plan.place.subnet,
         vpc=plan.place.vpc,
-        address=address,
+        address=plan.addresses[index],
         power=Power.PENDING,
         launched=launched,
         visible_at=store.clock() + call.ec2.settings.visibility_lag,

@@ -17,6 +17,7 @@ from deployer.lab.ec2.errors import incorrect_state
 from deployer.lab.ec2.records import Instance, Reason
 from deployer.lab.ec2.scheduler import Scheduler
 from deployer.lab.ec2.store import Store
+from deployer.lab.ec2.troubles import Trouble, Troubles
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ class PowerControl:
         settings: LabSettings,
         scheduler: Scheduler,
         blocks: Blocks,
+        troubles: Troubles,
         tell: Callable[[Instance], None],
     ) -> None:
         self._store = store
@@ -44,6 +46,7 @@ class PowerControl:
         self._settings = settings
         self._scheduler = scheduler
         self._blocks = blocks
+        self._troubles = troubles
         self._tell = tell
         self._gates: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
         self._on: set[str] = set()
@@ -63,6 +66,9 @@ class PowerControl:
                     logger.exception("the disks of %s could not be made", instance.id)
                     self._break(instance.id)
                     return
+            if self._troubles.take(Trouble.LAUNCH_FAILED):
+                self._break(instance.id)
+                return
             wait = begun + self._settings.pending - self._store.clock()
             self._scheduler.after(wait, f"boot {instance.id}", lambda: self._boot(instance.id, first=True))
 

@@ -17,6 +17,7 @@ from deployer.lab.ec2.power import PowerControl
 from deployer.lab.ec2.records import Instance
 from deployer.lab.ec2.scheduler import Scheduler
 from deployer.lab.ec2.store import Store
+from deployer.lab.ec2.troubles import Troubles
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +44,8 @@ class Ec2:
         self.machines = context.machines
         self.capacity = Capacity()
         self.scheduler = Scheduler()
-        self.blocks = Blocks(context.directory, context.settings)
+        self.troubles = Troubles()
+        self.blocks = Blocks(context.directory, context.settings, self.troubles)
         self._regions: dict[str, Region] = {}
         self._lock = threading.Lock()
         self._listeners: list[Listener] = []
@@ -62,7 +64,15 @@ class Ec2:
         with self._lock:
             if name not in self._regions:
                 store = Store(name)
-                power = PowerControl(store, self.machines, self.settings, self.scheduler, self.blocks, self._tell)
+                power = PowerControl(
+                    store,
+                    self.machines,
+                    self.settings,
+                    self.scheduler,
+                    self.blocks,
+                    self.troubles,
+                    self._tell,
+                )
                 self._regions[name] = Region(store, power)
             return self._regions[name]
 

@@ -34,13 +34,23 @@ class RecordingRoom:
     events: list[tuple[str, str]] = field(default_factory=list)
     specs: dict[str, list[MachineSpec]] = field(default_factory=dict)
     refuses: set[str] = field(default_factory=set)
+    addresses_left: int = 10_000
+    last: str = ""
+    again: list[str] = field(default_factory=list)
+    """Addresses to hand out first, although somebody has them."""
     up: set[str] = field(default_factory=set)
     listeners: list[Callable[[str], None]] = field(default_factory=list)
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(10))
 
     def free_address(self, zone: str) -> str:
+        if self.again:
+            return self.again.pop()
+        if self.addresses_left <= 0:
+            return self.last
+        self.addresses_left -= 1
         third = 16 * "abc".index(zone[-1])
-        return f"{self.network}.{third}.{next(self._numbers)}"
+        self.last = f"{self.network}.{third}.{next(self._numbers)}"
+        return self.last
 
     def power_on(self, spec: MachineSpec) -> None:
         self.events.append(("on", spec.instance_id))

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from deployer.lab.context import LabSettings
+from deployer.lab.ec2.troubles import Trouble
 from tests.lab.ec2.cloud import QUICK, Cloud, Lab, client_at, refusal, until
 
 
@@ -46,7 +47,7 @@ def test_an_instance_boots_from_a_copy_of_its_images_snapshot(cloud: Cloud, lab:
     new = disk(lab, cloud, instance_id)
     assert (new / "etc" / "release").read_text() == "release 2\n"
     assert os.access(new / "app" / "run.sh", os.X_OK)
-    assert os.readlink(new / "app" / "current") == "run.sh"
+    assert (new / "app" / "current").readlink() == Path("run.sh")
 
 
 def test_two_instances_of_one_image_do_not_share_files(cloud: Cloud, lab: Lab) -> None:
@@ -382,3 +383,28 @@ def test_waiters_of_botocore_see_snapshot_and_image_complete(cloud: Cloud) -> No
     cloud.ec2.get_waiter("snapshot_completed").wait(SnapshotIds=[snapshot], WaiterConfig=quick)
     image = cloud.ec2.create_image(InstanceId=builder, Name="waited-for", NoReboot=True)["ImageId"]
     cloud.ec2.get_waiter("image_available").wait(ImageIds=[image], WaiterConfig=quick)
+
+
+def test_a_snapshot_ordered_to_fail_ends_in_error_and_makes_no_image(cloud: Cloud, lab: Lab) -> None:
+    (builder,) = cloud.running()
+    lab.ec2.troubles.order(Trouble.SNAPSHOT_ERROR)
+    snapshot = cloud.ec2.create_snapshot(VolumeId=cloud.root_volume(builder))["SnapshotId"]
+    assert cloud.ec2.describe_snapshots(SnapshotIds=[snapshot])["Snapshots"][0]["State"] == "error"
+    assert refusal(lambda: cloud.register("never", snapshot)) == "IncorrectState"
+
+
+def test_an_image_of_a_failed_snapshot_has_failed_too(cloud: Cloud, lab: Lab) -> None:
+    (builder,) = cloud.running()
+    lab.ec2.troubles.order(Trouble.SNAPSHOT_ERROR)
+    image = cloud.ec2.create_image(InstanceId=builder, Name="half", NoReboot=True)["ImageId"]
+    assert image_of(cloud, image)["State"] == "failed"
+    assert refusal(lambda: cloud.launch(ImageId=image)) == "InvalidAMIID.Unavailable"
+
+
+def test_an_image_ordered_to_hang_stays_pending(cloud: Cloud, lab: Lab) -> None:
+    _, snapshot = baked(cloud, "fine")
+    lab.ec2.troubles.order(Trouble.IMAGE_STUCK)
+    mapping = [{"DeviceName": "/dev/xvda", "Ebs": {"SnapshotId": snapshot}}]
+    stuck = cloud.ec2.register_image(Name="stuck", RootDeviceName="/dev/xvda", BlockDeviceMappings=mapping)
+    cloud.register("after-it", snapshot)
+    assert image_of(cloud, stuck["ImageId"])["State"] == "pending"

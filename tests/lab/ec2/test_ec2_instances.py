@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from deployer.lab.context import InstanceFacts, LabSettings, Power
+from deployer.lab.ec2.troubles import Trouble
 from tests.lab.ec2.cloud import QUICK, Cloud, Lab, client_at, refusal, until
 
 
@@ -285,6 +286,31 @@ def test_a_machine_that_cannot_be_had_ends_terminated_with_a_server_reason(cloud
     (launched,) = cloud.launch()
     cloud.wait_for(launched["InstanceId"], "terminated")
     assert cloud.describe(launched["InstanceId"])["StateReason"]["Code"] == "Server.InternalError"
+
+
+def test_a_launch_ordered_to_fail_never_runs(cloud: Cloud, lab: Lab) -> None:
+    lab.ec2.troubles.order(Trouble.LAUNCH_FAILED)
+    (launched,) = cloud.launch()
+    cloud.wait_for(launched["InstanceId"], "terminated")
+    assert lab.room.did(launched["InstanceId"]) == []
+
+
+def test_a_refused_launch_leaves_nothing_behind(cloud: Cloud, lab: Lab) -> None:
+    lab.room.addresses_left = 2
+    assert refusal(lambda: cloud.launch(3)) == "InsufficientFreeAddressesInSubnet"
+    assert cloud.ec2.describe_instances()["Reservations"] == []
+    assert cloud.ec2.describe_volumes()["Volumes"] == []
+
+
+def test_an_address_of_a_stopped_instance_is_not_given_to_another(cloud: Cloud, lab: Lab) -> None:
+    (stopped,) = cloud.running(Placement={"AvailabilityZone": "eu-west-1a"})
+    cloud.ec2.stop_instances(InstanceIds=[stopped])
+    cloud.wait_for(stopped, "stopped")
+    taken = cloud.describe(stopped)["PrivateIpAddress"]
+    lab.room.again.append(taken)
+    (other,) = cloud.launch(Placement={"AvailabilityZone": "eu-west-1a"})
+    assert other["PrivateIpAddress"] != taken
+    assert lab.room.again == []
 
 
 def test_instance_type_changes_only_while_stopped(cloud: Cloud) -> None:

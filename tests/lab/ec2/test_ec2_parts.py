@@ -37,7 +37,7 @@ def test_a_copied_disk_keeps_modes_times_links_and_sockets(tmp_path: Path) -> No
     assert copied.stat().st_mtime == 1_000_000_000
     assert copied.stat().st_ino == (tmp_path / "copy" / "hard").stat().st_ino
     assert copied.stat().st_ino != (source / "run").stat().st_ino
-    assert os.readlink(tmp_path / "copy" / "dangling") == "/nowhere"
+    assert (tmp_path / "copy" / "dangling").readlink() == Path("/nowhere")
 
 
 def test_a_disk_that_is_not_there_cannot_be_copied(tmp_path: Path) -> None:
