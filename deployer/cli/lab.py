@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from deployer.cli.lab_fault import fault
 from deployer.cli.lab_load import load
 
 _DEFAULT_NAME = "lab"
@@ -131,7 +132,8 @@ def status(name: str | None, output: str) -> None:
         if facts is None:
             found.append({"name": home.name, "running": False})
         else:
-            found.append({**daemon.status(facts), "running": True, "phase": facts.phase.value})
+            now = daemon.ask(facts, "status")
+            found.append({"running": True, "phase": facts.phase.value, "endpoint": facts.endpoint, **now})
     if output == "json":
         click.echo(json.dumps({"labs": found}, indent=2))
     else:
@@ -150,3 +152,4 @@ def _as_text(entry: dict[str, Any]) -> str:
 
 
 lab.add_command(load)
+lab.add_command(fault)

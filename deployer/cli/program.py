@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TextIO, TypeVar, cast
@@ -13,9 +13,10 @@ from deployer.cli.finding import Discovered, find_by_tags
 from deployer.config.load import Given, load_fleet
 from deployer.config.settings import FleetSettings, RunOptions
 from deployer.engine.events import Watch
-from deployer.engine.reports import BakeReport, FleetStatus, PlanReport
+from deployer.engine.reports import BakeReport, Diagnosis, Explanation, FleetStatus, PastRollout, PlanReport
 from deployer.engine.result import Result
 from deployer.model.errors import UsageError
+from deployer.state.store import Holder
 from deployer.view.choose import LogFormat, Output, Style
 
 
@@ -36,6 +37,38 @@ class Backend(Protocol):
 
     def bake(self, settings: FleetSettings, options: RunOptions, watch: Watch) -> BakeReport:
         """Makes the image of a release."""
+        ...
+
+    def resume(self, settings: FleetSettings, watch: Watch) -> Result:
+        """Goes on with the last rollout, if it was cut short."""
+        ...
+
+    def abort(self, settings: FleetSettings, watch: Watch) -> Result:
+        """Turns the last rollout round, if it was cut short."""
+        ...
+
+    def rollback(self, settings: FleetSettings, options: RunOptions, watch: Watch, to: str | None) -> Result:
+        """Brings the fleet back to a release before."""
+        ...
+
+    def history(self, settings: FleetSettings, limit: int) -> Sequence[PastRollout]:
+        """The latest rollouts, the newest first."""
+        ...
+
+    def why(self, settings: FleetSettings, subject: str) -> Explanation:
+        """What holds an instance or slot."""
+        ...
+
+    def doctor(self, settings: FleetSettings, *, leftovers_only: bool, undo: bool) -> Diagnosis:
+        """What is wrong, and what dead runs left; with `undo`, put right."""
+        ...
+
+    def holder(self, settings: FleetSettings) -> Holder | None:
+        """Who holds the fleet."""
+        ...
+
+    def unlock(self, settings: FleetSettings) -> Holder | None:
+        """Frees the fleet."""
         ...
 
 

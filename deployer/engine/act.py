@@ -225,7 +225,9 @@ class Actuator:
         ]
         outcomes = self.cloud.deregister(wanted)
         for move in moves:
-            self.memory.facts(move.instance).detached_since = self.clock.now()
+            facts = self.memory.facts(move.instance)
+            facts.detached_since = self.clock.now()
+            facts.quiet_since = facts.connections = None  # counted before: says nothing of this drain
         self._ask_balancers(moves, Asked.DRAIN, outcomes, "drains")
 
     def _ask_balancers(

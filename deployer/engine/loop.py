@@ -127,7 +127,8 @@ class Loop:
         self._progress = measure(seen, self._progress or Progress(seen.now))
         self._note_completions(seen)
         tally = count(seen)
-        self.tallies.lowest = min(tally.in_service, self.tallies.lowest or tally.in_service)
+        lowest = self.tallies.lowest
+        self.tallies.lowest = tally.in_service if lowest is None else min(tally.in_service, lowest)
         self.tallies.highest_alive = max(tally.alive, self.tallies.highest_alive)
         return seen
 

@@ -61,3 +61,47 @@ class BakeReport:
     snapshots: tuple[str, ...]
     seconds: float
     reused: bool = False
+
+
+@dataclass(frozen=True)
+class PastRollout:
+    """One line of a fleet's history. `started` is in Unix seconds, `status` as in the result document."""
+
+    rollout: str
+    started: float
+    release_from: str
+    release_to: str
+    status: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why one instance or slot is where it is: what was seen of it, how old that is, and what holds it."""
+
+    subject: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """Something that a dead run left behind, and what puts it right."""
+
+    kind: str
+    subject: str
+    text: str
+    undone: bool = False
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What `doctor` found: what speaks against a rollout, and what an earlier one left."""
+
+    fleet: str
+    problems: tuple[str, ...]
+    leftovers: tuple[Leftover, ...]
+
+    @property
+    def healthy(self) -> bool:
+        """Whether there is nothing to be done."""
+        return not self.problems and all(one.undone for one in self.leftovers)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TextIO
 
-from deployer.engine.reports import BakeReport, FleetStatus, PlanReport
+from deployer.engine.reports import BakeReport, Diagnosis, Explanation, FleetStatus, PastRollout, PlanReport
 from deployer.model.observation import Observation, Seen
 from deployer.view.phase import phase_of, release_of
 
@@ -97,4 +99,24 @@ def bake_document(baked: BakeReport) -> dict[str, object]:
         "snapshots": list(baked.snapshots),
         "reused": baked.reused,
         "seconds": round(baked.seconds, 2),
+    }
+
+
+def history_document(fleet: str, past: Sequence[PastRollout]) -> dict[str, object]:
+    """A fleet's latest rollouts."""
+    return {"fleet": fleet, "rollouts": [asdict(one) for one in past]}
+
+
+def explanation_document(explanation: Explanation) -> dict[str, object]:
+    """What holds an instance or slot."""
+    return {"subject": explanation.subject, "lines": list(explanation.lines)}
+
+
+def diagnosis_document(diagnosis: Diagnosis) -> dict[str, object]:
+    """What `doctor` found."""
+    return {
+        "fleet": diagnosis.fleet,
+        "healthy": diagnosis.healthy,
+        "problems": list(diagnosis.problems),
+        "leftovers": [asdict(one) for one in diagnosis.leftovers],
     }

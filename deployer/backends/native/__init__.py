@@ -1,7 +1,22 @@
 """The native backend: our own loop over EC2, load balancers and SSH."""
 
+from deployer.backends.native.doctor import doctor
+from deployer.backends.native.looking import history, holder, unlock, why
 from deployer.backends.native.reporting import bake, plan, status
 from deployer.backends.native.resuming import abort, resume, rollback
 from deployer.backends.native.rolling_out import rollout
 
-__all__ = ["abort", "bake", "plan", "resume", "rollback", "rollout", "status"]
+__all__ = [
+    "abort",
+    "bake",
+    "doctor",
+    "history",
+    "holder",
+    "plan",
+    "resume",
+    "rollback",
+    "rollout",
+    "status",
+    "unlock",
+    "why",
+]

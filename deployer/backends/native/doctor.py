@@ -1,0 +1,96 @@
+"""`deployer doctor`, natively: what speaks against a rollout, and what an earlier one left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from deployer.aws.images import AwsImages
+from deployer.aws.leftovers import AwsLeftovers
+from deployer.backends.native import planning
+from deployer.backends.native.preparing import Ground, on_ground
+from deployer.backends.native.wiring import Wiring
+from deployer.bake.ports import ImageState
+from deployer.config.settings import FleetSettings
+from deployer.engine.ports import Registration, Sighting
+from deployer.engine.reports import Diagnosis, Leftover
+from deployer.model.fleet import Tag, TargetState
+from deployer.model.outcome import Done
+
+
+def doctor(settings: FleetSettings, *, leftovers_only: bool, undo: bool) -> Diagnosis:
+    """Looks, and with `undo` puts right what no open rollout is responsible for. Raises DeployerError."""
+    with on_ground(Wiring(settings)) as ground:
+        problems = () if leftovers_only else ground.found.problems
+        open_one = _open_rollout(ground)
+        found = [*([open_one] if open_one is not None else []), *_in_aws(ground, undo=undo and open_one is None)]
+        return Diagnosis(settings.name, tuple(problems), tuple(found))
+
+
+def _open_rollout(ground: Ground) -> Leftover | None:
+    """A rollout that neither runs nor came to its end, or a lease that nobody uses any more."""
+    store, fleet = ground.wiring.store(), ground.wiring.settings.name
+    entry, holder = store.last_rollout(fleet), store.holder(fleet)
+    if entry is not None and not entry.finished:
+        return Leftover(
+            "rollout",
+            entry.rollout,
+            "is open; unless it still runs, `deployer resume` goes on and `deployer abort` turns back",
+        )
+    if holder is not None:
+        return Leftover(
+            "lease",
+            holder.rollout,
+            f"the fleet is held by {holder.owner}; `deployer unlock` frees it if that is dead",
+        )
+    return None
+
+
+def _in_aws(ground: Ground, *, undo: bool) -> Iterator[Leftover]:
+    fleet, session = ground.wiring.settings.name, ground.wiring.session
+    leftovers, images = AwsLeftovers(session), AwsImages(session)
+    for builder in leftovers.builders(fleet):
+        done = undo and isinstance(images.terminate(builder.id), Done)
+        yield Leftover("builder", builder.id, "a bake left it running; it is to be terminated", done)
+    baked = images.images(fleet)
+    for image in baked:
+        if image.state is not ImageState.AVAILABLE:
+            done = undo and isinstance(images.discard_image(image.id), Done)
+            yield Leftover("image", image.id, f"is {image.state.value} and of no use; to be deregistered", done)
+    used = {snapshot for image in baked for snapshot in image.snapshots}
+    for snapshot in sorted(set(leftovers.snapshots(fleet)) - used):
+        done = undo and isinstance(images.discard_snapshot(snapshot), Done)
+        yield Leftover("snapshot", snapshot, "no image uses it; to be deleted", done)
+    yield from _detached(ground, undo=undo)
+
+
+def _detached(ground: Ground, *, undo: bool) -> Iterator[Leftover]:
+    """Members that some balancer of the fleet does not have: drained and forgotten, or never attached."""
+    sighting = ground.cloud.look()
+    for one in planning.members(sighting.instances):
+        missing = _missing_at(ground, sighting, one.id)
+        if not missing:
+            continue
+        names = ", ".join(balancer.name for balancer in ground.found.balancers if balancer.id in missing)
+        ours = Tag.ROLLOUT in one.tags
+        text = f"is not registered with {names}" + ("; a rollout launched it" if ours else "; it is to be attached")
+        done = undo and _attach(ground, one.id, missing)
+        yield Leftover("instance", one.id, text, done)
+
+
+def _missing_at(ground: Ground, sighting: Sighting, ident: str) -> tuple[str, ...]:
+    gone = (TargetState.ABSENT, TargetState.DRAINING)
+    return tuple(
+        balancer.id
+        for balancer in ground.found.balancers
+        if balancer.id not in sighting.silent
+        and ((target := sighting.targets.get(balancer.id, {}).get(ident)) is None or target.state in gone)
+    )
+
+
+def _attach(ground: Ground, ident: str, balancers: tuple[str, ...]) -> bool:
+    """Attaches an instance again, if it answers: nothing sick is put back (promise 10)."""
+    answer = ground.ask().get(ident)
+    if answer is None or not answer.ok:
+        return False
+    outcomes = ground.cloud.register([Registration(balancer, ident) for balancer in balancers])
+    return all(isinstance(outcome, Done) for outcome in outcomes.values())

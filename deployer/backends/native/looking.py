@@ -1,0 +1,118 @@
+"""`deployer history`, `why` and `unlock`, natively: what was, what is, and who holds it."""
+
+from __future__ import annotations
+
+from deployer.backends.native.preparing import Ground, new_rollout, on_ground, prepare
+from deployer.backends.native.strategies import strategy_for
+from deployer.backends.native.wiring import Wiring
+from deployer.config.settings import FleetSettings, RunOptions
+from deployer.engine.guard import judge
+from deployer.engine.observe import Observer
+from deployer.engine.plan import RolloutPlan
+from deployer.engine.replay import pinned_plan, replay
+from deployer.engine.reports import Explanation, PastRollout
+from deployer.model.errors import UsageError
+from deployer.model.moves import Move, Wait, subject_of
+from deployer.model.observation import Observation, Seen, Slot
+from deployer.model.service import balancer_word, count, in_service, proof_missing
+from deployer.state.store import Entry, Holder
+
+
+def history(settings: FleetSettings, limit: int) -> tuple[PastRollout, ...]:
+    """The fleet's latest rollouts, the newest first. Raises DeployerError."""
+    store = Wiring(settings).store()
+    return tuple(_past(entry) for entry in store.rollouts(settings.name, limit))
+
+
+def _past(entry: Entry) -> PastRollout:
+    plan = RolloutPlan.from_json(entry.plan.data["plan"]) if entry.plan is not None else None  # type: ignore[arg-type]
+    end = entry.end.data if entry.end is not None else {}
+    return PastRollout(
+        rollout=entry.rollout,
+        started=entry.started,
+        release_from=plan.previous.name if plan is not None else "",
+        release_to=plan.goal.name if plan is not None else "",
+        status=str(end.get("status", "open")),
+        reason=str(end.get("reason") or ""),
+    )
+
+
+def unlock(settings: FleetSettings) -> Holder | None:
+    """Frees the fleet whoever holds it, and tells who did; None when nobody did. Raises DeployerError."""
+    return Wiring(settings).store().break_lease(settings.name)
+
+
+def holder(settings: FleetSettings) -> Holder | None:
+    """Who holds the fleet. Raises DeployerError."""
+    return Wiring(settings).store().holder(settings.name)
+
+
+def why(settings: FleetSettings, subject: str) -> Explanation:
+    """Why an instance or slot is where it is: looked at now, judged as the open rollout would.
+
+    Raises UsageError for what is not in the fleet.
+    """
+    wiring = Wiring(settings)
+    with on_ground(wiring) as ground:
+        plan, seen = _judged(ground)
+        slot, one = _find(seen, subject)
+        strategy = strategy_for(plan.strategy, plan.strategy_settings, settings.folder)
+        moves = strategy.decide(seen)
+        lines = [*_facts(seen, slot, one), *_next(seen, moves, {slot.name, one.id if one else ""})]
+        return Explanation(subject, tuple(lines))
+
+
+def _judged(ground: Ground) -> tuple[RolloutPlan, Observation]:
+    """The open rollout's plan and memory, or those of the rollout that the settings would start."""
+    wiring = ground.wiring
+    store, fleet = wiring.store(), wiring.settings.name
+    entry = store.last_rollout(fleet)
+    if entry is not None and not entry.finished:
+        records = store.read_rollout(fleet, entry.rollout)
+        plan = pinned_plan(records)
+        if plan is not None:
+            memory = replay(records, plan, wiring.clock.now())
+            for ident, answer in ground.ask().items():
+                memory.facts(ident).answer = answer
+            return plan, Observer(plan, memory).observe(ground.cloud.look(), wiring.clock.now())
+    ready = prepare(ground, RunOptions(), new_rollout(wiring))
+    return ready.plan, ready.look()
+
+
+def _find(seen: Observation, subject: str) -> tuple[Slot, Seen | None]:
+    if subject in seen.by_id:
+        return seen.by_id[subject]
+    if subject in seen.by_name:
+        return seen.by_name[subject], None
+    raise UsageError(f"{subject} is no instance or slot of the fleet; `deployer status` lists them")
+
+
+def _facts(seen: Observation, slot: Slot, one: Seen | None) -> list[str]:
+    tally = count(seen)
+    lines = [f"fleet: {tally.in_service} in service, floor {seen.limits.floor}, {tally.alive} alive"]
+    for seen_one in [one] if one is not None else slot.occupants:
+        lines.append(f"{seen_one.id}: {seen_one.instance.state.value}, {balancer_word(seen, seen_one)}")
+        answer = seen_one.answer
+        if answer is not None:
+            said = f"release {answer.release}" if answer.ok else f"no good answer: {answer.detail}"
+            lines.append(f"  {said} ({answer.proof.value}, {seen.now - answer.at:.0f} s ago)")
+        missing = proof_missing(seen, seen_one)
+        lines.append(f"  in service: {'yes' if in_service(seen, seen_one) else 'no'}")
+        if missing is not None:
+            lines.append(f"  on release {seen.goal.name}: not yet, {missing[0]}")
+    return lines
+
+
+def _next(seen: Observation, moves: object, subjects: set[str]) -> list[str]:
+    """What the strategy wants of it now, and the inequality that refuses it, if one does."""
+    wanted: list[Move] = list(moves)  # type: ignore[call-overload]
+    allowed, refused = judge(seen, wanted)
+    lines = [f"next: {_phrase(move)}" for move in allowed if subject_of(move) in subjects]
+    lines += [f"refused: {_phrase(r.move)}: {r.because} (promise {r.promise})" for r in refused]
+    return lines or ["next: nothing; it waits for its turn, or is where it should be"]
+
+
+def _phrase(move: Move) -> str:
+    if isinstance(move, Wait):
+        return move.reason
+    return f"{type(move).__name__.lower()} {subject_of(move)}"

@@ -1,0 +1,21 @@
+"""`deployer abort`."""
+
+from __future__ import annotations
+
+import click
+
+from deployer.cli.carry import carry
+from deployer.cli.options import fleet_options
+from deployer.cli.program import Call, Program
+
+
+@click.command()
+@fleet_options
+@click.pass_obj
+def abort(program: Program | None, /, **given: object) -> int:
+    """Turn the fleet's last rollout round, if it was cut short: every slot goes back to what it was.
+
+    Works from any machine that sees the state store. With nothing open it changes nothing.
+    """
+    call = Call.of(program, given)
+    return carry(call, lambda watch: call.program.backend().abort(call.settings, watch))
