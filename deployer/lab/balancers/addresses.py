@@ -8,7 +8,8 @@ import socket
 PRIVILEGED = 1024
 PORT_OFFSET = 8000
 """Added to a listener's port under 1024, which only root may bind: 80 → 8080, 443 → 8443."""
-HOSTS = 254
+HOSTS = 253
+"""Addresses in a block; the last one of x.y.255 is the lab's own reservation."""
 
 
 class Addresses:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from moto.core.responses import ActionResult
+from moto.ec2.models import ec2_backends
 from moto.elb import urls
 from moto.elb.exceptions import ELBClientError, NoActiveLoadBalancerFoundError
 from moto.elb.models import ELBBackend, FakeHealthCheck
@@ -54,8 +55,6 @@ class LabELBBackend(ELBBackend):
 
     def _name_zones(self, balancer: Any) -> None:
         """A balancer made with subnets has their zones, which moto leaves out."""
-        from moto.ec2.models import ec2_backends
-
         ec2 = ec2_backends[self.account_id][self.region_name]
         zones = {ec2.get_subnet(subnet).availability_zone for subnet in balancer.subnets}
         balancer.availability_zones = sorted(zones | set(balancer.availability_zones))

@@ -120,11 +120,6 @@ class Pool:
     def target(self, key: TargetKey) -> Target | None:
         return self._targets.get(key)
 
-    def power(self, instance_id: str) -> Power | None:
-        """The power state of a target's instance as last seen; None when it is no target here."""
-        endpoint = self._endpoints.get(instance_id)
-        return endpoint.power if endpoint else None
-
     def listed(self, now: float) -> list[TargetKey]:
         """What a describe without ids shows: the registered and the draining."""
         return [target.key for target in self if not target.expired(now)]
@@ -204,13 +199,13 @@ class Pool:
             if (presence := self._presence(target, now, to_all)) is not None
         ]
         if self.spec.kind is not Kind.CLASSIC:
-            hosts = tuple(sorted(Host(address, target.key.port, how) for address, target, how in present))
-            return [ClusterSpec(self.spec.name, self.spec, hosts)]
+            hosts = [Host(address, target.key.port, how) for address, target, how in present]
+            return [ClusterSpec(self.spec.name, self.spec, _in_order(hosts))]
         return [
             ClusterSpec(
                 classic_cluster(self.spec.name, port),
                 self.spec,
-                tuple(sorted(Host(address, port, how) for address, _, how in present)),
+                _in_order(Host(address, port, how) for address, _, how in present),
             )
             for port in sorted(self.spec.ports)
         ]
@@ -250,3 +245,8 @@ class Pool:
 def classic_cluster(pool: str, port: int) -> str:
     """The name of the cluster that serves one instance port of a classic balancer."""
     return f"{pool}-{port}"
+
+
+def _in_order(hosts: Iterable[Host]) -> tuple[Host, ...]:
+    """An order that does not depend on the calls' order, so that nothing is published needlessly."""
+    return tuple(sorted(hosts, key=lambda host: (host.address, host.port)))

@@ -25,6 +25,7 @@ class Publisher:
         self._folder = proxy.folder
         self._turn = 0
         self._clusters: dict[str, tuple[JsonObject, int]] = {}
+        self._specs: dict[str, ClusterSpec] = {}
 
     def publish(self, clusters: Sequence[ClusterSpec], listeners: Sequence[ListenerSpec]) -> None:
         """One turn: brings the files to what is wanted now."""
@@ -40,15 +41,20 @@ class Publisher:
         """Hosts, then clusters; True when there are new ones, whose routes have to wait."""
         fresh = any(spec.name not in self._clusters for spec in clusters)
         for spec in clusters:
-            path = envoy_clusters.endpoints_file(self._folder, spec.name)
-            hosts = document(envoy_clusters.ENDPOINT_TYPE, [envoy_clusters.endpoints(spec)])
-            self._proxy.write(path, hosts)
+            if self._specs.get(spec.name) != spec or spec.name not in self._clusters:
+                self._write_hosts(spec)
             self._clusters[spec.name] = (envoy_clusters.cluster(spec, self._folder), self._turn)
         oldest = self._turn - LINGER
         self._clusters = {name: entry for name, entry in self._clusters.items() if entry[1] > oldest}
         resources = [resource for resource, _ in self._clusters.values()]
         self._proxy.write(self._folder / "cds.json", document(envoy_clusters.CLUSTER_TYPE, resources))
         return fresh
+
+    def _write_hosts(self, spec: ClusterSpec) -> None:
+        path = envoy_clusters.endpoints_file(self._folder, spec.name)
+        hosts = document(envoy_clusters.ENDPOINT_TYPE, [envoy_clusters.endpoints(spec)])
+        self._proxy.write(path, hosts)
+        self._specs[spec.name] = spec
 
     def _publish_listeners(self, listeners: Sequence[ListenerSpec]) -> None:
         """Routes, then listeners."""

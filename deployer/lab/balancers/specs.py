@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 
 from deployer.lab.balancers.health import HealthCheck
@@ -140,13 +140,13 @@ class Presence(Enum):
     SICK = "UNHEALTHY"
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Host:
     """An address in a cluster."""
 
     address: str
     port: int
-    presence: Presence = field(compare=False, default=Presence.SERVING)
+    presence: Presence = Presence.SERVING
 
 
 @dataclass(frozen=True)

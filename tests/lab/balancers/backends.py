@@ -98,5 +98,14 @@ class Applications:
     def stop(self) -> None:
         for application in self._all:
             self.run(application.kill())
+        self.run(_cancel_others())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=10)
+
+
+async def _cancel_others() -> None:
+    """Ends the answers that are still being slow."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)

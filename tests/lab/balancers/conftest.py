@@ -21,10 +21,11 @@ import pytest
 from deployer.lab.balancers import Balancers, install
 from deployer.lab.balancers.addresses import bound_port
 from deployer.lab.context import Directory, InstanceFacts, LabContext, LabSettings, Power
+from deployer.lab.network import Network
 from tests.lab.balancers.backends import PORT, Application, Applications
 
 REGION = "eu-west-1"
-_ports = itertools.count(20)
+ZONES = tuple(REGION + letter for letter in "abc")
 
 
 class FakeInstances:
@@ -67,7 +68,7 @@ class Lab:
     balancers: Balancers
     directory: FakeInstances
     applications: Applications
-    network: str
+    network: Network
     vpc: str
     subnets: list[str]
     elbv2: Any
@@ -79,7 +80,7 @@ class Lab:
     def instance(self, zone: str = "a", ports: Sequence[int] = (PORT,)) -> Instance:
         """A running instance whose application answers at once."""
         number = next(self._numbers)
-        address = f"{self.network}.{ord(zone) - ord('a') + 1}.{number}"
+        address = self.network.free_address(REGION + zone, PORT)
         name = f"i-{number:017x}"
         applications = [self.applications.start(name, address, port) for port in ports]
         self.directory.put(InstanceFacts(name, Power.RUNNING, address, REGION + zone, self.vpc, "subnet", {}))
@@ -208,21 +209,16 @@ def in_background(work: Callable[[], Any]) -> Callable[[], Any]:
     return result
 
 
-def free_network() -> str:
-    """A /16 of the loopback network that this test process has to itself."""
-    return f"127.{100 + os.getpid() % 100}"
-
-
 @pytest.fixture(scope="session")
 def lab_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
     from moto.server import ThreadedMotoServer
 
     home: Path = tmp_path_factory.mktemp("lab")
-    network = free_network()
+    network = Network.reserve(ZONES)
     directory = FakeInstances()
     settings = LabSettings(region=REGION, balancer_lag=1.0, registration=0.3, health_scale=0.2)
-    context = LabContext(Directory(home), settings, network, machines=None, instances=directory)  # type: ignore[arg-type]
+    context = LabContext(Directory(home), settings, network.prefix, machines=None, instances=directory)  # type: ignore[arg-type]
     balancers = install(context)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
@@ -239,12 +235,10 @@ def lab_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         )
 
     ec2 = client("ec2")
-    vpc = ec2.create_vpc(CidrBlock=f"{network}.0.0/16")["Vpc"]["VpcId"]
+    vpc = ec2.create_vpc(CidrBlock=network.block)["Vpc"]["VpcId"]
     subnets = [
-        ec2.create_subnet(VpcId=vpc, CidrBlock=f"{network}.{index + 1}.0/24", AvailabilityZone=REGION + zone)[
-            "Subnet"
-        ]["SubnetId"]
-        for index, zone in enumerate("abc")
+        ec2.create_subnet(VpcId=vpc, CidrBlock=network.subnet(zone), AvailabilityZone=zone)["Subnet"]["SubnetId"]
+        for zone in ZONES
     ]
     applications = Applications()
     lab = Lab(balancers, directory, applications, network, vpc, subnets, client("elbv2"), client("elb"), url)
@@ -252,6 +246,7 @@ def lab_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     server.stop()
     balancers.stop()
     applications.stop()
+    network.release()
 
 
 @pytest.fixture
