@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 VISIBLE_AFTER = 60.0
 """Seconds within which a launched instance shows in every answer; until then NotFound proves nothing."""
 
-_CONSOLE_TAIL = 16_000
 _TERMINATE_BATCH = 100
 _PARALLEL = 8
 _ONE_BAD_ID = frozenset({"InvalidInstanceID.NotFound", "InvalidInstanceID.Malformed", "OperationNotPermitted"})
@@ -139,8 +138,8 @@ class AwsCloud:
         return forwarding.set_weights(self._session.elbv2, outcome.value, weights)
 
     def console(self, instance: str) -> str:
-        """The tail of the console output; empty when there is none. Never raises."""
-        return console.output(self._session.ec2, instance)[-_CONSOLE_TAIL:]
+        """The tail of the console output, as much as EC2 keeps; empty when there is none. Never raises."""
+        return console.output(self._session.ec2, instance)
 
     def host_keys(self, instance: str) -> tuple[str, ...]:
         """The SSH host keys that the instance printed on its console at boot, as `type base64`."""

@@ -30,7 +30,6 @@ from deployer.model.outcome import Done, Outcome, Permanent, Temporary
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import FilterTypeDef, ImageTypeDef, InstanceTypeDef, VolumeTypeDef
 
-_CONSOLE_TAIL = 16_000
 _GONE = frozenset(
     {
         "InvalidAMIID.NotFound",
@@ -156,8 +155,8 @@ class AwsImages:
         )
 
     def console(self, instance: str) -> str:
-        """The tail of an instance's console output; empty when there is none."""
-        return console.output(self._session.ec2, instance)[-_CONSOLE_TAIL:]
+        """The tail of an instance's console output, as much as EC2 keeps; empty when there is none."""
+        return console.output(self._session.ec2, instance)
 
     def host_keys(self, instance: str) -> tuple[str, ...]:
         """The SSH host keys that a builder printed on its console at boot, as `type base64`."""

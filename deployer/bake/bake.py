@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from deployer.bake.aside import Aside, Threaded
-from deployer.bake.decide import Key, Progress, Seen, decide, key_of, phase_of
+from deployer.bake.decide import Key, Seen, decide, host_key, key_of, phase_of
 from deployer.bake.errors import BakeFailed, BakeInterrupted
+from deployer.bake.hostwork import HostWork, gerund
 from deployer.bake.order import BakeOrder
 from deployer.bake.ports import BuilderHost, ImageCloud, Survey
+from deployer.bake.records import Records
 from deployer.bake.steps import (
     Change,
     CheckRelease,
@@ -25,7 +26,6 @@ from deployer.bake.steps import (
     InstallRelease,
     LaunchBuilder,
     MarkClean,
-    OnHost,
     Phase,
     ReachHost,
     RegisterImage,
@@ -35,14 +35,13 @@ from deployer.bake.steps import (
     TerminateBuilder,
     subject_of,
 )
-from deployer.engine.events import Baking, Noted, Watch
+from deployer.engine.events import Watch
 from deployer.engine.ports import Clock, Journal
 from deployer.model.errors import AwsError
-from deployer.model.hosts import Host
-from deployer.model.observation import Answer
+from deployer.model.fleet import Instance
 from deployer.model.outcome import Done, Outcome, Permanent, Temporary, Unknown
 
-QUICKEST = 1.0
+QUICKEST = 0.5
 """Seconds between looks at the beginning of a phase; later a tenth of the phase's age, up to `SLOWEST`."""
 
 SLOWEST = 15.0
@@ -50,6 +49,10 @@ SLOWEST = 15.0
 _TOKEN_USED_UP = frozenset({"IdempotentInstanceTerminated", "IdempotentParameterMismatch"})
 _NAME_TAKEN = frozenset({"InvalidAMIName.Duplicate"})
 _EVIDENCE = 8_000
+_HOST_PAUSE = 2.0
+"""Seconds for which a host is left alone when the connection to it was lost."""
+_BEAT = 0.1
+"""Seconds between two questions whether the work on the host is done; these cost no call."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,8 @@ def bake(
     """
     root = cloud.root_of(order.base_image)
     order = replace(order, root_image=order.root_image or root)
-    run = _Bake(cloud, host, journal, clock, order, watch, aside or Threaded())
+    work = HostWork(host, order, aside or Threaded())
+    run = _Bake(cloud, work, Records(journal, watch, order.name), clock, order)
     while True:
         each_tick()
         if stopping():
@@ -96,7 +100,7 @@ def bake(
         image = run.tick()
         if image is not None:
             return image
-        clock.sleep(run.pause())
+        run.rest()
 
 
 @dataclass
@@ -104,34 +108,36 @@ class _Bake:
     """One run: what cannot be seen, and the effects of each step."""
 
     cloud: ImageCloud
-    host: BuilderHost
-    journal: Journal
+    work: HostWork
+    records: Records
     clock: Clock
     order: BakeOrder
-    watch: Watch
-    aside: Aside
     started: float = 0.0
     since: float = 0.0
     phase: Phase | None = None
     attempt: int = 0
     launches: int = 0
     failed: str | None = None
+    trouble: str = ""
     evidence: str = ""
-    last_answer: str = ""
     last_look: float | None = None
-    told: str = ""
-    progress: dict[str, Progress] = field(default_factory=dict)
     blocked: dict[Key, float] = field(default_factory=dict)
     useless: set[Key] = field(default_factory=set)
     made: set[Key] = field(default_factory=set)
-    work: tuple[OnHost, Future[object]] | None = None
 
     def __post_init__(self) -> None:
         self.started = self.since = self.clock.now()
 
-    def pause(self) -> float:
-        """Seconds until the next look: the longer a phase lasts, the less often."""
-        return max(QUICKEST, min(SLOWEST, (self.clock.now() - self.since) / 10))
+    def rest(self) -> None:
+        """Waits until the next look, the longer the longer the phase lasts; the end of host work ends it."""
+        now = self.clock.now()
+        until = now + max(QUICKEST, min(SLOWEST, (now - self.since) / 10))
+        if not self.work.busy:
+            self.clock.sleep(until - now)
+            return
+        while now < until and not self.work.done:
+            self.clock.sleep(min(_BEAT, until - now))
+            now = self.clock.now()
 
     def tick(self) -> BakedImage | None:
         """One look, one step. Returns the image at the end; raises BakeFailed."""
@@ -152,7 +158,7 @@ class _Bake:
         try:
             survey = self.cloud.survey(self.order)
         except AwsError as error:
-            self._tell("looking failed", str(error))
+            self.records.tell("looking failed", str(error))
             if now - (self.started if self.last_look is None else self.last_look) > self.order.deadlines.boot:
                 raise
             return None
@@ -165,12 +171,12 @@ class _Bake:
             order=self.order,
             survey=survey,
             since=self.since,
-            progress=dict(self.progress),
-            working=_gerund(self.work[0]) if self.work else None,
+            progress=dict(self.work.progress),
+            working=self.work.doing,
             blocked=dict(self.blocked),
             useless=frozenset(self.useless),
             made=frozenset(self.made),
-            last_answer=self.last_answer,
+            trouble=self.trouble,
             attempt=self.attempt,
             launches=self.launches,
             failed=self.failed,
@@ -179,10 +185,10 @@ class _Bake:
     def _act(self, seen: Seen, step: Step) -> BakedImage | None:
         match step:
             case Hold(reason=reason):
-                self._tell("waiting for", reason)
+                self.records.tell("waiting for", reason)
             case Finish(image=image, snapshots=snapshots):
                 made = any(kind in ("LaunchBuilder", "RegisterImage") for kind, _ in self.made)
-                self._tell("image found" if not made else "image available", image)
+                self.records.tell("image found" if not made else "image available", image)
                 seconds = self.clock.now() - self.started
                 return BakedImage(image, self.order.name, snapshots, seconds, adopted=not made)
             case Fail(reason=reason):
@@ -196,7 +202,10 @@ class _Bake:
                     kept=kept,
                 )
             case ReachHost() | InstallRelease() | CheckRelease() | CleanHost():
-                self._start_work(step)
+                if isinstance(step, InstallRelease | CleanHost):
+                    self.records.intend(step, step.builder.instance.id)
+                self.records.tell(gerund(step), step.builder.instance.id)
+                self.work.start(step)
             case _:
                 self._change(step)
         return None
@@ -204,22 +213,25 @@ class _Bake:
     # -- changes at AWS --------------------------------------------------------------------------------
 
     def _change(self, step: Change) -> None:
-        self._intend(step, subject_of(step))
-        self._tell(_SAID[type(step)], subject_of(step))
+        self.records.intend(step, subject_of(step))
+        self.records.tell(_SAID[type(step)], subject_of(step))
         outcome = self._send(step)
-        self._record(step, subject_of(step), outcome)
+        self.records.outcome(step, subject_of(step), outcome)
         key, now = key_of(step), self.clock.now()
         match outcome:
             case Done():
+                self.trouble = ""
                 self.made.add(key)
                 self.launches += isinstance(step, LaunchBuilder)
                 self.blocked[key] = now + self.order.deadlines.visible
             case Unknown(reason=reason):
+                self.trouble = reason
                 self.blocked[key] = now + self.order.deadlines.visible
-                self._tell("outcome unknown, looking again", reason)
+                self.records.tell("outcome unknown, looking again", reason)
             case Temporary(reason=reason, delay=delay):
+                self.trouble = reason
                 self.blocked[key] = now + delay
-                self._tell("trying again", reason)
+                self.records.tell("trying again", reason)
             case Permanent(reason=reason, code=code):
                 self._refused(step, reason, code)
 
@@ -231,7 +243,7 @@ class _Bake:
             self.blocked[key] = self.clock.now() + self.order.deadlines.visible
         elif isinstance(step, TerminateBuilder | DiscardImage | DiscardSnapshot):
             self.useless.add(key)
-            self.watch(Noted(reason, warning=True))
+            self.records.warn(reason)
         else:
             self.failed = reason
 
@@ -256,109 +268,40 @@ class _Bake:
             case _:
                 assert_never(step)
 
-    # -- work on the host ------------------------------------------------------------------------------
-
-    def _start_work(self, step: OnHost) -> None:
-        instance = step.builder.instance
-        host = Host(instance.id, instance.address, instance.zone)
-        order, door = self.order, self.host
-        if isinstance(step, InstallRelease | CleanHost):
-            self._intend(step, instance.id)
-        self._tell(_gerund(step), instance.id)
-        match step:
-            case ReachHost():
-                self.work = step, self.aside.run(lambda: door.reachable(host))
-            case InstallRelease():
-                self.work = (
-                    step,
-                    self.aside.run(lambda: door.install(host, order.package, order.deployment, order.release_from)),
-                )
-            case CheckRelease():
-                self.work = step, self.aside.run(lambda: door.check(host))
-            case CleanHost():
-                self.work = step, self.aside.run(lambda: door.clean(host))
+    # -- the builder's host ----------------------------------------------------------------------------
 
     def _take_in_work(self) -> None:
-        if self.work is None or not self.work[1].done():
+        finished = self.work.finished()
+        if finished is None:
             return
-        (step, future), self.work = self.work, None
-        ident = step.builder.instance.id
-        match step, future.result():
-            case ReachHost(), True:
-                self.progress[ident] = Progress.REACHED
-            case CheckRelease(), Answer() as answer:
-                self._checked(ident, answer)
-            case InstallRelease() | CleanHost(), (Done() | Temporary() | Permanent() | Unknown()) as outcome:
-                self._record(step, ident, outcome)
-                self._worked(step, ident, outcome)
-            case _:
-                pass
-
-    def _checked(self, ident: str, answer: Answer) -> None:
-        release, wanted = answer.release, self.order.package.release
-        told = release == wanted or (release is None and not self.order.names_release)
-        if answer.ok and told:
-            self.progress[ident] = Progress.CHECKED
-        elif answer.ok:
-            self.last_answer = f"serves release {release or 'without a name'}, not {wanted}"
-        else:
-            self.last_answer = f"is not healthy: {answer.detail or 'no answer'}"
-
-    def _worked(self, step: InstallRelease | CleanHost, ident: str, outcome: Outcome[object]) -> None:
+        step, outcome = finished
+        instance = step.builder.instance
+        if isinstance(step, InstallRelease | CleanHost):
+            self.records.outcome(step, instance.id, outcome)
         match outcome:
-            case Done():
-                done = Progress.INSTALLED if isinstance(step, InstallRelease) else Progress.CLEANED
-                self.progress[ident] = done
             case Permanent(reason=reason):
-                self.failed = f"{_gerund(step)} on builder {ident} failed: {reason}"
-                self._gather(step.builder.instance.id, Host(ident, step.builder.instance.address))
+                self.failed = f"{gerund(step)} on builder {instance.id} failed: {reason}"
+                self._gather(instance)
             case Temporary(reason=reason) | Unknown(reason=reason):
                 # The host keeps a marker of what it has done, so asking again is safe.
-                self._tell("trying again", reason)
+                delay = outcome.delay if isinstance(outcome, Temporary) else _HOST_PAUSE
+                self.blocked[host_key(instance.id)] = self.clock.now() + delay
+                self.trouble = reason
+                self.records.tell("trying again", reason)
+            case Done():
+                self.trouble = ""
 
     def _fail(self, seen: Seen, reason: str) -> None:
         self.failed = reason
         builder = seen.builder
         if builder is not None:
-            self._gather(builder.instance.id, Host(builder.instance.id, builder.instance.address))
-        self._tell("failed", reason)
+            self._gather(builder.instance)
+        self.records.tell("failed", reason)
 
-    def _gather(self, ident: str, host: Host) -> None:
-        said = self.host.evidence(host) if ident in self.progress else ""
-        console = self.cloud.console(ident)
+    def _gather(self, instance: Instance) -> None:
+        said = self.work.evidence(instance)
+        console = self.cloud.console(instance.id)
         self.evidence = "\n".join(text for text in (said[-_EVIDENCE:], console[-_EVIDENCE:]) if text)
-
-    # -- records ---------------------------------------------------------------------------------------
-
-    def _intend(self, step: Change | OnHost, subject: str) -> None:
-        self.journal.append("intent", f"bake {subject}", {"bake": self.order.name, "step": type(step).__name__})
-
-    def _record(self, step: Change | OnHost, subject: str, outcome: Outcome[object]) -> None:
-        """One audit record a change (promise 18), in the shape that the engine's records have."""
-        reason, request = "", ""
-        match outcome:
-            case Done(request_id=request):
-                pass
-            case Temporary(reason=reason, request_id=request) | Permanent(reason=reason, request_id=request):
-                pass
-            case Unknown(reason=reason):
-                pass
-        self.journal.append(
-            "outcome",
-            f"bake {subject}",
-            {
-                "move": {"move": f"bake:{type(step).__name__}", "subject": subject},
-                "bake": self.order.name,
-                "outcome": type(outcome).__name__.lower(),
-                "error": reason,
-                "request_id": request,
-            },
-        )
-
-    def _tell(self, step: str, detail: str) -> None:
-        if self.told != f"{step} {detail}":
-            self.told = f"{step} {detail}"
-            self.watch(Baking(step, detail))
 
 
 _SAID: dict[type[Change], str] = {
@@ -371,17 +314,3 @@ _SAID: dict[type[Change], str] = {
     DiscardImage: "deregistering",
     DiscardSnapshot: "deleting",
 }
-
-
-def _gerund(step: OnHost) -> str:
-    match step:
-        case ReachHost():
-            return "reaching the builder's host"
-        case InstallRelease():
-            return "installing the release"
-        case CheckRelease():
-            return "checking the release"
-        case CleanHost():
-            return "cleaning"
-        case _:
-            assert_never(step)

@@ -77,7 +77,8 @@ class Seen:
     blocked: Mapping[Key, float] = field(default_factory=dict)
     useless: frozenset[Key] = frozenset()
     made: frozenset[Key] = frozenset()
-    last_answer: str = ""
+    trouble: str = ""
+    """Why the last thing that was tried did not succeed; empty when it did."""
     attempt: int = 0
     launches: int = 0
     failed: str | None = None
@@ -97,6 +98,11 @@ class Seen:
 def key_of(step: Change) -> Key:
     """What tells one change from another."""
     return type(step).__name__, subject_of(step)
+
+
+def host_key(instance: str) -> Key:
+    """Under what `Seen.blocked` says that a builder's host is left alone for a while."""
+    return "host", instance
 
 
 def phase_of(seen: Seen) -> Phase:
@@ -147,7 +153,8 @@ def _too_late(seen: Seen) -> Step | None:
         # The image is good; a builder that will not go is reported, not a reason to throw the image away.
         return _finish(seen.survey.image)
     waited = seen.now - seen.since
-    return Fail(f"{phase.value} has taken {waited:.0f} s, longer than its deadline: {_evidence_of(seen)}")
+    trouble = f"; {seen.trouble}" if seen.trouble else ""
+    return Fail(f"{phase.value} has taken {waited:.0f} s, longer than its deadline: {_evidence_of(seen)}{trouble}")
 
 
 def _longest(phase: Phase, deadlines: BakeDeadlines) -> float:
@@ -170,8 +177,6 @@ def _evidence_of(seen: Seen) -> str:
         return f"image {image.id} is {image.state.value}"
     if builder is None:
         return "there is no builder"
-    if phase_of(seen) is Phase.CHECK:
-        return f"the application on builder {builder.instance.id} {seen.last_answer or 'has not answered'}"
     states = ", ".join(f"{s.id} {s.state.value} {s.percent} %" for s in seen.survey.snapshots)
     return f"builder {builder.instance.id} is {builder.instance.state.value}" + (f", {states}" if states else "")
 
@@ -245,6 +250,8 @@ def _with_builder(seen: Seen, builder: Builder) -> Step:
 def _on_host(seen: Seen, builder: Builder) -> Step:
     if seen.working is not None:
         return Hold(seen.working)
+    if seen.now < seen.blocked.get(host_key(builder.instance.id), seen.now):
+        return Hold(seen.trouble)
     match seen.progress.get(builder.instance.id, Progress.NOTHING):
         case Progress.NOTHING:
             return ReachHost(builder)

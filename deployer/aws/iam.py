@@ -1,0 +1,308 @@
+"""The least that a deployer's credentials must be allowed, as data: for `deployer iam-policy`.
+
+Which actions take which resources and condition keys is from the Service Authorization Reference (EC2, Elastic
+Load Balancing, S3, DynamoDB). A test compares what a rollout in the lab calls with what this allows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+from deployer.model.fleet import Tag
+
+
+class Feature(Enum):
+    """What a deployer is used for; each needs more rights."""
+
+    LOOK = "look"
+    """`plan`, `status`, `doctor`; part of everything else."""
+    ROLL = "roll"
+    """Register, deregister, tag: method in-place."""
+    RELAUNCH = "relaunch"
+    BAKE = "bake"
+    EXPIRE = "expire"
+    WEIGHTS = "weights"
+    """Blue/green and canary by traffic weight."""
+
+
+@dataclass(frozen=True)
+class PolicyScope:
+    """What the policy is for. `*` leaves a part open; the narrower, the better.
+
+    `tags` are those that find the fleet (of a group: `aws:autoscaling:groupName`), or `instances` its ids;
+    `roles` the ARNs of the roles in its instance profiles; `bundles` are `bucket/key` patterns; `state_bucket`
+    is `bucket/prefix` and `state_table` a name, where a shared store is used.
+    """
+
+    fleet: str
+    tags: Mapping[str, str] = field(default_factory=dict)
+    instances: Sequence[str] = ()
+    account: str = "*"
+    region: str = "*"
+    target_groups: Sequence[str] = ()
+    classic: Sequence[str] = ()
+    roles: Sequence[str] = ()
+    bundles: Sequence[str] = ()
+    state_bucket: str | None = None
+    state_table: str | None = None
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement of a policy."""
+
+    sid: str
+    actions: tuple[str, ...]
+    resources: tuple[str, ...] = ("*",)
+    condition: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+
+    def document(self) -> dict[str, object]:
+        """As JSON."""
+        document: dict[str, object] = {
+            "Sid": self.sid,
+            "Effect": "Allow",
+            "Action": list(self.actions),
+            "Resource": list(self.resources),
+        }
+        if self.condition:
+            document["Condition"] = {key: dict(value) for key, value in self.condition.items()}
+        return document
+
+
+LOOKING = (
+    "ec2:DescribeImages",
+    "ec2:DescribeInstanceAttribute",
+    "ec2:DescribeInstanceCreditSpecifications",
+    "ec2:DescribeInstances",
+    "ec2:DescribeLaunchTemplateVersions",
+    "ec2:DescribeSnapshots",
+    "ec2:DescribeVolumes",
+    "ec2:GetConsoleOutput",
+    "elasticloadbalancing:DescribeInstanceHealth",
+    "elasticloadbalancing:DescribeListeners",
+    "elasticloadbalancing:DescribeLoadBalancerAttributes",
+    "elasticloadbalancing:DescribeLoadBalancers",
+    "elasticloadbalancing:DescribeRules",
+    "elasticloadbalancing:DescribeTargetGroupAttributes",
+    "elasticloadbalancing:DescribeTargetGroups",
+    "elasticloadbalancing:DescribeTargetHealth",
+)
+"""Most describes cannot be narrowed to resources, so all are allowed on `*`."""
+
+_LAUNCHED_WITH = (
+    "image",
+    "key-pair",
+    "launch-template",
+    "network-interface",
+    "placement-group",
+    "security-group",
+    "subnet",
+)
+"""What RunInstances touches besides what it creates."""
+
+_PREFIXES = {"ec2": "ec2", "elb": "elasticloadbalancing", "elbv2": "elasticloadbalancing", "dynamodb": "dynamodb"}
+_S3_ACTIONS = {
+    "GetObject": "s3:GetObject",
+    "HeadObject": "s3:GetObject",
+    "PutObject": "s3:PutObject",
+    "DeleteObject": "s3:DeleteObject",
+    "ListObjectsV2": "s3:ListBucket",
+}
+
+
+def action_of(operation: str) -> str | None:
+    """The IAM action that a call of the ledger needs: `elbv2:RegisterTargets` → `elasticloadbalancing:…`.
+
+    None for what needs none: anybody may ask STS who they are.
+    """
+    service, _, name = operation.partition(":")
+    if service == "sts":
+        return None
+    return _S3_ACTIONS[name] if service == "s3" else f"{_PREFIXES[service]}:{name}"
+
+
+def policy(scope: PolicyScope, features: Iterable[Feature]) -> dict[str, object]:
+    """The policy document for these features, ready for `json.dumps`."""
+    wanted = set(features) | {Feature.LOOK}
+    statements = [Statement("Look", LOOKING)]
+    for feature, make in _STATEMENTS:
+        if feature in wanted:
+            statements += make(scope)
+    statements += [*_bundles(scope), *_state(scope)]
+    once = {statement.sid: statement for statement in statements}
+    return {"Version": "2012-10-17", "Statement": [statement.document() for statement in once.values()]}
+
+
+def _roll(scope: PolicyScope) -> list[Statement]:
+    groups = [group if group.startswith("arn:") else f"targetgroup/{group}/*" for group in scope.target_groups]
+    balancers = [f"loadbalancer/{name}" for name in scope.classic]
+    found = [item if item.startswith("arn:") else _elb(scope, item) for item in [*groups, *balancers]]
+    everything = [_elb(scope, "targetgroup/*/*"), _elb(scope, "loadbalancer/*")]
+    return [
+        Statement(
+            "Register",
+            (
+                "elasticloadbalancing:DeregisterInstancesFromLoadBalancer",
+                "elasticloadbalancing:DeregisterTargets",
+                "elasticloadbalancing:RegisterInstancesWithLoadBalancer",
+                "elasticloadbalancing:RegisterTargets",
+            ),
+            tuple(found or everything),
+        ),
+        Statement("TagFleet", ("ec2:CreateTags",), _members(scope), _belongs(scope)),
+    ]
+
+
+def _relaunch(scope: PolicyScope) -> list[Statement]:
+    return [
+        Statement(
+            "LaunchTagged",
+            ("ec2:RunInstances",),
+            (_ec2(scope, "instance"), _ec2(scope, "volume")),
+            {"StringEquals": {f"aws:RequestTag/{Tag.FLEET}": scope.fleet}},
+        ),
+        Statement(
+            "LaunchFrom",
+            ("ec2:RunInstances",),
+            (*(_ec2(scope, kind) for kind in _LAUNCHED_WITH), _snapshots(scope)),
+        ),
+        Statement(
+            "TagAtLaunch",
+            ("ec2:CreateTags",),
+            (_ec2(scope, "instance"), _ec2(scope, "volume")),
+            {"StringEquals": {"ec2:CreateAction": "RunInstances"}},
+        ),
+        Statement(
+            "PassRole",
+            ("iam:PassRole",),
+            tuple(scope.roles) or (f"arn:aws:iam::{scope.account}:role/*",),
+            {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}},
+        ),
+        Statement("Terminate", ("ec2:TerminateInstances",), _members(scope), _belongs(scope)),
+        Statement("TerminateOurs", ("ec2:TerminateInstances",), (_ec2(scope, "instance"),), _ours(scope)),
+    ]
+
+
+def _bake(scope: PolicyScope) -> list[Statement]:
+    snapshots = _snapshots(scope)
+    return [
+        *_relaunch(scope),
+        Statement("BuilderOnly", ("ec2:CreateTags", "ec2:StopInstances"), (_ec2(scope, "instance"),), _ours(scope)),
+        Statement(
+            "SnapshotBuilder",
+            ("ec2:CreateSnapshots",),
+            (_ec2(scope, "instance"), _ec2(scope, "volume")),
+            _ours(scope),
+        ),
+        Statement(
+            "SnapshotTagged",
+            ("ec2:CreateSnapshots",),
+            (snapshots,),
+            {"StringEquals": {f"aws:RequestTag/{Tag.FLEET}": scope.fleet}},
+        ),
+        Statement(
+            "RegisterTagged",
+            ("ec2:RegisterImage",),
+            (_images(scope),),
+            {"StringEquals": {f"aws:RequestTag/{Tag.FLEET}": scope.fleet}},
+        ),
+        Statement("RegisterFrom", ("ec2:RegisterImage",), (snapshots,), _ours(scope)),
+        Statement(
+            "TagAtBake",
+            ("ec2:CreateTags",),
+            (snapshots, _images(scope)),
+            {"StringEquals": {"ec2:CreateAction": ["CreateSnapshots", "RegisterImage"]}},
+        ),
+        *_expire(scope),
+    ]
+
+
+def _expire(scope: PolicyScope) -> list[Statement]:
+    """Also what a failed bake removes."""
+    return [
+        Statement(
+            "RemoveImages",
+            ("ec2:DeleteSnapshot", "ec2:DeregisterImage"),
+            (_images(scope), _snapshots(scope)),
+            _ours(scope),
+        )
+    ]
+
+
+def _weights(scope: PolicyScope) -> list[Statement]:
+    kinds = ("listener/app/*", "listener/net/*", "listener-rule/app/*")
+    return [
+        Statement(
+            "SetWeights",
+            ("elasticloadbalancing:ModifyListener", "elasticloadbalancing:ModifyRule"),
+            tuple(_elb(scope, kind) for kind in kinds),
+        )
+    ]
+
+
+_STATEMENTS = (
+    (Feature.ROLL, _roll),
+    (Feature.RELAUNCH, _relaunch),
+    (Feature.BAKE, _bake),
+    (Feature.EXPIRE, _expire),
+    (Feature.WEIGHTS, _weights),
+)
+
+
+def _bundles(scope: PolicyScope) -> list[Statement]:
+    if not scope.bundles:
+        return []
+    objects = tuple(f"arn:aws:s3:::{pattern}" for pattern in scope.bundles)
+    return [Statement("ReadBundles", ("s3:GetObject", "s3:GetObjectVersion"), objects)]
+
+
+def _state(scope: PolicyScope) -> list[Statement]:
+    statements: list[Statement] = []
+    if scope.state_bucket is not None:
+        bucket, _, prefix = scope.state_bucket.partition("/")
+        objects = "/".join(part for part in (bucket, prefix.strip("/"), "*") if part)
+        actions = ("s3:DeleteObject", "s3:GetObject", "s3:PutObject")
+        statements += [
+            Statement("KeepState", actions, (f"arn:aws:s3:::{objects}",)),
+            Statement("ListState", ("s3:ListBucket",), (f"arn:aws:s3:::{bucket}",)),
+        ]
+    if scope.state_table is not None:
+        table = f"arn:aws:dynamodb:{scope.region}:{scope.account}:table/{scope.state_table}"
+        names = ("DeleteItem", "DescribeTable", "GetItem", "PutItem", "Query", "UpdateItem")
+        statements.append(Statement("KeepStateInTable", tuple(f"dynamodb:{name}" for name in names), (table,)))
+    return statements
+
+
+def _members(scope: PolicyScope) -> tuple[str, ...]:
+    every = _ec2(scope, "instance")
+    return tuple(every.removesuffix("*") + ident for ident in scope.instances) or (every,)
+
+
+def _belongs(scope: PolicyScope) -> dict[str, dict[str, object]]:
+    """Instances that the fleet's own tags find; those that are named by id need no condition."""
+    if scope.tags:
+        return {"StringEquals": {f"aws:ResourceTag/{key}": value for key, value in sorted(scope.tags.items())}}
+    return {} if scope.instances else _ours(scope)
+
+
+def _ours(scope: PolicyScope) -> dict[str, dict[str, object]]:
+    return {"StringEquals": {f"aws:ResourceTag/{Tag.FLEET}": scope.fleet}}
+
+
+def _ec2(scope: PolicyScope, kind: str) -> str:
+    # Images have no account in their ARN, and may belong to another one.
+    return _images(scope) if kind == "image" else f"arn:aws:ec2:{scope.region}:{scope.account}:{kind}/*"
+
+
+def _images(scope: PolicyScope) -> str:
+    return f"arn:aws:ec2:{scope.region}::image/*"
+
+
+def _snapshots(scope: PolicyScope) -> str:
+    return f"arn:aws:ec2:{scope.region}::snapshot/*"
+
+
+def _elb(scope: PolicyScope, resource: str) -> str:
+    return f"arn:aws:elasticloadbalancing:{scope.region}:{scope.account}:{resource}"
