@@ -7,7 +7,7 @@ from typing import IO, Any
 from deployer.aws.errors import code_of, translated
 from deployer.aws.session import AwsSession
 from deployer.model.errors import UsageError
-from deployer.remote.bundle.sources import StoredObject
+from deployer.model.hosts import StoredObject
 
 _CHUNK = 1024 * 1024
 _MISSING = frozenset({"404", "NoSuchKey", "NoSuchVersion", "NoSuchBucket", "InvalidVersionId"})

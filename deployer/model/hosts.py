@@ -28,6 +28,14 @@ class Package:
 
 
 @dataclass(frozen=True)
+class StoredObject:
+    """What S3 said of an object: the ETag without quotes, and the version where the bucket keeps versions."""
+
+    etag: str
+    version: str | None = None
+
+
+@dataclass(frozen=True)
 class Ask:
     """Ask an instance for its health and release: directly, else through its host."""
 

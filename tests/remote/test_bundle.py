@@ -13,10 +13,10 @@ from typing import IO
 
 import pytest
 
-from deployer.model.hosts import Package
+from deployer.model.hosts import Package, StoredObject
 from deployer.remote.bundle.bundle import Bundle, load_bundle, open_bundle
 from deployer.remote.bundle.pack import find
-from deployer.remote.bundle.sources import Place, StoredObject
+from deployer.remote.bundle.sources import Place
 from deployer.remote.errors import BundleError
 
 APPSPEC = "version: 0.0\nos: linux\nfiles:\n  - source: app\n    destination: /srv\n"

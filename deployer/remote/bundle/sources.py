@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Protocol
 
+from deployer.model.hosts import StoredObject
 from deployer.remote.bundle.entries import Inspection, Limits
 from deployer.remote.bundle.pack import Packed, pack
 from deployer.remote.bundle.readers import archive_entries, folder_entries
@@ -18,14 +19,6 @@ from deployer.remote.errors import BundleError
 
 RELEASE_NAME = re.compile(r"[A-Za-z0-9._+-]{1,128}")
 GIT_SECONDS = 300
-
-
-@dataclass(frozen=True)
-class StoredObject:
-    """What S3 said of an object: the ETag without quotes, and the version where the bucket keeps versions."""
-
-    etag: str
-    version: str | None = None
 
 
 class ObjectStore(Protocol):
