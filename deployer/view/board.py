@@ -29,6 +29,8 @@ class Board:
     waits: Mapping[str, tuple[str, float | None]] = field(default_factory=dict)
     in_service: int = 0
     seconds_each: tuple[float, ...] = ()
+    completed: frozenset[str] = frozenset()
+    """Slots that were said to be complete, of which the next look may still be to come."""
     refused: int = 0
     failures: tuple[Failed, ...] = ()
     turned: Turned | None = None
@@ -39,7 +41,8 @@ class Board:
     @property
     def done(self) -> int:
         """Slots that have arrived."""
-        return sum(1 for slot in self.seen.slots if is_done(self.seen, slot)) if self.seen else 0
+        slots = self.seen.slots if self.seen else ()
+        return sum(1 for slot in slots if slot.name in self.completed or (self.seen and is_done(self.seen, slot)))
 
     @property
     def total(self) -> int:
@@ -88,15 +91,16 @@ def after(board: Board, event: Event, now: float) -> Board:
         case Looked(seen=seen, waits=waits, in_service=in_service):
             reasons = {subject: (reason, until) for subject, reason, until in waits}
             return replace(board, seen=seen, looked_at=now, waits=reasons, in_service=in_service, baking="")
-        case Completed(seconds=seconds):
-            return replace(board, seconds_each=(*board.seconds_each, seconds))
+        case Completed(slot=slot, seconds=seconds):
+            return replace(board, seconds_each=(*board.seconds_each, seconds), completed=board.completed | {slot})
         case Refused(move=move, promise=promise, because=because):
             remark = f"refused {type(move).__name__.lower()} of {subject_of(move)}: {because} (promise {promise})"
             return _remark(replace(board, refused=board.refused + 1), remark)
         case Failed(instance=instance, reason=reason):
             return _remark(replace(board, failures=(*board.failures, event)), f"{instance} failed: {reason}")
-        case Turned(reason=reason):
-            return _remark(replace(board, turned=event), reason)
+        case Turned(reason=reason, rolling_back=rolling_back):
+            kept = frozenset[str]() if rolling_back else board.completed
+            return _remark(replace(board, turned=event, completed=kept), reason)
         case Baking(step=step, detail=detail):
             return replace(board, baking=f"{step} {detail}".strip())
         case Acted(text=text, error=error):

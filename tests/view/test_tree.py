@@ -82,6 +82,13 @@ def test_the_header_tells_progress_service_surge_and_the_refused() -> None:
     assert "at best 40 s" in text
 
 
+def test_the_last_picture_counts_what_was_completed_after_the_last_look() -> None:
+    board = after(board_of(HALF), Completed("s2", "i-new2", 40.0), 40.0)
+    assert line_with(drawn(board), "2 of 3 done")
+    board = after(board, Turned(Stance.ADVANCE, "back", rolling_back=True), 41.0)
+    assert line_with(drawn(board), "1 of 3 done")
+
+
 def test_a_wait_shows_its_reason_and_counts_down_between_two_looks() -> None:
     board = board_of(HALF, ("i-old2", "draining: 3 connections open", NOW + 60))
     assert "1:00  3 connections open" in line_with(drawn(board, now=10.0), "i-old2")
