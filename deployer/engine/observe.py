@@ -11,6 +11,7 @@ from deployer.engine.ports import Sighting
 from deployer.model.fleet import ABSENT, Instance, InstanceState, Tag, Target, TargetState
 from deployer.model.hosts import Answered, Counted, HostReport, PutRelease, Worked
 from deployer.model.observation import Install, Observation, Seen, Slot, Work
+from deployer.model.policy import Method
 
 _LEAVING = (TargetState.ABSENT, TargetState.DRAINING, TargetState.UNUSED)
 
@@ -68,6 +69,7 @@ class Observer:
             targets = self._targets(instance.id, sighting, gone=instance.id not in seen_now)
             occupants[name].append(self._update(instance, targets, now))
         self.memory.first_look = False
+        occupants = self._without_lost(occupants)
         slots = tuple(self._slot(name, zones[name], tuple(found), now) for name, found in occupants.items())
         return Observation(
             now=now,
@@ -84,6 +86,13 @@ class Observer:
             gates=dict(self.memory.gates),
             expected_seconds={s.name: s.expected_seconds for s in self.plan.slots},
         )
+
+    def _without_lost(self, occupants: dict[str, list[Seen]]) -> dict[str, list[Seen]]:
+        """Method in-place launches nothing, so a slot whose instance is gone is no longer one of the fleet's."""
+        if self.plan.policy.method is not Method.IN_PLACE:
+            return occupants
+        held = {name: found for name, found in occupants.items() if any(one.alive for one in found)}
+        return held or occupants
 
     def _with_the_unseen(self, seen_now: Mapping[str, Instance], now: float) -> dict[str, Instance]:
         """Adds instances that we know of and this look does not show: lag at first, loss after a while.

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from deployer.model.fleet import InstanceState, TargetState
-from deployer.model.observation import Observation, Seen, Slot
+from deployer.model.observation import Observation, Seen, Slot, Work
 from deployer.model.policy import Sabotage
 
 _GONE = (TargetState.ABSENT, TargetState.UNUSED)
@@ -22,7 +22,18 @@ def in_service(seen: Observation, instance: Seen) -> bool:
         return False
     if instance.expecting is not None or instance.failed is not None:
         return False
-    return not instance.launched_by_us or is_proven(seen, instance)
+    if not instance.targets and (instance.answer is None or not instance.answer.ok):
+        return False  # a worker has no balancer to vouch for it: unknown health is not healthy (promise 14)
+    if instance.install.work in (Work.RUNNING, Work.FAILED, Work.UNKNOWN):
+        return False
+    changed = instance.launched_by_us or instance.install.work is Work.DONE
+    return not changed or is_proven(seen, instance) or _served_before_turning_back(seen, instance)
+
+
+def _served_before_turning_back(seen: Observation, instance: Seen) -> bool:
+    """On the way back, what the way forward brought into service carries traffic until it is taken out (promise 10)."""
+    answer = instance.answer
+    return seen.rolling_back and answer is not None and answer.ok and answer.release == seen.previous.name
 
 
 def is_proven(seen: Observation, instance: Seen) -> bool:

@@ -46,6 +46,8 @@ def _next(seen: Observation, one: Seen, room: Room) -> Move | None:
             )
         case Work.NONE | Work.DONE:
             pass
+    if one.answer is None and one.running:
+        return Wait(one.id, "asked which release it serves, which may be the goal already")
     if seen.failures > seen.policy.max_failures and not seen.rolling_back:
         return Wait(one.id, "nothing new is started after too many failures")
     return take_out(seen, one, room) or Update(one.id)
