@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from deployer.backends.native.baking import bake_release, needs_bake
+from deployer.backends.native.holding import Hold
 from deployer.backends.native.preparing import Ground
 from deployer.backends.native.running import Run
 from deployer.backends.native.strategies import strategy_for
 from deployer.backends.native.wiring import Wiring
-from deployer.bake.errors import BakeFailed
+from deployer.bake.errors import BakeFailed, BakeInterrupted
 from deployer.engine.clock import StopRequest
-from deployer.engine.events import Watch
+from deployer.engine.events import Failed, Watch
+from deployer.engine.loop import Decides
 from deployer.engine.memory import Memory
 from deployer.engine.plan import RolloutPlan
-from deployer.engine.ports import Journal, Lease
+from deployer.engine.ports import Journal
 from deployer.engine.result import Result, Status
 from deployer.model.errors import ExitCode
 from deployer.model.fleet import Release
@@ -27,31 +29,35 @@ class Carrier:
     """What one run has in its hands: the ground, the lease and the journal, and who watches."""
 
     ground: Ground
-    lease: Lease
+    hold: Hold
     journal: Journal
     stop: StopRequest
     watch: Watch
 
     def start(self, plan: RolloutPlan) -> Result:
         """Pins the plan, bakes what it needs, and turns the loop."""
+        self._strategy(plan)  # one that cannot be made is refused before anything is written down
         self.journal.append("plan", plan.fleet, {"plan": plan.to_json(), "fingerprint": plan.fingerprint()})
         return self.go_on(plan, Memory(plan.goal, plan.previous), resumed=False)
 
     def go_on(self, plan: RolloutPlan, memory: Memory, *, resumed: bool = True) -> Result:
         """Turns the loop from what is remembered; a bake that was not finished is gone on with first."""
-        wiring, seconds = self.ground.wiring, 0.0
+        wiring, strategy, seconds = self.ground.wiring, self._strategy(plan), 0.0
         if needs_bake(plan) and not memory.rolling_back:
-            plan, seconds = self._with_image(plan)
+            try:
+                plan, seconds = self._with_image(plan)
+            except (BakeFailed, BakeInterrupted) as error:
+                return self._without_image(plan, error)
             memory.goal = plan.goal
         ledger = wiring.session.ledger
         run = Run(
             plan=plan,
             memory=memory,
-            strategy=strategy_for(plan.strategy, plan.strategy_settings, wiring.settings.folder),
+            strategy=strategy,
             cloud=self.ground.cloud,
             hosts=self.ground.hosts,
             journal=self.journal,
-            lease=self.lease,
+            lease=self.hold.lease,
             clock=wiring.clock,
             watch=self.watch,
             package=lambda name: wiring.package(Release(name)),
@@ -60,19 +66,33 @@ class Carrier:
             seconds_bake=seconds,
             resumed=resumed,
         )
-        return run.go(lambda: (ledger.by_operation, ledger.throttled))
+        self.hold.keep = True  # from here on the fleet may be half way, whatever ends this
+        result = run.go(lambda: (ledger.by_operation, ledger.throttled))
+        self.hold.keep = run.abandoned
+        return result
+
+    def _strategy(self, plan: RolloutPlan) -> Decides:
+        return strategy_for(plan.strategy, plan.strategy_settings, self.ground.wiring.settings.folder)
 
     def _with_image(self, plan: RolloutPlan) -> tuple[RolloutPlan, float]:
         package = self.ground.wiring.package(plan.goal)
-        try:
-            baked = bake_release(
-                self.ground, plan, package, self.journal, self.lease, self.watch, lambda: self.stop.count > 0
-            )
-        except BakeFailed as error:
-            self.journal.append("end", plan.fleet, {"status": Status.FAILED.value, "reason": str(error)})
-            raise
+        baked = bake_release(
+            self.ground, plan, package, self.journal, self.hold.lease, self.watch, lambda: self.stop.count > 0
+        )
         self.journal.append("note", "baked", {"image": baked.id, "snapshots": list(baked.snapshots)})
         return replace(plan, goal=replace(plan.goal, image=baked.id)), baked.seconds
+
+    def _without_image(self, plan: RolloutPlan, error: BakeFailed | BakeInterrupted) -> Result:
+        """The result of a rollout that ended before the fleet was touched."""
+        failed = isinstance(error, BakeFailed)
+        status = Status.FAILED if failed else Status.INTERRUPTED
+        code = ExitCode.TERMINATED if self.stop.signal == "SIGTERM" else error.exit_code
+        seen = self.ground.look(plan, {})
+        result = replace(untouched(self.ground.wiring, plan, seen, status, code), reason=str(error))
+        if failed:
+            self.journal.append("end", plan.fleet, result.document())
+            self.watch(Failed("builder", str(error), error.evidence if isinstance(error, BakeFailed) else ""))
+        return result
 
 
 def poll_of(plan: RolloutPlan) -> float:
@@ -80,8 +100,8 @@ def poll_of(plan: RolloutPlan) -> float:
     return 1.0 if plan.limits.size <= 50 else 2.0 if plan.limits.size <= 200 else 5.0
 
 
-def nothing_to_do(wiring: Wiring, plan: RolloutPlan, seen: Observation) -> Result:
-    """The result of a rollout that found its goal reached."""
+def untouched(wiring: Wiring, plan: RolloutPlan, seen: Observation, status: Status, exit_code: ExitCode) -> Result:
+    """The result of a rollout that changed nothing of the fleet."""
     tally = count(seen)
     ids = tuple(slot.instance for slot in plan.slots)
     ledger = wiring.session.ledger
@@ -91,16 +111,16 @@ def nothing_to_do(wiring: Wiring, plan: RolloutPlan, seen: Observation) -> Resul
         strategy=plan.strategy,
         method=plan.policy.method.value,
         backend="native",
-        status=Status.NOTHING_TO_DO,
-        release_from=plan.goal.name,
+        status=status,
+        release_from=plan.goal.name if status is Status.NOTHING_TO_DO else plan.previous.name,
         release_to=plan.goal.name,
         image_from=plan.previous.image,
-        image_to=plan.previous.image,
+        image_to=plan.previous.image if status is Status.NOTHING_TO_DO else plan.goal.image,
         total=plan.limits.size,
         replaced=0,
         failed=0,
         old=ids,
-        new=ids,
+        new=ids if status is Status.NOTHING_TO_DO else (),
         floor=plan.limits.floor,
         lowest=tally.in_service,
         surge_limit=plan.limits.surge,
@@ -111,5 +131,5 @@ def nothing_to_do(wiring: Wiring, plan: RolloutPlan, seen: Observation) -> Resul
         seconds_lower_bound=0.0,
         calls=ledger.by_operation,
         throttled=ledger.throttled,
-        exit_code=ExitCode.DONE,
+        exit_code=exit_code,
     )

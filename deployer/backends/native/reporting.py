@@ -6,8 +6,8 @@ import time
 
 from deployer.backends.native import planning
 from deployer.backends.native.baking import bake_order, bake_release, finished_image
+from deployer.backends.native.holding import holding
 from deployer.backends.native.preparing import Prepared, check_settings, new_rollout, on_ground, prepare
-from deployer.backends.native.rolling_out import holding
 from deployer.backends.native.wiring import Wiring
 from deployer.config.settings import FleetSettings, RunOptions
 from deployer.engine.events import Watch
@@ -84,13 +84,13 @@ def bake(settings: FleetSettings, options: RunOptions, watch: Watch) -> BakeRepo
     check_settings(wiring)
     rollout_id, store = new_rollout(wiring), wiring.store()
     with (
-        holding(wiring, store, rollout_id, f"bake of release {settings.goal()}") as lease,
+        holding(wiring, store, rollout_id, f"bake of release {settings.goal()}") as hold,
         on_ground(wiring) as ground,
     ):
         ready = prepare(ground, options, rollout_id)
         order = bake_order(ground, ready.plan, ready.package)
-        journal = store.open_rollout(settings.name, rollout_id, lease, wiring.clock)
-        baked = bake_release(ground, ready.plan, ready.package, journal, lease, watch, lambda: False)
+        journal = store.open_rollout(settings.name, rollout_id, hold.lease, wiring.clock)
+        baked = bake_release(ground, ready.plan, ready.package, journal, hold.lease, watch, lambda: False)
         journal.append("end", settings.name, {"status": "baked", "image": baked.id})
         return BakeReport(
             image=baked.id,

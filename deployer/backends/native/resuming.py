@@ -8,9 +8,9 @@ from dataclasses import replace
 from deployer.aws.images import AwsImages
 from deployer.backends.native import planning
 from deployer.backends.native.baking import refuse_no_way_back
-from deployer.backends.native.carrying import Carrier, nothing_to_do
+from deployer.backends.native.carrying import Carrier, untouched
+from deployer.backends.native.holding import holding
 from deployer.backends.native.preparing import Ground, make_plan, new_rollout, on_ground, prepare
-from deployer.backends.native.rolling_out import holding
 from deployer.backends.native.signals import heeding_signals
 from deployer.backends.native.wiring import Wiring
 from deployer.config.settings import FleetSettings, RunOptions
@@ -50,10 +50,10 @@ def _go_on(settings: FleetSettings, watch: Watch, *, turn_back: bool) -> Result:
         return _nothing_open(wiring, store, entry)
     with (
         heeding_signals(stop),
-        holding(wiring, store, entry.rollout, "resumed") as lease,
+        holding(wiring, store, entry.rollout, "resumed") as hold,
         on_ground(wiring) as ground,
     ):
-        journal = store.open_rollout(settings.name, entry.rollout, lease, wiring.clock)
+        journal = store.open_rollout(settings.name, entry.rollout, hold.lease, wiring.clock)
         records = journal.records()
         plan = pinned_plan(records)
         if plan is None:
@@ -63,7 +63,7 @@ def _go_on(settings: FleetSettings, watch: Watch, *, turn_back: bool) -> Result:
         if turn_back and not memory.rolling_back:
             memory.turn_back()
             journal.append("stance", Stance.ADVANCE.value, {"reason": "aborted", "rolling_back": True})
-        return Carrier(ground, lease, journal, stop, watch).go_on(plan, memory)
+        return Carrier(ground, hold, journal, stop, watch).go_on(plan, memory)
 
 
 def _nothing_open(wiring: Wiring, store: StateStore, entry: Entry | None) -> Result:
@@ -74,7 +74,7 @@ def _nothing_open(wiring: Wiring, store: StateStore, entry: Entry | None) -> Res
             pass
     with on_ground(wiring) as ground:
         ready = prepare(ground, RunOptions(), entry.rollout if entry is not None else "")
-        return nothing_to_do(wiring, ready.plan, ready.look())
+        return untouched(wiring, ready.plan, ready.look(), Status.NOTHING_TO_DO, ExitCode.DONE)
 
 
 def rollback(settings: FleetSettings, options: RunOptions, watch: Watch, to: str | None = None) -> Result:
@@ -88,7 +88,7 @@ def rollback(settings: FleetSettings, options: RunOptions, watch: Watch, to: str
     rollout_id, store = new_rollout(wiring), wiring.store()
     with (
         heeding_signals(stop),
-        holding(wiring, store, rollout_id, "rollback") as lease,
+        holding(wiring, store, rollout_id, "rollback") as hold,
         on_ground(wiring) as ground,
     ):
         planning.refuse_unfit(settings, ground.found.instances)
@@ -97,10 +97,10 @@ def rollback(settings: FleetSettings, options: RunOptions, watch: Watch, to: str
         answers = ground.ask()
         seen = ground.look(plan, answers)
         if all(is_done(seen, slot) for slot in seen.slots):
-            return nothing_to_do(wiring, plan, seen)
+            return untouched(wiring, plan, seen, Status.NOTHING_TO_DO, ExitCode.DONE)
         _refuse_missing(ground, plan)
-        journal = store.open_rollout(settings.name, rollout_id, lease, wiring.clock)
-        return Carrier(ground, lease, journal, stop, watch).start(plan)
+        journal = store.open_rollout(settings.name, rollout_id, hold.lease, wiring.clock)
+        return Carrier(ground, hold, journal, stop, watch).start(plan)
 
 
 def _plan_back(ground: Ground, options: RunOptions, rollout_id: str, goal: Release) -> RolloutPlan:

@@ -40,6 +40,8 @@ class Run:
     poll: float = 1.0
     seconds_bake: float = 0.0
     resumed: bool = False
+    abandoned: bool = False
+    """Whether it ended in the middle of things, to be resumed."""
     _last: Observation | None = None
     _slot_seconds: list[float] = field(default_factory=list)
 
@@ -69,10 +71,11 @@ class Run:
             poll=self.poll,
         )
         ending = loop.run()
+        self.abandoned = ending is Ending.ABANDONED
         seconds = self.clock.now() - began
         by_operation, throttled = calls()
         result = self._result(ending, loop, seconds, by_operation, throttled)
-        if ending is not Ending.ABANDONED:
+        if ending not in (Ending.ABANDONED, Ending.INTERRUPTED):
             self.journal.append("end", self.plan.fleet, result.document())
         return result
 
