@@ -56,7 +56,7 @@ class FleetHeld(DeployerError):
 
 
 class LeaseLost(DeployerError):
-    """The right to change the fleet is gone: expired, taken over or broken. Whoever had it stops changing things."""
+    """The right to change the fleet is gone: expired, taken over or broken. Whoever had it stops."""
 
     exit_code = ExitCode.HELD
 

@@ -20,7 +20,7 @@ def in_service(seen: Observation, instance: Seen) -> bool:
     """Whether the instance carries the fleet's traffic and may be counted towards the floor."""
     if not instance.running or instance.in_service_since is None or not instance.healthy_everywhere:
         return False
-    if instance.expecting is not None or instance.failed is not None:
+    if instance.expecting is not None or instance.spoilt:
         return False
     if not instance.targets and (instance.answer is None or not instance.answer.ok):
         return False  # a worker has no balancer to vouch for it: unknown health is not healthy (promise 14)
@@ -30,8 +30,13 @@ def in_service(seen: Observation, instance: Seen) -> bool:
     return not changed or is_proven(seen, instance) or _served_before_turning_back(seen, instance)
 
 
+def takes_traffic(instance: Seen) -> bool:
+    """Whether balancers send it requests now, whatever is believed of it: its leaving is felt (promise 1)."""
+    return instance.running and instance.failed is None and bool(instance.targets) and instance.healthy_everywhere
+
+
 def _served_before_turning_back(seen: Observation, instance: Seen) -> bool:
-    """On the way back, what the way forward brought into service carries traffic until it is taken out (promise 10)."""
+    """On the way back, what came into service on the way forward carries traffic until it is taken out."""
     answer = instance.answer
     return seen.rolling_back and answer is not None and answer.ok and answer.release == seen.previous.name
 
@@ -113,7 +118,8 @@ def drain_missing(seen: Observation, instance: Seen) -> tuple[str, float | None]
 def _still_busy(seen: Observation, instance: Seen, *, draining: bool) -> tuple[str, float | None] | None:
     delay = max((seen.balancer(ident).deregistration_delay for ident in instance.targets), default=0.0)
     since = instance.detached_since or seen.now
-    if not draining:
+    # `draining` is shown for the whole delay, so absence before its end proves nothing: a page may be missing.
+    if not draining and seen.now - since >= delay:
         stays = seen.keeps_connections and instance.reachable and instance.connections != 0
         if not stays or seen.now - since >= seen.policy.deadlines.drain / 2:
             return None
@@ -140,4 +146,3 @@ def balancer_word(seen: Observation, instance: Seen) -> str:
         if t.state is not TargetState.HEALTHY
     ]
     return ", ".join(words) or ("healthy" if instance.targets else "on no balancer")
-

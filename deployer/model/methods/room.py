@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from deployer.model.observation import Observation, Seen
-from deployer.model.service import count, in_service
+from deployer.model.service import count, in_service, takes_traffic
 
 
 @dataclass
@@ -29,7 +29,7 @@ class Room:
         tally = count(seen)
         launches = len(seen.slots) + seen.limits.surge - tally.alive
         zones = {zone: tally.by_zone.get(zone, 0) - floor for zone, floor in seen.limits.zone_floor}
-        return cls(max(launches, 0), max(tally.in_service - seen.limits.floor, 0), zones)
+        return cls(max(launches, 0), tally.in_service - seen.limits.floor, zones)
 
     def may_launch(self) -> bool:
         """Whether one more instance may exist."""
@@ -40,10 +40,12 @@ class Room:
         self.launches -= 1
 
     def may_remove(self, seen: Observation, instance: Seen) -> bool:
-        """Whether the instance may leave service; one that is not in service costs nothing."""
-        if not in_service(seen, instance):
+        """Whether the instance may leave service. One that no balancer uses costs nothing; one that is used, but
+        not believed in yet, may leave while enough others are in service."""
+        cost = 1 if in_service(seen, instance) else 0
+        if not cost and not takes_traffic(instance):
             return True
-        return self.removals > 0 and self.zone_removals.get(instance.instance.zone, 1) > 0
+        return self.removals >= cost and self.zone_removals.get(instance.instance.zone, cost) >= cost
 
     def remove(self, seen: Observation, instance: Seen) -> None:
         """Spends one removal, if the instance is in service."""
