@@ -11,10 +11,22 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from deployer.model.fleet import TargetState
-from deployer.model.moves import Attach, Drain, GiveUp, LameDuck, Launch, Move, Terminate, Update, Wait, Weigh
+from deployer.model.moves import (
+    Attach,
+    Drain,
+    GiveUp,
+    LameDuck,
+    Launch,
+    Move,
+    Stage,
+    Terminate,
+    Update,
+    Wait,
+    Weigh,
+)
 from deployer.model.observation import Observation, Seen
 from deployer.model.policy import Sabotage
-from deployer.model.service import Count, count, drain_missing, in_service, is_proven
+from deployer.model.service import Count, count, drain_missing, in_service, is_proven, takes_traffic
 
 
 @dataclass
@@ -61,31 +73,44 @@ def _serving(tally: Tally, move: Move) -> Seen | None:
     return one
 
 
+def _leaving(tally: Tally, move: Move) -> tuple[Seen, int] | None:
+    """The instance whose leaving is felt, and how much the count falls: not at all for one that balancers use
+    though it is not believed in yet. That one too may go only while enough others are in service (promise 14)."""
+    ident = _lowers(move)
+    one = tally.seen.find(ident) if ident is not None else None
+    if one is None or one.id in tally.removed:
+        return None
+    if in_service(tally.seen, one):
+        return one, 1
+    return (one, 0) if takes_traffic(one) else None
+
+
 def floor_is_kept(tally: Tally, move: Move) -> str | None:
     """Promise 1: in service, less removals, never under the floor."""
-    if _serving(tally, move) is None:
+    leaving = _leaving(tally, move)
+    if leaving is None:
         return None
-    left = tally.start.in_service - len(tally.removed) - 1
+    left = tally.start.in_service - len(tally.removed) - leaving[1]
     if left >= tally.seen.limits.floor:
         return None
     return (
-        f"{tally.start.in_service} in service - {len(tally.removed)} leaving - 1 = {left} "
+        f"{tally.start.in_service} in service - {len(tally.removed)} leaving - {leaving[1]} = {left} "
         f"< floor {tally.seen.limits.floor}"
     )
 
 
 def zone_floor_is_kept(tally: Tally, move: Move) -> str | None:
     """Promise 2: the same in every zone where a floor is set."""
-    one = _serving(tally, move)
-    if one is None:
+    leaving = _leaving(tally, move)
+    if leaving is None:
         return None
-    zone = one.instance.zone
+    zone = leaving[0].instance.zone
     floor = tally.seen.limits.floor_of(zone)
-    there = tally.start.by_zone.get(zone, 0)
-    left = there - tally.removed_in(zone) - 1
+    there, gone = tally.start.by_zone.get(zone, 0), tally.removed_in(zone)
+    left = there - gone - leaving[1]
     if left >= floor:
         return None
-    return f"{there} in service in {zone} - {tally.removed_in(zone)} leaving - 1 = {left} < zone floor {floor}"
+    return f"{there} in service in {zone} - {gone} leaving - {leaving[1]} = {left} < zone floor {floor}"
 
 
 def surge_is_kept(tally: Tally, move: Move) -> str | None:
@@ -121,7 +146,7 @@ def belongs_to_fleet(tally: Tally, move: Move) -> str | None:
             return f"{', '.join(strange)} is no balancer of the fleet" if strange else None
         case Wait():
             return None
-        case Attach() | Drain() | LameDuck() | Update() | Terminate() | GiveUp():
+        case Attach() | Drain() | LameDuck() | Stage() | Update() | Terminate() | GiveUp():
             return None if tally.seen.find(move.instance) else f"{move.instance} does not belong to the fleet"
 
 
@@ -176,7 +201,7 @@ def replacement_comes_first(tally: Tally, move: Move) -> str | None:
 def one_change_at_a_time(tally: Tally, move: Move) -> str | None:
     """Fault 7: nothing is asked of an instance before what was asked last has been seen."""
     match move:
-        case Attach() | Drain() | LameDuck() | Update() | Terminate():
+        case Attach() | Drain() | LameDuck() | Stage() | Update() | Terminate():
             one = tally.seen.find(move.instance)
             return f"{one.id}: {one.expecting}" if one is not None and one.expecting is not None else None
         case Launch(slot=name):

@@ -21,6 +21,9 @@ from deployer.model.moves import Move, Wait
 from deployer.model.observation import Observation, Stance
 from deployer.model.service import count, is_done
 
+_CONSOLE = 4_000
+"""Characters of a failed instance's console that are shown."""
+
 
 class Decides(Protocol):
     """A strategy, as the engine sees it."""
@@ -88,6 +91,7 @@ class Loop:
             return self._still_blind()
         ending = self._turn(seen)
         if ending is not None:
+            self._report(seen, ())
             return ending
         seen = self._again(seen)
         moves = self._decide(seen)
@@ -109,9 +113,8 @@ class Loop:
         self.observer.take_in(reports, now)
         for report in reports:
             match report:
-                case Evidence(instance=ident, text=text):
-                    reason = self.observer.memory.facts(ident).failed or ""
-                    self.actuator.watch(Failed(ident, reason, text))
+                case Evidence():
+                    self._show_evidence(report)
                 case Worked():
                     self.actuator.installed(report)
                 case _:
@@ -131,6 +134,13 @@ class Loop:
         self.tallies.lowest = tally.in_service if lowest is None else min(tally.in_service, lowest)
         self.tallies.highest_alive = max(tally.alive, self.tallies.highest_alive)
         return seen
+
+    def _show_evidence(self, report: Evidence) -> None:
+        """The application's log and the console of an instance that was given up on (fault 12)."""
+        reason = self.observer.memory.facts(report.instance).failed or ""
+        console = self.actuator.cloud.console(report.instance)[-_CONSOLE:]
+        text = f"{report.text}\n--- console ---\n{console}" if console else report.text
+        self.actuator.watch(Failed(report.instance, reason, text))
 
     def _still_blind(self) -> Ending | None:
         """An endpoint that does not answer freezes everything (fault 42); past the deadline, it is over."""

@@ -38,6 +38,7 @@ class Facts:
     requests: int | None = None
     answer: Answer | None = None
     install: Install = field(default_factory=Install)
+    staged: Install = field(default_factory=Install)
     lame_duck: Work = Work.NONE
     asked: Asked | None = None
     asked_until: float = 0.0
@@ -131,6 +132,7 @@ class Memory:
         self.failures = 0
         for ident, facts in self.instances.items():
             facts.install = Install()
+            facts.staged = Install()
             facts.attached_at = None
             if ident not in self.slot_of:
                 facts.failed = None

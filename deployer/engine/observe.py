@@ -9,7 +9,7 @@ from deployer.engine.memory import Asked, Facts, Memory
 from deployer.engine.plan import RolloutPlan
 from deployer.engine.ports import Sighting
 from deployer.model.fleet import ABSENT, Instance, InstanceState, Tag, Target, TargetState
-from deployer.model.hosts import Answered, Counted, HostReport, PutRelease, Worked
+from deployer.model.hosts import Answered, Counted, HostReport, Quieten, StageRelease, Worked
 from deployer.model.observation import Install, Observation, Seen, Slot, Work
 from deployer.model.policy import Method
 
@@ -46,8 +46,11 @@ class Observer:
 
     def _worked(self, report: Worked, now: float) -> None:
         facts = self.memory.facts(report.task.host.instance)
-        if not isinstance(report.task, PutRelease):
+        if isinstance(report.task, Quieten):
             facts.lame_duck = report.work
+            return
+        if isinstance(report.task, StageRelease):
+            facts.staged = Install(report.work, report.task.package.digest, report.detail)
             return
         facts.install = Install(report.work, report.task.package.digest, report.detail)
         facts.answer = None
@@ -172,6 +175,7 @@ class Observer:
             connections=facts.connections,
             requests=facts.requests,
             install=facts.install,
+            staged=facts.staged,
             lame_duck=facts.lame_duck,
             expecting=facts.asked.value if facts.asked is not None else None,
             failed=facts.failed,

@@ -58,6 +58,14 @@ class Quieten:
 
 
 @dataclass(frozen=True)
+class StageRelease:
+    """Bring a bundle onto a host and have its digest checked there; changes nothing that runs (fault 48)."""
+
+    host: Host
+    package: Package
+
+
+@dataclass(frozen=True)
 class PutRelease:
     """Install a release as its AppSpec says. Running it twice for one digest and deployment does nothing new."""
 
@@ -74,7 +82,7 @@ class GatherEvidence:
     host: Host
 
 
-HostTask: TypeAlias = Ask | Count | Quieten | PutRelease | GatherEvidence
+HostTask: TypeAlias = Ask | Count | Quieten | StageRelease | PutRelease | GatherEvidence
 
 
 @dataclass(frozen=True)
@@ -96,9 +104,9 @@ class Counted:
 
 @dataclass(frozen=True)
 class Worked:
-    """What came of `Quieten` or `PutRelease`: DONE, FAILED, or UNKNOWN when the connection was lost."""
+    """What came of work on a host: DONE, FAILED, or UNKNOWN when the connection was lost."""
 
-    task: Quieten | PutRelease
+    task: Quieten | StageRelease | PutRelease
     work: Work
     detail: str = ""
 

@@ -36,6 +36,13 @@ class LameDuck:
 
 
 @dataclass(frozen=True)
+class Stage:
+    """Bring the goal's bundle onto an instance that still serves, and have it checked there."""
+
+    instance: str
+
+
+@dataclass(frozen=True)
 class Update:
     """Install the goal's release on a drained instance (method in-place)."""
 
@@ -76,7 +83,7 @@ class Wait:
     until: float | None = None
 
 
-Move: TypeAlias = Launch | Attach | Drain | LameDuck | Update | Terminate | GiveUp | Weigh | Wait
+Move: TypeAlias = Launch | Attach | Drain | LameDuck | Stage | Update | Terminate | GiveUp | Weigh | Wait
 """The closed union of moves: match on it with `assert_never`."""
 
 
@@ -89,5 +96,5 @@ def subject_of(move: Move) -> str:
             return subject
         case Weigh(weights=weights):
             return ",".join(arn for arn, _ in weights)
-        case Attach() | Drain() | LameDuck() | Update() | Terminate() | GiveUp():
+        case Attach() | Drain() | LameDuck() | Stage() | Update() | Terminate() | GiveUp():
             return move.instance

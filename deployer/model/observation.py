@@ -74,6 +74,8 @@ class Seen:
     connections: int | None = None
     requests: int | None = None
     install: Install = Install()
+    staged: Install = Install()
+    """How bringing the goal's bundle onto its host stands (method in-place)."""
     lame_duck: Work = Work.NONE
     expecting: str | None = None
     """What was asked for and is not seen yet; nothing more is asked of this instance meanwhile."""
@@ -92,6 +94,12 @@ class Seen:
     def alive(self) -> bool:
         """Whether it exists and is not on its way out."""
         return self.instance.state.alive
+
+    @property
+    def spoilt(self) -> bool:
+        """Whether it was given up on after something of it was changed; one that was not touched still serves."""
+        untouched = not self.launched_by_us and self.install.work is Work.NONE and self.detached_since is None
+        return self.failed is not None and not untouched
 
     @property
     def running(self) -> bool:

@@ -16,6 +16,7 @@ from deployer.model.hosts import (
     HostTask,
     PutRelease,
     Quieten,
+    StageRelease,
     Worked,
 )
 from deployer.model.observation import Answer, Work
@@ -52,7 +53,7 @@ class SshHosts:
 
     def submit(self, task: HostTask) -> None:
         """See `Hosts`."""
-        pool = self._slow if isinstance(task, PutRelease | GatherEvidence) else self._quick
+        pool = self._slow if isinstance(task, StageRelease | PutRelease | GatherEvidence) else self._quick
         pool.submit(task)
 
     def reports(self) -> Sequence[HostReport]:
@@ -79,6 +80,9 @@ class SshHosts:
                 return Counted(host.instance, work.connections(host))
             case Quieten(host, command):
                 ended = work.quieten(host, command)
+            case StageRelease(host, package):
+                work.stage(host, package)
+                return Worked(task, Work.DONE)
             case PutRelease(host, package, deployment, release_from):
                 ended = work.install(host, package, deployment, release_from)
             case GatherEvidence(host):
@@ -93,7 +97,7 @@ class SshHosts:
                 return Answered(host.instance, Answer(ok=False, at=self._clock(), detail=detail))
             case Count(host):
                 return Counted(host.instance, None, detail)
-            case Quieten() | PutRelease():
+            case Quieten() | StageRelease() | PutRelease():
                 return Worked(task, Work.FAILED, detail)
             case GatherEvidence(host):
                 return Evidence(host.instance, detail)

@@ -12,7 +12,7 @@ from deployer.backends.native.strategies import strategy_for
 from deployer.backends.native.wiring import Wiring
 from deployer.bake.errors import BakeFailed, BakeInterrupted
 from deployer.engine.clock import StopRequest
-from deployer.engine.events import Failed, Watch
+from deployer.engine.events import Failed, Started, Watch
 from deployer.engine.loop import Decides
 from deployer.engine.memory import Memory
 from deployer.engine.plan import RolloutPlan
@@ -43,6 +43,7 @@ class Carrier:
     def go_on(self, plan: RolloutPlan, memory: Memory, *, resumed: bool = True) -> Result:
         """Turns the loop from what is remembered; a bake that was not finished is gone on with first."""
         wiring, strategy, seconds = self.ground.wiring, self._strategy(plan), 0.0
+        self.watch(_started(plan, resumed=resumed))
         if needs_bake(plan) and not memory.rolling_back:
             try:
                 plan, seconds = self._with_image(plan)
@@ -64,7 +65,6 @@ class Carrier:
             stop=self.stop,
             poll=poll_of(plan),
             seconds_bake=seconds,
-            resumed=resumed,
         )
         self.hold.keep = True  # from here on the fleet may be half way, whatever ends this
         result = run.go(lambda: (ledger.by_operation, ledger.throttled))
@@ -93,6 +93,18 @@ class Carrier:
             self.journal.append("end", plan.fleet, result.document())
             self.watch(Failed("builder", str(error), error.evidence if isinstance(error, BakeFailed) else ""))
         return result
+
+
+def _started(plan: RolloutPlan, *, resumed: bool) -> Started:
+    return Started(
+        plan.rollout,
+        plan.fleet,
+        plan.strategy,
+        plan.policy.method.value,
+        plan.previous.name,
+        plan.goal.name,
+        resumed,
+    )
 
 
 def poll_of(plan: RolloutPlan) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from deployer.engine.act import Actuator
 from deployer.engine.clock import StopRequest
-from deployer.engine.events import Completed, Event, Looked, Started, Watch
+from deployer.engine.events import Completed, Event, Looked, Watch
 from deployer.engine.loop import Decides, Ending, Loop
 from deployer.engine.memory import Memory
 from deployer.engine.observe import Observer
@@ -39,7 +39,6 @@ class Run:
     stop: StopRequest = field(default_factory=StopRequest)
     poll: float = 1.0
     seconds_bake: float = 0.0
-    resumed: bool = False
     abandoned: bool = False
     """Whether it ended in the middle of things, to be resumed."""
     _last: Observation | None = None
@@ -51,7 +50,6 @@ class Run:
         Raises LeaseLost and StateUnavailable, after which nothing was changed any more.
         """
         began = self.clock.now()
-        self._watch(self._started())
         loop = Loop(
             observer=Observer(self.plan, self.memory),
             actuator=Actuator(
@@ -85,18 +83,6 @@ class Run:
         elif isinstance(event, Completed):
             self._slot_seconds.append(event.seconds)
         self.watch(event)
-
-    def _started(self) -> Started:
-        plan = self.plan
-        return Started(
-            plan.rollout,
-            plan.fleet,
-            plan.strategy,
-            plan.policy.method.value,
-            plan.previous.name,
-            plan.goal.name,
-            self.resumed,
-        )
 
     def _result(
         self, ending: Ending, loop: Loop, seconds: float, calls: Mapping[str, int], throttled: int

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from deployer.model.methods.room import Room
 from deployer.model.methods.steps import attach_again, bring_up, take_out
-from deployer.model.moves import GiveUp, Move, Update, Wait
+from deployer.model.moves import GiveUp, Move, Stage, Update, Wait
 from deployer.model.observation import Observation, Seen, Slot, Work
 from deployer.model.service import in_service
 
@@ -30,7 +30,7 @@ def settle(seen: Observation, slot: Slot, room: Room) -> list[Move]:
 
 def _next(seen: Observation, one: Seen, room: Room) -> Move | None:
     if one.failed is not None:
-        return take_out(seen, one, room)
+        return take_out(seen, one, room) if one.spoilt else None
     updated = one.install.work is Work.DONE and one.install.digest == seen.goal.digest
     if updated or seen.on_goal(one):
         return bring_up(seen, one)
@@ -50,7 +50,20 @@ def _next(seen: Observation, one: Seen, room: Room) -> Move | None:
         return Wait(one.id, "asked which release it serves, which may be the goal already")
     if seen.failures > seen.policy.max_failures and not seen.rolling_back:
         return Wait(one.id, "nothing new is started after too many failures")
+    if one.registered_anywhere and one.running and one.staged.work is not Work.DONE:
+        return _stage(seen, one)
     return take_out(seen, one, room) or Update(one.id)
+
+
+def _stage(seen: Observation, one: Seen) -> Move:
+    """The bundle is on the host, and checked there, before the instance leaves service (fault 48)."""
+    match one.staged.work:
+        case Work.RUNNING:
+            return Wait(one.id, f"receives release {seen.goal.name}")
+        case Work.FAILED | Work.UNKNOWN:
+            return GiveUp(one.id, f"release {seen.goal.name} did not arrive: {one.staged.detail}")
+        case Work.NONE | Work.DONE:
+            return Stage(one.id)
 
 
 def _running(seen: Observation, one: Seen) -> Move:
