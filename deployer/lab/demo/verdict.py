@@ -141,7 +141,8 @@ def lines(options: DemoOptions, evidence: Evidence, verdict: Verdict) -> list[st
     ]
     reason = evidence.rollout.get("reason")
     if reason:
-        rows.insert(-1, ("reason", str(reason)))
+        # What the hosts said follows in further lines; it was shown when it happened.
+        rows.insert(-1, ("reason", str(reason).splitlines()[0]))
     title = f"{options.strategy} / {options.method.value} / {options.balancer.value}"
     if options.sabotage is not None:
         title += f" / sabotage: {options.sabotage.value}"

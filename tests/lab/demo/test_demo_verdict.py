@@ -103,7 +103,7 @@ def test_what_a_sick_release_answered_itself_is_not_held_against_the_rollout() -
 
 
 def test_the_verdict_block_has_the_numbers_that_the_demo_promises() -> None:
-    seen = evidence(failed=2, failures={"reset": 2}, rollout={"reason": "the budget is used up"})
+    seen = evidence(failed=2, failures={"reset": 2}, rollout={"reason": "the budget is used up\nlog line"})
     text = "\n".join(lines(DemoOptions(), seen, judge(DemoOptions(), seen)))
     for part in (
         "20000 sent at 250/s",
@@ -116,6 +116,7 @@ def test_the_verdict_block_has_the_numbers_that_the_demo_promises() -> None:
         "LOST 2 OF 20000 REQUESTS",
     ):
         assert part in text
+    assert "log line" not in text
 
 
 def test_the_document_is_the_rollouts_with_the_requests_beside_it() -> None:
