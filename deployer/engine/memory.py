@@ -32,6 +32,7 @@ class Facts:
     streak: int = 0
     streak_since: float = 0.0
     in_service_since: float | None = None
+    was_in_service: bool = False
     detached_since: float | None = None
     quiet_since: float | None = None
     connections: int | None = None

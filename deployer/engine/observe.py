@@ -170,6 +170,7 @@ class Observer:
             since=facts.since,
             answer=facts.answer,
             in_service_since=facts.in_service_since,
+            was_in_service=facts.was_in_service,
             quiet_since=facts.quiet_since,
             detached_since=facts.detached_since,
             connections=facts.connections,
@@ -191,6 +192,7 @@ def _follow_attachment(facts: Facts, targets: Mapping[str, Target], now: float, 
         return
     if all(state in _LEAVING for state in states):
         facts.attached_at = None
+        facts.was_in_service = False
         draining = TargetState.DRAINING in states
         if facts.detached_since is None and (facts.ever_attached or draining or was_in):
             facts.detached_since = now
@@ -219,6 +221,7 @@ def _follow_health(
         facts.streak_since = now
     if facts.in_service_since is None and (facts.streak >= steady or trusted):
         facts.in_service_since = facts.streak_since
+        facts.was_in_service = True
 
 
 def _follow_request(facts: Facts, instance: Instance, targets: Mapping[str, Target], now: float) -> None:

@@ -69,6 +69,8 @@ class Seen:
     since: float
     answer: Answer | None = None
     in_service_since: float | None = None
+    was_in_service: bool = False
+    """Whether it has been, since it was attached last; one that turns sick then is not merely slow."""
     quiet_since: float | None = None
     detached_since: float | None = None
     connections: int | None = None

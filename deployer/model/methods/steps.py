@@ -51,6 +51,13 @@ def _prove_then_attach(seen: Observation, instance: Seen) -> Move | None:
     return Attach(instance.id) if instance.targets else None
 
 
+def _relapsed(instance: Seen) -> bool:
+    """Whether something new was in service and a balancer, by its own threshold, calls it unhealthy now."""
+    new = instance.launched_by_us or instance.install.work is Work.DONE
+    sick = any(t.state is TargetState.UNHEALTHY for t in instance.targets.values())
+    return new and instance.was_in_service and sick
+
+
 def _serves_another(seen: Observation, instance: Seen) -> bool:
     """Whether it answered, since it entered this state, with a release that is not the goal (fault 14)."""
     answer = instance.answer
@@ -72,6 +79,8 @@ def _wait_for_health(seen: Observation, instance: Seen) -> Move | None:
                 f"is registered with {seen.balancer(ident).name}, which never sends it anything: {target.reason} "
                 f"{target.description}".rstrip(),
             )
+    if _relapsed(instance):
+        return GiveUp(instance.id, f"turned sick after it had been in service: {balancer_word(seen, instance)}")
     missing = proof_missing(seen, instance)
     if missing is None:
         return None
