@@ -174,6 +174,16 @@ def test_register_image_defaults_to_i386_and_paravirtual_which_no_current_type_r
     assert refusal(lambda: cloud.launch(ImageId=image)) in ("InvalidParameterValue", "InvalidParameterCombination")
 
 
+def test_an_image_for_another_processor_cannot_be_launched(cloud: Cloud) -> None:
+    image, _ = baked(cloud, "for-arm", Architecture="arm64")
+    assert refusal(lambda: cloud.launch(ImageId=image)) == "InvalidParameterValue"
+
+
+def test_a_paravirtual_image_cannot_be_launched_on_a_type_that_is_hvm_only(cloud: Cloud) -> None:
+    image, _ = baked(cloud, "paravirtual", VirtualizationType="paravirtual")
+    assert refusal(lambda: cloud.launch(ImageId=image)) == "InvalidParameterCombination"
+
+
 def test_register_image_keeps_what_it_is_told(cloud: Cloud) -> None:
     (builder,) = cloud.running()
     snapshot = cloud.completed_snapshot(cloud.root_volume(builder))
