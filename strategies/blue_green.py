@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from deployer.model.methods.room import Room
 from deployer.model.methods.steps import bring_up, retire, take_out
@@ -19,6 +20,8 @@ from deployer.model.service import is_proven
 @dataclass(frozen=True)
 class BlueGreen:
     """Launches all of green, switches when all of it is ready, keeps blue for `keep` seconds, then retires it."""
+
+    shifts_traffic: ClassVar[bool] = True
 
     keep: float = 0.0
 
@@ -42,7 +45,7 @@ class BlueGreen:
 
     def _switch(self, seen: Observation, fleet: Sequence[Seen], room: Room) -> list[Move]:
         """Green is proven: give it the traffic, keep blue for a while, then let it go."""
-        weights = _weights_for(seen, fleet)
+        weights = _weights_for(seen)
         if weights is not None:
             return [Weigh(weights)]
         blue = [one for slot in seen.slots for one in slot.alive if not seen.on_goal(one) and one.failed is None]
@@ -101,10 +104,9 @@ def _is_attached(seen: Observation, move: Move) -> bool:
     return one is not None and (one.registered_anywhere or one.expecting is not None)
 
 
-def _weights_for(seen: Observation, fleet: Sequence[Seen]) -> tuple[tuple[str, int], ...] | None:
+def _weights_for(seen: Observation) -> tuple[tuple[str, int], ...] | None:
     """The weights that give green everything; None where there are no weights or they are so already."""
     if not seen.weights:
         return None
-    groups = {ident for one in fleet for ident in one.targets if ident in seen.weights}
-    wanted = {arn: 100 if arn in groups else 0 for arn in seen.weights}
+    wanted = {arn: 100 if arn == seen.goal_side else 0 for arn in seen.weights}
     return None if dict(seen.weights) == wanted else tuple(sorted(wanted.items()))

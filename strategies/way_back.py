@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from deployer.model.methods.work import in_flight, waiting, work
 from deployer.model.moves import Move, Weigh
@@ -14,6 +15,8 @@ from deployer.model.service import is_proven
 @dataclass(frozen=True)
 class WayBack:
     """Brings back what is still there first, and with weights the traffic before anything is taken away."""
+
+    shifts_traffic: ClassVar[bool] = True
 
     def decide(self, seen: Observation) -> Sequence[Move]:
         """Old instances that still run come first: attaching them again is quicker than any launch."""
@@ -30,15 +33,11 @@ def _is_there(seen: Observation, occupants: Sequence[Seen]) -> bool:
 
 
 def _traffic_back(seen: Observation) -> Weigh | None:
-    """The weights that give the goal's group everything again, once somebody in it is healthy."""
-    home = {
-        ident
-        for _, one in seen.instances()
-        if seen.on_goal(one) and is_proven(seen, one)
-        for ident in one.targets
-        if ident in seen.weights
-    }
-    wanted = {arn: 100 if arn in home else 0 for arn in seen.weights}
-    if not home or dict(seen.weights) == wanted:
+    """The weights that give the goal's side everything again, once somebody in it is healthy."""
+    wanted = {arn: 100 if arn == seen.goal_side else 0 for arn in seen.weights}
+    ready = any(
+        seen.on_goal(one) and is_proven(seen, one) and seen.goal_side in one.targets for _, one in seen.instances()
+    )
+    if not ready or dict(seen.weights) == wanted:
         return None
     return Weigh(tuple(sorted(wanted.items())))

@@ -26,7 +26,16 @@ from deployer.model.moves import (
 )
 from deployer.model.observation import Observation, Seen
 from deployer.model.policy import Sabotage
-from deployer.model.service import Count, count, drain_missing, in_service, is_proven, takes_traffic
+from deployer.model.service import (
+    Count,
+    count,
+    drain_missing,
+    has_weight,
+    in_service,
+    is_fit,
+    is_proven,
+    takes_traffic,
+)
 
 
 @dataclass
@@ -111,6 +120,17 @@ def zone_floor_is_kept(tally: Tally, move: Move) -> str | None:
     if left >= floor:
         return None
     return f"{there} in service in {zone} - {gone} leaving - {leaving[1]} = {left} < zone floor {floor}"
+
+
+def weights_keep_the_floor(tally: Tally, move: Move) -> str | None:
+    """Promise 1 for a shift of traffic: what gets none of it any more is out of service."""
+    if not isinstance(move, Weigh):
+        return None
+    seen, weights = tally.seen, {**tally.seen.weights, **dict(move.weights)}
+    left = sum(1 for _, one in seen.instances() if is_fit(seen, one) and has_weight(weights, one))
+    if left - len(tally.removed) >= seen.limits.floor:
+        return None
+    return f"{left} fit where the weights send traffic - {len(tally.removed)} leaving < floor {seen.limits.floor}"
 
 
 def surge_is_kept(tally: Tally, move: Move) -> str | None:
@@ -221,6 +241,7 @@ RULES: tuple[tuple[int, Rule], ...] = (
     (4, drained_before_change),
     (15, replacement_comes_first),
     (1, floor_is_kept),
+    (1, weights_keep_the_floor),
     (2, zone_floor_is_kept),
     (10, nothing_sick_is_attached),
 )

@@ -79,6 +79,8 @@ class Memory:
     slots: dict[str, SlotFacts] = field(default_factory=dict)
     slot_of: dict[str, str] = field(default_factory=dict)
     """Instance id → slot, for those that this rollout launched."""
+    weights: dict[str, int] = field(default_factory=dict)
+    weights_since: float = 0.0
     gates: dict[str, Verdict] = field(default_factory=dict)
 
     def facts(self, instance: str) -> Facts:

@@ -69,7 +69,7 @@ class Observer:
                 if not instance.state.alive:
                     continue
                 occupants[name], zones[name] = [], instance.zone
-            targets = self._targets(instance.id, sighting, gone=instance.id not in seen_now)
+            targets = self._targets(instance, sighting, gone=instance.id not in seen_now)
             occupants[name].append(self._update(instance, targets, now))
         self.memory.first_look = False
         occupants = self._without_lost(occupants)
@@ -85,7 +85,9 @@ class Observer:
             stance=self.memory.stance,
             failures=self.memory.failures,
             rolling_back=self.memory.rolling_back,
-            weights=sighting.weights,
+            weights=self._weights(sighting, now),
+            weights_since=self.memory.weights_since,
+            sides=self.plan.sides,
             gates=dict(self.memory.gates),
             expected_seconds={s.name: s.expected_seconds for s in self.plan.slots},
         )
@@ -96,6 +98,22 @@ class Observer:
             return occupants
         held = {name: found for name, found in occupants.items() if any(one.alive for one in found)}
         return held or occupants
+
+    def _weights(self, sighting: Sighting, now: float) -> Mapping[str, int]:
+        """The weights of the two sides, and since when they are so; none where this rollout does not split."""
+        if self.plan.sides is None:
+            return {}
+        weights = {arn: sighting.weights.get(arn, 0) for arn in self.plan.sides}
+        if weights != self.memory.weights:
+            self.memory.weights, self.memory.weights_since = weights, now
+        return weights
+
+    def _on_other_side(self, balancer: str, instance: Instance) -> bool:
+        """Whether a target group is that of the other side: an instance belongs to one of the two."""
+        sides = self.plan.sides
+        if sides is None or balancer not in sides:
+            return False
+        return balancer != (sides[1] if instance.image == self.plan.goal.image else sides[0])
 
     def _with_the_unseen(self, seen_now: Mapping[str, Instance], now: float) -> dict[str, Instance]:
         """Adds instances that we know of and this look does not show: lag at first, loss after a while.
@@ -128,15 +146,17 @@ class Observer:
             return tags[Tag.SLOT]
         return instance.id
 
-    def _targets(self, ident: str, sighting: Sighting, *, gone: bool) -> dict[str, Target]:
+    def _targets(self, instance: Instance, sighting: Sighting, *, gone: bool) -> dict[str, Target]:
         targets = {}
         for balancer in self.plan.balancers:
+            if self._on_other_side(balancer.id, instance):
+                continue
             if balancer.id in sighting.silent:
                 targets[balancer.id] = Target(TargetState.UNKNOWN, description=sighting.silent[balancer.id])
             elif gone:
                 targets[balancer.id] = Target(TargetState.UNKNOWN, description="not in the last look")
             else:
-                targets[balancer.id] = sighting.targets.get(balancer.id, {}).get(ident, ABSENT)
+                targets[balancer.id] = sighting.targets.get(balancer.id, {}).get(instance.id, ABSENT)
         return targets
 
     def _slot(self, name: str, zone: str, occupants: tuple[Seen, ...], now: float) -> Slot:

@@ -42,6 +42,8 @@ class RolloutPlan:
     slots: tuple[PlannedSlot, ...]
     tags: tuple[tuple[str, str], ...] = ()
     """The fleet's own tags, which every instance that is launched for it carries."""
+    sides: tuple[str, str] | None = None
+    """Where traffic is split by weight: the target group of the previous release, and that of the goal."""
     created: float = 0.0
     """Unix seconds."""
 
@@ -74,6 +76,7 @@ class RolloutPlan:
             "policy": _build(Policy, policy),
             "balancers": tuple(_balancer(item) for item in data["balancers"]),
             "slots": tuple(_build(PlannedSlot, item) for item in data["slots"]),
+            "sides": tuple(data["sides"]) if data.get("sides") else None,
             "tags": tuple((key, value) for key, value in data["tags"]),
         }
         return _build(cls, {**data, **rest})

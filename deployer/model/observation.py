@@ -180,6 +180,11 @@ class Observation:
     rolling_back: bool = False
     weights: Mapping[str, int] = field(default_factory=dict)
     """Traffic weights by target group ARN, where the balancer splits traffic by weight."""
+    weights_since: float = 0.0
+    """Since when the weights are as they are."""
+    sides: tuple[str, str] | None = None
+    """The two target groups that traffic is split between: the one of what was there before, the one of what
+    this rollout launches. An instance belongs to one of them."""
     gates: Mapping[str, Verdict] = field(default_factory=dict)
     """What the gates said, by step (`after:1`, `after:10%`, …)."""
     expected_seconds: Mapping[str, float] = field(default_factory=dict)
@@ -200,6 +205,13 @@ class Observation:
     def by_name(self) -> Mapping[str, Slot]:
         """The slots by name."""
         return {slot.name: slot for slot in self.slots}
+
+    @property
+    def goal_side(self) -> str | None:
+        """The target group of what is on the goal; None where traffic is not split."""
+        if self.sides is None:
+            return None
+        return self.sides[0] if self.rolling_back else self.sides[1]
 
     def find(self, instance_id: str) -> Seen | None:
         """The instance, if it belongs to the fleet."""

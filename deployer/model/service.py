@@ -7,6 +7,7 @@ for the soak time, and has answered enough requests where a number is asked for 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from deployer.model.fleet import InstanceState, TargetState
@@ -18,6 +19,16 @@ _GONE = (TargetState.ABSENT, TargetState.UNUSED)
 
 def in_service(seen: Observation, instance: Seen) -> bool:
     """Whether the instance carries the fleet's traffic and may be counted towards the floor."""
+    return has_weight(seen.weights, instance) and is_fit(seen, instance)
+
+
+def has_weight(weights: Mapping[str, int], instance: Seen) -> bool:
+    """Whether its target group gets any traffic, where traffic is split by weight."""
+    return all(weights.get(ident, 1) > 0 for ident in instance.targets)
+
+
+def is_fit(seen: Observation, instance: Seen) -> bool:
+    """Whether it may be counted on as soon as it is sent traffic, whatever weight its target group has now."""
     if not instance.running or instance.in_service_since is None or not instance.healthy_everywhere:
         return False
     if instance.expecting is not None or instance.spoilt:

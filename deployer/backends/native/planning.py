@@ -13,6 +13,9 @@ from deployer.model.fleet import Instance, InstanceState, Release, Tag
 from deployer.model.observation import Answer, Proof
 from deployer.model.policy import Method
 
+WHOLE_SECOND_FLEET = frozenset({"blue-green", "traffic-canary"})
+"""Strategies that may have as many extra instances as the fleet has, unless a surge is given."""
+
 
 def members(instances: Sequence[Instance]) -> list[Instance]:
     """The instances that hold a slot: those that exist, oldest first within their zone."""
@@ -38,8 +41,8 @@ def limits_of(settings: FleetSettings, instances: Sequence[Instance]) -> Limits:
     size = len(members(instances))
     batch = max(wanted.batch, key=lambda amount: amount.down(size))
     surge = wanted.surge
-    if surge is None and wanted.strategy == "blue-green":
-        surge = Amount.ALL  # a whole second fleet is what blue/green is
+    if surge is None and wanted.strategy in WHOLE_SECOND_FLEET:
+        surge = Amount.ALL  # that is what they are about
     return limits_for(
         zones=dict(Counter(one.zone for one in members(instances))),
         batch=Amount(1) if wanted.strategy == "one-at-a-time" else batch,
@@ -48,6 +51,22 @@ def limits_of(settings: FleetSettings, instances: Sequence[Instance]) -> Limits:
         can_surge=wanted.method is Method.RELAUNCH,
         zone_floor=wanted.zone_floor,
     )
+
+
+def sides_of(weights: Mapping[str, int]) -> tuple[str, str] | None:
+    """The side that has the traffic and the idle one, where a listener splits traffic between two groups.
+
+    Raises PreflightRefused for a split that is not at rest: then nobody knows which side is the old one.
+    """
+    if len(weights) != 2:
+        return None
+    (idle, low), (live, high) = sorted(weights.items(), key=lambda item: item[1])
+    if low > 0 or high == 0:
+        raise PreflightRefused(
+            f"traffic is split {high} : {low} between {live} and {idle}; expected one of them at 0 before a "
+            "rollout begins: finish or abort what left it so, or set the weights"
+        )
+    return live, idle
 
 
 def previous_release(instances: Sequence[Instance], answers: Mapping[str, Answer], goal: Release) -> Release:

@@ -106,18 +106,23 @@ def make_plan(
 ) -> RolloutPlan:
     """The plan that pins what was found and decided."""
     settings, clock = ground.wiring.settings, ground.wiring.clock
+    recipe = recipe_of(settings.rollout)
+    strategy = strategy_for(settings.rollout.strategy, recipe, settings.folder)
+    sides = planning.sides_of(ground.cloud.look().weights)
+    idle = sides[1] if sides is not None and not getattr(strategy, "shifts_traffic", False) else None
     return RolloutPlan(
         rollout=rollout,
         fleet=settings.name,
         strategy=settings.rollout.strategy,
-        strategy_settings=recipe_of(settings.rollout),
+        strategy_settings=recipe,
         previous=previous,
         goal=goal,
         limits=limits,
         policy=settings.rollout.policy(ask_hosts=settings.ssh.ask_hosts, sabotage=options.sabotage),
-        balancers=ground.found.balancers,
+        balancers=tuple(b for b in ground.found.balancers if b.id != idle),
         slots=planning.slots_for(ground.found.instances),
         tags=tuple(sorted((settings.find.tags or {}).items())),
+        sides=sides if idle is None else None,
         created=clock.wall(),
     )
 
