@@ -49,8 +49,10 @@ class Control:
             length = int(environ.get("CONTENT_LENGTH") or 0)
             asked = json.loads(environ["wsgi.input"].read(length)) if length else {}
             return _send(start_response, "200 OK", page(asked))
-        except (ValueError, KeyError, TypeError) as trouble:
-            return _send(start_response, "400 Bad Request", {"error": f"{type(trouble).__name__}: {trouble}"})
+        except ValueError as trouble:
+            return _send(start_response, "400 Bad Request", {"error": str(trouble)})
+        except (KeyError, TypeError) as trouble:
+            return _send(start_response, "400 Bad Request", {"error": f"the document lacks or misuses {trouble}"})
         except Exception as trouble:  # noqa: BLE001 - a page that fails must not end the lab
             _log.exception("%s %s failed", method, name)
             return _send(start_response, "500 Internal Server Error", {"error": str(trouble)})

@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from deployer.lab import access
+from deployer.lab.control import CONTROL_PATH
 from deployer.lab.home import OWNER_MARK, Facts, LabHome, Phase, only_one
 from deployer.lab.order import Order
-from deployer.model.errors import DeployerError
+from deployer.model.errors import DeployerError, UsageError
 
 _UP_WITHIN = 120.0
 _DOWN_WITHIN = 20.0
@@ -166,14 +167,21 @@ def exports(home: LabHome, facts: Facts, environment: Mapping[str, str]) -> list
     return lines
 
 
-def status(facts: Facts) -> Mapping[str, Any]:
-    """What the running lab says of itself. Raises LabFailed when it does not answer."""
+def ask(facts: Facts, page: str, document: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
+    """One of the running lab's own pages; with a `document` it is sent there. Raises LabFailed, UsageError."""
+    data = None if document is None else json.dumps(document).encode()
+    request = urllib.request.Request(  # noqa: S310 - always http to loopback
+        f"{facts.endpoint}{CONTROL_PATH}{page}", data, {"Content-Type": "application/json"}
+    )
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(f"{facts.endpoint}/_lab/status", timeout=5) as answer:
+        with opener.open(request, timeout=5) as answer:
             found: Mapping[str, Any] = json.load(answer)
             return found
-    except (OSError, ValueError, urllib.error.URLError) as trouble:
+    except urllib.error.HTTPError as refusal:
+        with refusal:
+            raise UsageError(json.load(refusal)["error"]) from None
+    except (OSError, ValueError) as trouble:
         raise LabFailed(
             f"lab {facts.name} (process {facts.process.pid}) does not answer at {facts.endpoint}: {trouble}; "
             f"end it with deployer lab down --name {facts.name}"

@@ -15,6 +15,7 @@ from werkzeug.serving import BaseWSGIServer, make_server
 
 from deployer.lab.aws_errors import ApiCall, StartResponse, internal, recognise, respond, unknown_action
 from deployer.lab.control import CONTROL_PATH, Control
+from deployer.lab.faults import Application, Injector
 from deployer.lab.listener import Listener
 
 _log = logging.getLogger(__name__)
@@ -28,26 +29,38 @@ class _QuietHandler(MotoRequestHandler):
         """Nothing: see `Front`."""
 
 
-class Front:
-    """The WSGI application: recognises the call, lets moto answer, and mends what is not an AWS answer."""
+class Site:
+    """Everything behind the endpoint: the lab's own pages, and the AWS API with the faults on order in front."""
 
-    def __init__(self, control: Control) -> None:
-        self._control = control
-        self._moto = DomainDispatcherApplication(_application)
+    def __init__(self) -> None:
+        self.control = Control()
+        self.front = Front()
+        self.injector = Injector(self.front)
+
+    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        """Answers one request."""
+        if environ.get("PATH_INFO", "").startswith(CONTROL_PATH):
+            return self.control(environ, start_response)
+        return self.injector(environ, start_response)
+
+
+class Front:
+    """The AWS API: recognises the call, lets moto answer, and mends what is not an AWS answer."""
+
+    def __init__(self) -> None:
+        self.application: Application = DomainDispatcherApplication(_application)
         self._lock = threading.Lock()
         self.calls: Counter[str] = Counter()
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answers one request."""
-        if environ.get("PATH_INFO", "").startswith(CONTROL_PATH):
-            return self._control(environ, start_response)
         call = recognise(environ, _body(environ))
         with self._lock:
             self.calls[f"{call.service}:{call.action if ' ' not in call.action else 'http'}"] += 1
         began = time.monotonic()
         answer = _Answer()
         try:
-            chunks = list(self._moto(environ, answer.start))
+            chunks = list(self.application(environ, answer.start))
         except NotImplementedError:
             return respond(call, unknown_action(call), start_response)
         except Exception as error:  # noqa: BLE001 - the client gets it as an AWS error, the log the rest
@@ -98,12 +111,12 @@ def _application(service: Any) -> Any:
 class Endpoint:
     """The server behind `listener`, in threads of its own."""
 
-    def __init__(self, front: Front, listener: Listener) -> None:
+    def __init__(self, site: Site, listener: Listener) -> None:
         logging.getLogger("werkzeug").setLevel(logging.WARNING)
         self._server: BaseWSGIServer = make_server(
             "127.0.0.1",
             listener.port,
-            front,
+            site,
             threaded=True,
             request_handler=_QuietHandler,
             fd=listener.socket.fileno(),

@@ -53,10 +53,10 @@ class FleetSeed:
         self._app_port = app_port
         self._say = say
 
-    def make(self, image: str, zones: tuple[str, ...]) -> None:
+    def make(self, image: str, zones: tuple[str, ...], balancer_zones: tuple[str, ...]) -> None:
         """Makes it. Raises FleetNotHealthy when it does not come up."""
-        subnets = self._subnets(zones)
-        ids = self._launch(image, subnets)
+        ids = self._launch(image, self._subnets(zones))
+        subnets = self._subnets(balancer_zones)
         if self._order.balancer is BalancerKind.CLASSIC:
             self._classic(subnets)
             self._wait_ready(ids)

@@ -108,16 +108,10 @@ class LabHome:
         """What the lab last said, None when it said nothing."""
         try:
             said = json.loads((self.folder / "lab.json").read_text())
-        except (OSError, ValueError):
+            phase, process = Phase(said["phase"]), Process(**said["process"])
+            return Facts(**{**said, "phase": phase, "process": process, "progress": tuple(said["progress"])})
+        except (OSError, ValueError, TypeError, KeyError):
             return None
-        return Facts(
-            **{
-                **said,
-                "phase": Phase(said["phase"]),
-                "process": Process(**said["process"]),
-                "progress": tuple(said["progress"]),
-            }
-        )
 
     def write(self, facts: Facts) -> None:
         """Says it, all at once."""

@@ -7,7 +7,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 from deployer.lab.access import ACCESS_KEY, SECRET_KEY, client_key, exports
 from deployer.lab.context import Directory, LabContext, LabSettings
-from deployer.lab.control import Control
 from deployer.lab.home import OWNER_MARK, Facts, LabHome, Phase, Process
 from deployer.lab.listener import Listener
 from deployer.lab.network import Network, free_port
@@ -26,11 +26,12 @@ from deployer.model.errors import DeployerError
 if TYPE_CHECKING:
     from deployer.lab.balancers import Balancers
     from deployer.lab.ec2 import Ec2
-    from deployer.lab.endpoint import Endpoint, Front
+    from deployer.lab.endpoint import Endpoint
     from deployer.lab.fleet import Clients
     from deployer.lab.machines.room import Room
 
 _log = logging.getLogger("deployer.lab")
+_LETTERS = "abcdef"
 
 _MOTO_SETTINGS = {
     # moto's own image list costs a second at the first EC2 call, and none of it can boot here.
@@ -82,15 +83,18 @@ class Lab:
     def stop(self) -> None:
         """Takes everything down, last built first; one room's trouble does not keep the others up."""
         for close in reversed(self._closers):
+            began = time.monotonic()
             try:
                 close()
+                _log.debug("%s took %.2f s", close, time.monotonic() - began)
             except Exception:  # noqa: BLE001 - whatever one room does, the others close
                 _log.exception("the lab did not close in order")
 
     def _build(self) -> None:
         os.environ.update(_MOTO_SETTINGS)
         settings = self._order.settings
-        letters = tuple("abcdef"[: max(1, min(6, self._order.fleet.zones))])
+        # An ALB needs subnets in two zones, also in front of a fleet that stands in one (ELB user guide).
+        letters = tuple(_LETTERS[: max(2, self._order.fleet.zones)])
         zones = tuple(settings.region + letter for letter in letters)
         network = Network.reserve(zones)
         self._closers.append(network.release)
@@ -109,11 +113,11 @@ class Lab:
             # The first disk is made while moto is being imported: each takes about a second.
             self._golden = ThreadPoolExecutor(1).submit(self._golden_disk, zones[0])
 
-        from deployer.lab.endpoint import Endpoint, Front
+        from deployer.lab.endpoint import Endpoint, Site
+        from deployer.lab.pages import Pages
 
-        control = Control()
-        front = Front(control)
-        self._endpoint = Endpoint(front, address)
+        site = Site()
+        self._endpoint = Endpoint(site, address)
         context = LabContext(
             directory=Directory(self._home.folder),
             settings=settings,
@@ -123,7 +127,7 @@ class Lab:
             zones=letters,
         )
         self._install(context)
-        self._pages(control, front)
+        Pages(site, self._room, self._ec2, self._balancers).add(self._home.name, network.block)
         self._endpoint.start()
         self._closers.append(self._endpoint.stop)
         self._tell(endpoint=self._endpoint.address)
@@ -193,7 +197,7 @@ class Lab:
         from deployer.lab.fleet import KEY_NAME, FleetSeed
 
         fleet, settings = self._order.fleet, self._order.settings
-        zones = tuple(settings.region + letter for letter in "abcdef"[: fleet.zones])
+        zones = tuple(settings.region + letter for letter in _LETTERS)
         disk = self._golden.result()
         tags = {"Service": "shop", "Role": "web", "Release": fleet.release}
         image = ec2.seed_base_image(self._ec2, f"web-release-{fleet.release}", disk, tags=tags)
@@ -203,33 +207,13 @@ class Lab:
             KeyName=KEY_NAME, PublicKeyMaterial=self._home.key.with_suffix(".pub").read_bytes()
         )
         self._room.boot = fleet.boot
-        FleetSeed(clients, fleet, settings.app_port, self.say).make(image, zones)
+        FleetSeed(clients, fleet, settings.app_port, self.say).make(
+            image, zones[: fleet.zones], zones[: max(2, fleet.zones)]
+        )
         self._room.boot = settings.boot
         where = ", ".join(f"http://{host}:{port}" for host, port in self._balancers.endpoints().values())
         self.say(f"{fleet.instances} instances in service behind {where}")
         self._tell(fleet={"address": where, "balancer": fleet.balancer.value, "release": fleet.release})
-
-    def _pages(self, control: Control, front: Front) -> None:
-        def status(_asked: Mapping[str, Any]) -> Mapping[str, Any]:
-            return {
-                "name": self._home.name,
-                "endpoint": self._endpoint.address,
-                "network": self._facts.network,
-                "instances": [
-                    {"id": i.id, "state": i.power.value, "zone": i.zone, "address": i.address}
-                    for i in self._ec2.all()
-                ],
-                "balancers": {n: f"{h}:{p}" for n, (h, p) in self._balancers.endpoints().items()},
-                "pids": dict(self._room.pids()),
-                "calls": dict(front.calls),
-            }
-
-        def settings(asked: Mapping[str, Any]) -> Mapping[str, Any]:
-            self._room.boot = float(asked["boot"])
-            return {"boot": self._room.boot}
-
-        control.get("status", status)
-        control.post("settings", settings)
 
 
 class _Nobody:
@@ -281,4 +265,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    ended = main()
+    logging.shutdown()
+    # Threads that still wait for something (a request, a timer) would hold an ordinary exit up.
+    os._exit(ended)

@@ -32,7 +32,8 @@ class Birth:
 class Order:
     """From the lab to a machine's init: run a command, signal one, or power off.
 
-    `exec` comes with three open files; its answers are `started` and later `ended`.
+    `exec` comes with three open files, or asks for a terminal; its answers are `started`, with the terminal's
+    other end, and later `ended`.
     """
 
     do: str

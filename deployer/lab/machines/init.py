@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from deployer.lab.machines import channel
@@ -55,9 +55,9 @@ class Init:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _tell(self, word: Word) -> None:
+    def _tell(self, word: Word, files: Sequence[int] = ()) -> None:
         try:
-            channel.put(self._line, word)
+            channel.put(self._line, word, files)
         except OSError:
             self._down.set()
 
@@ -94,13 +94,15 @@ class Init:
 
     async def _exec(self, order: Order, files: list[int]) -> None:
         environment = {**self._birth.environment, **order.environment}
-        stdin, stdout, stderr = files
+        # A terminal is opened here, where it has a name in /dev/pts; the lab gets the other end.
+        leaders, streams = _terminal() if order.terminal else ([], files)
+        stdin, stdout, stderr = streams
         command = Command(order.argv, environment, order.folder, stdin, stdout, stderr, order.terminal)
         pid, ended = self._run(command)
-        for number in files:
-            os.close(number)
         self._orders[order.number] = pid
-        self._tell(Word("started", order.number, pid))
+        self._tell(Word("started", order.number, pid), leaders)
+        for number in {*streams, *leaders}:
+            os.close(number)
         code = await ended
         del self._orders[order.number]
         self._tell(Word("ended", order.number, pid, code))
@@ -210,6 +212,11 @@ class Init:
                 channel.put(connection, reply)
             except OSError:
                 return
+
+
+def _terminal() -> tuple[list[int], list[int]]:
+    leader, follower = os.openpty()
+    return [leader], [follower, follower, follower]
 
 
 def _pump(reader: int, console: BoundedLog, loop: asyncio.AbstractEventLoop) -> Callable[[], None]:

@@ -22,8 +22,10 @@ class Running:
     """A command that runs on a machine."""
 
     number: int
-    pid: asyncio.Future[int]
+    started: asyncio.Future[Sequence[int]]
+    """The lab's end of the terminal, where one was asked for."""
     exit_code: asyncio.Future[int]
+    """Negative for a signal."""
 
 
 class MachineGone(Exception):
@@ -79,7 +81,7 @@ class Machine:
             case "booted":
                 self.booted.set()
             case "started":
-                self._running[word.number].pid.set_result(word.pid)
+                self._running[word.number].started.set_result(message[1])
             case "ended":
                 self._running.pop(word.number).exit_code.set_result(word.code)
 
@@ -96,7 +98,7 @@ class Machine:
         self.down.set()
         reason = MachineGone(f"{self.spec.instance_id} went down")
         for running in self._running.values():
-            for future in (running.pid, running.exit_code):
+            for future in (running.started, running.exit_code):
                 if not future.done():
                     future.set_exception(reason)
                     # Nobody has to wait for a command of a machine that went down.
@@ -117,7 +119,7 @@ class Machine:
     def run(
         self,
         argv: Sequence[str],
-        files: tuple[int, int, int],
+        files: Sequence[int],
         environment: Mapping[str, str],
         terminal: bool = False,
     ) -> Running:

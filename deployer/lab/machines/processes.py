@@ -103,7 +103,7 @@ def send(pids: Sequence[int], number: int) -> None:
 
 
 def reap(ended: Callable[[int, int], None]) -> None:
-    """Collects every child that has ended; `ended` gets its id and exit code (128 + n for signal n)."""
+    """Collects every child that has ended; `ended` gets its id and exit code (-n for signal n)."""
     while True:
         try:
             pid, status = os.waitpid(-1, os.WNOHANG)
@@ -111,8 +111,7 @@ def reap(ended: Callable[[int, int], None]) -> None:
             return
         if pid == 0:
             return
-        code = os.waitstatus_to_exitcode(status)
-        ended(pid, code if code >= 0 else 128 - code)
+        ended(pid, os.waitstatus_to_exitcode(status))
 
 
 def interpreter() -> str:

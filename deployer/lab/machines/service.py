@@ -17,6 +17,8 @@ from deployer.lab.machines.units import Exec, Unit, UnitError
 _START_LIMIT_BURST = 5
 _START_LIMIT_INTERVAL = 10.0
 _LOOK_AGAIN = 0.02
+_CLEAN_ENDS = {0, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP, -signal.SIGPIPE}
+"""Ends of a main process that are no failure (systemd.service, SuccessExitStatus=)."""
 
 
 class State(Enum):
@@ -153,7 +155,7 @@ class Service:
             return
         self.last_code = code
         self.main_pid = 0
-        clean = code in {0, 128 + signal.SIGTERM, 128 + signal.SIGINT, 128 + signal.SIGHUP, 128 + signal.SIGPIPE}
+        clean = code in _CLEAN_ENDS
         self._house.say(f"{self.unit.name}: main process exited, code {code}")
         send(self.pids(), signal.SIGKILL)
         if not self._comes_back(clean):
@@ -165,7 +167,7 @@ class Service:
     def _comes_back(self, clean: bool) -> bool:
         wanted = self.unit.restart == "always" or (
             self.unit.restart == ("on-success" if clean else "on-failure")
-            or (not clean and self.unit.restart in {"on-abnormal", "on-abort"} and self.last_code > 128)
+            or (not clean and self.unit.restart in {"on-abnormal", "on-abort"} and self.last_code < 0)
         )
         oldest = self._starts[0] if len(self._starts) == _START_LIMIT_BURST else None
         if wanted and oldest is not None and time.monotonic() - oldest < _START_LIMIT_INTERVAL:

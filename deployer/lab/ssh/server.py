@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import fcntl
 import os
 import signal
@@ -136,7 +135,7 @@ class MachineDoor:
             for connection in list(self.connections):
                 connection.abort()
 
-    def files(self, channel: asyncssh.SSHChannel[bytes]) -> asyncssh.SFTPServer:
+    def files(self, channel: object) -> asyncssh.SFTPServer:
         """An SFTP session."""
         return DiskServer(cast("asyncssh.SSHServerChannel[bytes]", channel), self._view)
 
@@ -147,6 +146,7 @@ class MachineDoor:
         except MachineGone as trouble:
             process.stderr.write(f"{trouble}\n".encode())
             process.exit(255)
+        await process.wait_closed()
 
     async def _session(self, process: _Session) -> None:
         environment = dict(process.env)
@@ -171,39 +171,51 @@ class MachineDoor:
         await self._follow(process, running)
 
     async def _with_terminal(self, process: _Session, argv: Sequence[str], environment: dict[str, str]) -> None:
-        leader, follower = os.openpty()
+        running = self.machine.run(argv, (), environment, terminal=True)
+        (leader,) = await running.started
         _resize(leader, process.term_size)
-        try:
-            running = self.machine.run(argv, (follower, follower, follower), environment, terminal=True)
-        finally:
-            os.close(follower)
         await process.redirect(stdin=os.dup(leader), stdout=leader, send_eof=False)
         process.terminal = leader
         await self._follow(process, running)
 
     async def _follow(self, process: _Session, running: Running) -> None:
-        """Waits for the command's end and reports its exit code. A lost connection hangs it up."""
+        """Waits for the command's end and reports its exit code."""
         process.running = running
         closed = asyncio.ensure_future(process.channel.wait_closed())
         exited = asyncio.ensure_future(asyncio.shield(running.exit_code))
         try:
             await asyncio.wait((closed, exited), return_when=asyncio.FIRST_COMPLETED)
             if not exited.done():
-                self.machine.signal(running, signal.SIGHUP)
+                # As with sshd: a lost terminal hangs up; a command without one goes on by itself.
+                if process.terminal is not None:
+                    self.machine.signal(running, signal.SIGHUP)
                 return
             code = exited.result()
-            with contextlib.suppress(TimeoutError, OSError):
-                await asyncio.wait_for(process.stdout.drain(), _DRAIN_AFTER_EXIT)
-                await asyncio.wait_for(process.stderr.drain(), _DRAIN_AFTER_EXIT)
+            await _drained(process)
             _report(process, code)
         finally:
             for task in (closed, exited):
                 task.cancel()
 
 
+async def _drained(process: asyncssh.SSHServerProcess[bytes]) -> None:
+    """Until the output is sent: its end was reached, or nothing has come for a while and nothing waits."""
+    while True:
+        try:
+            await asyncio.wait_for(
+                asyncio.gather(process.stdout.drain(), process.stderr.drain()), _DRAIN_AFTER_EXIT
+            )
+        except TimeoutError:
+            if process.channel.get_write_buffer_size() > 0:
+                continue
+        except OSError:
+            pass
+        return
+
+
 def _report(process: asyncssh.SSHServerProcess[bytes], code: int) -> None:
-    if code > 128 and code - 128 in set(signal.Signals):
-        process.exit_with_signal(signal.Signals(code - 128).name.removeprefix("SIG"))
+    if code < 0:
+        process.exit_with_signal(signal.Signals(-code).name.removeprefix("SIG"))
     else:
         process.exit(code)
 
