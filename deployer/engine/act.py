@@ -149,6 +149,16 @@ class Actuator:
             facts.detached_since = self.clock.now()
             facts.quiet_since = facts.connections = None  # counted before: says nothing of this drain
         self._ask_balancers(moves, Asked.DRAIN, outcomes, "drains")
+        if self.plan.policy.sabotage is Sabotage.NO_QUIET:
+            self._stop_at_once(seen, moves)
+
+    def _stop_at_once(self, seen: Observation, moves: Sequence[Drain]) -> None:
+        """What a careless deployer does, for the lab to show what comes of it: stop as soon as the call returns."""
+        match self.plan.policy.method:
+            case Method.RELAUNCH:
+                self._terminate([Terminate(move.instance) for move in moves])
+            case Method.IN_PLACE:
+                self._update(seen, [Update(move.instance) for move in moves])
 
     def _ask_balancers(
         self,
