@@ -30,6 +30,7 @@ from deployer.model.moves import (
 )
 from deployer.model.observation import Install, Observation, Work
 from deployer.model.outcome import Done, Unknown
+from deployer.model.policy import Method, Sabotage
 
 _ORDER: tuple[type, ...] = (GiveUp, Attach, Weigh, Launch, Stage, LameDuck, Drain, Update, Terminate)
 """What raises capacity goes first."""

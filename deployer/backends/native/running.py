@@ -17,6 +17,7 @@ from deployer.engine.result import Result, Status
 from deployer.model.capacity import lower_bound
 from deployer.model.errors import ExitCode
 from deployer.model.hosts import Package
+from deployer.model.methods.work import in_flight
 from deployer.model.observation import Observation
 from deployer.model.service import is_proven
 from deployer.strategies.way_back import WayBack
@@ -42,6 +43,7 @@ class Run:
     abandoned: bool = False
     """Whether it ended in the middle of things, to be resumed."""
     _last: Observation | None = None
+    _widest: int = 1
     _slot_seconds: list[float] = field(default_factory=list)
 
     def go(self, calls: Callable[[], tuple[Mapping[str, int], int]]) -> Result:
@@ -80,6 +82,7 @@ class Run:
     def _watch(self, event: Event) -> None:
         if isinstance(event, Looked):
             self._last = event.seen
+            self._widest = max(self._widest, len(in_flight(event.seen)))
         elif isinstance(event, Completed):
             self._slot_seconds.append(event.seconds)
         self.watch(event)
@@ -122,10 +125,10 @@ class Run:
         )
 
     def _lower_bound(self) -> float:
-        """The shortest time in which these slots could have passed this window, each as fast as the fastest."""
+        """The shortest time for these slots, as many at once as ever were, each as fast as the fastest."""
         return lower_bound(
             slots=len(self._slot_seconds),
-            window=self.plan.limits.window,
+            window=self._widest,
             seconds_each=min(self._slot_seconds, default=0.0),
         )
 
