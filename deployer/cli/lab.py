@@ -82,6 +82,7 @@ def up(
     came = daemon.up(home, Order(settings, fleet), _say)
     if came.already:
         _say(f"lab {name} already runs; its exports again")
+    _say(f"by hand: ssh -F {home.ssh_config} ADDRESS")
     _write_settings(Path("deployer.toml"), home, came.facts, bundle.parent, "2" if release == "1" else "1")
     for line in daemon.exports(home, came.facts, os.environ):
         click.echo(line)

@@ -31,3 +31,16 @@ def client_key(path: Path) -> str:
         key.write_private_key(path)
         key.write_public_key(path.with_suffix(".pub"))
     return path.with_suffix(".pub").read_text().strip()
+
+
+def write_ssh_config(path: Path, network: str, port: int, key: Path, known_hosts: Path) -> None:
+    """A configuration for `ssh -F`: the lab's machines by their addresses, with strict host keys."""
+    path.write_text(
+        f"Host {network}.*\n"
+        "  User ec2-user\n"
+        f"  Port {port}\n"
+        f'  IdentityFile "{key}"\n'
+        "  IdentitiesOnly yes\n"
+        f'  UserKnownHostsFile "{known_hosts}"\n'
+        "  StrictHostKeyChecking yes\n"
+    )

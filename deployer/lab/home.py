@@ -100,6 +100,11 @@ class LabHome:
         return self.folder / "known_hosts"
 
     @property
+    def ssh_config(self) -> Path:
+        """For `ssh -F`: how the machines are reached by hand."""
+        return self.folder / "ssh_config"
+
+    @property
     def order(self) -> Path:
         """What `lab up` asked for."""
         return self.folder / "order.json"

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from deployer.lab.access import ACCESS_KEY, SECRET_KEY, client_key, exports
+from deployer.lab.access import ACCESS_KEY, SECRET_KEY, client_key, exports, write_ssh_config
 from deployer.lab.context import Directory, LabContext, LabSettings
 from deployer.lab.home import OWNER_MARK, Facts, LabHome, Phase, Process
 from deployer.lab.listener import Listener
@@ -105,6 +105,8 @@ class Lab:
             app_port=free_port(gateway, settings.app_port),
         )
         self._order = replace(self._order, settings=settings)
+        home = self._home
+        write_ssh_config(home.ssh_config, network.prefix, settings.ssh_port, home.key, home.known_hosts)
         self._tell(network=network.block, ssh_port=settings.ssh_port, app_port=settings.app_port)
 
         address = Listener()

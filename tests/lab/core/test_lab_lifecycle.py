@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -161,6 +162,19 @@ def test_nothing_of_a_real_account_stays_in_the_exports(shell: Shell) -> None:
     )
     assert "AWS_PROFILE" not in seen.stdout
     assert "NO_PROXY=127.0.0.0/8" in seen.stdout
+
+
+def test_the_ssh_command_of_the_system_reaches_an_instance_by_the_labs_configuration(shell: Shell) -> None:
+    ssh = shutil.which("ssh")
+    if ssh is None:
+        pytest.skip("there is no ssh command here")
+    shell.up()
+    address = json.loads(shell.lab("status", "--output", "json").stdout)["labs"][0]["instances"][0]["address"]
+    config = shell.labs / "lab" / "ssh_config"
+    done = subprocess.run(
+        [ssh, "-F", str(config), address, "echo $HOST"], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.stdout.strip() == address, done.stderr
 
 
 def test_an_existing_settings_file_is_left_alone(shell: Shell) -> None:
