@@ -70,7 +70,8 @@ class BalancerReader:
         """The instances that are registered with a target group."""
         with translated(f"asking {arn} for its targets"):
             answer = self._session.elbv2.describe_target_health(TargetGroupArn=arn)
-        return frozenset(item.get("Target", {"Id": ""})["Id"] for item in answer["TargetHealthDescriptions"])
+        held = answer.get("TargetHealthDescriptions", [])
+        return frozenset(item.get("Target", {"Id": ""})["Id"] for item in held)
 
     def classic_holding(self, instances: frozenset[str]) -> list[FoundBalancer]:
         """The classic balancers that any of these instances is registered with."""
@@ -86,7 +87,7 @@ class BalancerReader:
         with translated("describing the target groups"):
             try:
                 for page in self._session.elbv2.get_paginator("describe_target_groups").paginate(**which):
-                    found.extend(page["TargetGroups"])
+                    found.extend(page.get("TargetGroups", []))
             except self._session.elbv2.exceptions.ClientError as error:
                 if not which or code_of(error) not in _NOT_FOUND:
                     raise
@@ -100,7 +101,7 @@ class BalancerReader:
                 if code_of(error) not in _NOT_FOUND:
                     raise
                 return []
-        arns = [raw.get("LoadBalancerArn", "") for raw in answer["LoadBalancers"]]
+        arns = [raw.get("LoadBalancerArn", "") for raw in answer.get("LoadBalancers", [])]
         return [group for arn in arns for group in self._groups(LoadBalancerArn=arn)]
 
     def _classic(self, names: Sequence[str] = ()) -> list[LoadBalancerDescriptionTypeDef]:
@@ -109,7 +110,7 @@ class BalancerReader:
         with translated("describing the classic load balancers"):
             try:
                 for page in self._session.elb.get_paginator("describe_load_balancers").paginate(**which):
-                    found.extend(page["LoadBalancerDescriptions"])
+                    found.extend(page.get("LoadBalancerDescriptions", []))
             except self._session.elb.exceptions.ClientError as error:
                 if not which or code_of(error) not in _NOT_FOUND:
                     raise

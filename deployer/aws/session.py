@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import NoRegionError
 
 from deployer import __version__
 from deployer.aws.errors import before_anything, is_throttle
@@ -167,6 +168,9 @@ class AwsSession:
             return self._clients[key]
 
     def _new_client(self, service: str, once: bool) -> Any:
+        if self._boto.region_name is None:
+            # STS and S3 would fall back on a region that nobody named.
+            raise NoRegionError
         endpoint = self.settings.endpoint or os.environ.get("AWS_ENDPOINT_URL")
         config = Config(
             connect_timeout=self.settings.connect_timeout,
