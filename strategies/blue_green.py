@@ -10,16 +10,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from deployer.model.holds import held_at_step
 from deployer.model.methods.room import Room
 from deployer.model.methods.steps import bring_up, retire, take_out
 from deployer.model.moves import Attach, Launch, Move, Wait, Weigh
 from deployer.model.observation import Observation, Seen, Slot
+from deployer.model.occasions import Point
 from deployer.model.service import is_proven
 
 
 @dataclass(frozen=True)
 class BlueGreen:
-    """Launches all of green, switches when all of it is ready, keeps blue for `keep` seconds, then retires it."""
+    """Launches all of green, switches when all of it is ready, keeps blue for `keep` seconds, then retires it.
+
+    Hooks and gates after the step `green` come before green gets any traffic, those after `switch` before blue
+    is retired.
+    """
 
     shifts_traffic: ClassVar[bool] = True
 
@@ -39,6 +45,9 @@ class BlueGreen:
         moves = [step for step in steps if step is not None]
         if moves and not _may_attach(seen, moves):
             moves = [step for step in moves if not isinstance(step, Attach)]
+        elif not seen.weights and any(isinstance(step, Attach) for step in moves):
+            hold = held_at_step(seen, Point.AFTER_STEP, "green")
+            moves = [hold] if hold is not None else moves
         if moves or not all(is_proven(seen, one) for one in fleet):
             return [*gone, *moves]
         return [*gone, *self._switch(seen, fleet, room)]
@@ -47,7 +56,7 @@ class BlueGreen:
         """Green is proven: give it the traffic, keep blue for a while, then let it go."""
         weights = _weights_for(seen)
         if weights is not None:
-            return [Weigh(weights)]
+            return [held_at_step(seen, Point.AFTER_STEP, "green") or Weigh(weights)]
         blue = [one for slot in seen.slots for one in slot.alive if not seen.on_goal(one) and one.failed is None]
         outs = [take_out(seen, one, room) for one in blue] if not seen.weights else []
         leaving = [move for move in outs if move is not None]
@@ -57,6 +66,9 @@ class BlueGreen:
         drained = max((one.detached_since or since for one in blue), default=since)
         if seen.now < drained + self.keep:
             return [Wait("blue", "kept, in case of a rollback", drained + self.keep)]
+        hold = held_at_step(seen, Point.AFTER_STEP, "switch") if blue else None
+        if hold is not None:
+            return [hold]
         moves = [retire(seen, one, room) for one in blue]
         return [move for move in moves if move is not None]
 

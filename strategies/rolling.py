@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from deployer.model.capacity import Amount, growing_batches
+from deployer.model.holds import held_at_step
 from deployer.model.methods.work import in_flight, waiting, work
-from deployer.model.moves import Move
-from deployer.model.observation import Observation
+from deployer.model.moves import Move, Wait
+from deployer.model.observation import Observation, Slot
+from deployer.model.occasions import STEP_POINTS, Point
 from deployer.model.service import is_done
 
 
@@ -17,27 +20,19 @@ class Rolling:
     """Keeps up to a window of slots in flight: `--batch 25%` of 8 is a window of 2.
 
     Several batches grow step by step: `batch = [1, "10%", "50%"]` of 20 is one instance, then two, then ten
-    at a time, and a batch begins when the one before it is done.
+    at a time, and a batch begins when the one before it is done. So it does, too, where hooks or gates stand
+    between the steps: then each batch is one.
     """
 
     batch: tuple[Amount, ...] = ()
 
     def decide(self, seen: Observation) -> Sequence[Move]:
         """Goes on with what is in flight, and starts as many more as the window has free."""
-        if len(self.batch) <= 1:
+        if len(self.batch) <= 1 and not has_step_hooks(seen):
             return slide(seen, seen.limits.window)
-        begun = sum(1 for slot in seen.slots if slot.begun or is_done(seen, slot))
-        return slide(seen, seen.limits.window, most=max(self._stage_end(seen) - begun, 0))
-
-    def _stage_end(self, seen: Observation) -> int:
-        """How many slots may have been begun by now: all batches up to the first that is not done."""
-        done = sum(1 for slot in seen.slots if is_done(seen, slot))
-        end = 0
-        for size in growing_batches(self.batch, len(seen.slots)):
-            end += size
-            if done < end:
-                break
-        return end
+        sizes = growing_batches(self.batch or (Amount(seen.limits.window),), len(seen.slots))
+        ends = accumulate(sizes)
+        return in_stages(seen, [(f"batch {number}", end) for number, end in enumerate(ends, 1)])
 
 
 @dataclass(frozen=True)
@@ -46,7 +41,9 @@ class OneAtATime:
 
     def decide(self, seen: Observation) -> Sequence[Move]:
         """Goes on with the one in flight, or starts the next."""
-        return slide(seen, 1)
+        if not has_step_hooks(seen):
+            return slide(seen, 1)
+        return in_stages(seen, [(f"instance {n}", n) for n in range(1, len(seen.slots) + 1)], window=1)
 
 
 @dataclass(frozen=True)
@@ -64,12 +61,52 @@ class ZoneByZone:
             slots = [slot for slot in seen.slots if slot.zone == zone]
             if not all(is_done(seen, slot) for slot in slots):
                 begun = [slot for slot in in_flight(seen) if slot.zone == zone]
+                hold = None if begun else held_at_step(seen, Point.BEFORE_STEP, zone)
+                if hold is not None:
+                    return (hold,)
                 free = max(seen.limits.window - len(begun), 0)
                 return work(seen, [*begun, *[s for s in waiting(seen) if s.zone == zone][:free]])
             last = max((slot.alive[0].in_service_since or seen.now for slot in slots), default=seen.now)
             if seen.now < last + self.soak and any(slot.begun for slot in slots):
-                return ()
+                return (Wait(f"after:{zone}", "watches the zone", last + self.soak),)
+            hold = held_at_step(seen, Point.AFTER_STEP, zone)
+            if hold is not None and not all(is_done(seen, slot) for slot in seen.slots):
+                return (hold,)
         return ()
+
+
+def has_step_hooks(seen: Observation) -> bool:
+    """Whether hooks or gates stand between the steps, so that there have to be steps."""
+    return not seen.hooked.isdisjoint(STEP_POINTS)
+
+
+def in_stages(
+    seen: Observation, stages: Sequence[tuple[str, int]], *, soak: float = 0.0, window: int | None = None
+) -> Sequence[Move]:
+    """Moves for stages, each with its name and how many slots are done at its end; the last one ends with all.
+
+    Between two stages the hooks and gates of both are waited for, and `soak` seconds, in which what is done so
+    far is watched. What comes after the last stage is the rollout's own: its final soak.
+    """
+    done = [slot for slot in seen.slots if is_done(seen, slot)]
+    begun = sum(1 for slot in seen.slots if slot.begun or is_done(seen, slot))
+    width, start = window or seen.limits.window, 0
+    for step, end in stages:
+        if len(done) < end:
+            hold = held_at_step(seen, Point.BEFORE_STEP, step) if begun <= start else None
+            return (hold,) if hold is not None else slide(seen, width, most=max(end - begun, 0))
+        hold = _watched(seen, step, done[:end], soak) if end < len(seen.slots) else None
+        if hold is not None:
+            return (hold,)
+        start = end
+    return slide(seen, width)
+
+
+def _watched(seen: Observation, step: str, done: Sequence[Slot], soak: float) -> Wait | None:
+    last = max(slot.alive[0].in_service_since or seen.now for slot in done)
+    if seen.now < last + soak and any(slot.begun for slot in done):
+        return Wait(f"after:{step}", f"watches the first {len(done)}", last + soak)
+    return held_at_step(seen, Point.AFTER_STEP, step)
 
 
 def slide(seen: Observation, window: int, *, most: int | None = None) -> Sequence[Move]:

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from deployer.model.capacity import Amount
+from deployer.model.holds import held_at_step
 from deployer.model.methods.room import Room
 from deployer.model.methods.steps import bring_up, retire
 from deployer.model.moves import Launch, Move, Wait, Weigh
-from deployer.model.observation import Observation, Seen, Slot, Verdict
+from deployer.model.observation import Observation, Seen, Slot
+from deployer.model.occasions import Point
 from deployer.model.service import is_proven
 
 DEFAULT_STEPS = (Amount(5, percent=True), Amount(25, percent=True), Amount(50, percent=True))
@@ -25,7 +27,7 @@ class TrafficCanary:
     """Gives the new side each share of `steps` in turn, then everything, and keeps the old side for `keep` seconds.
 
     A step needs as large a share of the fleet in new instances as it sends them traffic. It ends when it has
-    lasted `soak` seconds and its gates (`after:25%`) pass.
+    lasted `soak` seconds and the hooks and gates after it (`25%`) pass.
     """
 
     shifts_traffic: ClassVar[bool] = True
@@ -51,7 +53,8 @@ class TrafficCanary:
             if missing:
                 return missing
             if share < part:
-                return (_shares(seen, part),)
+                hold = held_at_step(seen, Point.BEFORE_STEP, str(step))
+                return (hold or _shares(seen, part),)
             held = self._held(seen, str(step)) if share == part else None
             if held is not None:
                 return (held,)
@@ -60,8 +63,7 @@ class TrafficCanary:
     def _held(self, seen: Observation, step: str) -> Wait | None:
         if seen.now < seen.weights_since + self.soak:
             return Wait(f"after:{step}", "watches the share of traffic", seen.weights_since + self.soak)
-        verdict = seen.gates.get(f"after:{step}", Verdict.PASS)
-        return None if verdict is Verdict.PASS else Wait(f"after:{step}", f"the gates say {verdict.value}")
+        return held_at_step(seen, Point.AFTER_STEP, step)
 
     def _let_go(self, seen: Observation, room: Room) -> Sequence[Move]:
         if seen.now < seen.weights_since + self.keep:

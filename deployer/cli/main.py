@@ -31,6 +31,7 @@ COMMANDS = {
     "rollback": Entry("deployer.cli.rollback:rollback", "Bring a fleet back to the release before."),
     "resume": Entry("deployer.cli.resume:resume", "Go on with a rollout that was cut short."),
     "abort": Entry("deployer.cli.abort:abort", "Turn a rollout round that was cut short."),
+    "pause": Entry("deployer.cli.pause:pause", "Ask a running rollout to pause."),
     "history": Entry("deployer.cli.history:history", "Show a fleet's latest rollouts."),
     "why": Entry("deployer.cli.why:why", "Tell what holds an instance."),
     "doctor": Entry("deployer.cli.doctor:doctor", "Find what is wrong, and what dead runs left."),

@@ -63,6 +63,10 @@ class Backend(Protocol):
         """What is wrong, and what dead runs left; with `undo`, put right."""
         ...
 
+    def pause(self, settings: FleetSettings) -> Holder | None:
+        """Asks the running rollout to pause."""
+        ...
+
     def holder(self, settings: FleetSettings) -> Holder | None:
         """Who holds the fleet."""
         ...

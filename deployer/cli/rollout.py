@@ -19,9 +19,10 @@ from deployer.view.summary import print_plan
 @release_options
 @fleet_options
 @click.option("-y", "--yes", is_flag=True, help="Start without asking; implied where there is no terminal.")
+@click.option("--supersede", is_flag=True, help="Have a rollout that runs on the fleet make way for this one.")
 @click.option("--sabotage", metavar="HOW", hidden=True, help="Break a rule of safety, in a lab only.")
 @click.pass_obj
-def rollout(program: Program | None, /, yes: bool, sabotage: str | None, **given: object) -> int:
+def rollout(program: Program | None, /, yes: bool, supersede: bool, sabotage: str | None, **given: object) -> int:
     """Roll a release out on a fleet.
 
     Whatever is left out comes from DEPLOYER_* variables, then from deployer.toml. TIME is such as 30s, 5m or 1h.
@@ -32,7 +33,7 @@ def rollout(program: Program | None, /, yes: bool, sabotage: str | None, **given
     """
     call = Call.of(program, given)
     refuse_hooks(call.settings)
-    options = RunOptions(yes=yes, sabotage=sabotage_of(sabotage, call.program.environment))
+    options = RunOptions(yes=yes, supersede=supersede, sabotage=sabotage_of(sabotage, call.program.environment))
     interactive = not call.as_json and not yes and call.program.interactive()
     if interactive and not _agreed(call, options):
         return int(ExitCode.REFUSED)

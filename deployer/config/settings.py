@@ -186,4 +186,6 @@ class RunOptions:
 
     yes: bool = False
     """Do not ask before starting."""
+    supersede: bool = False
+    """Stop a rollout that runs on the fleet, and go on with this one."""
     sabotage: Sabotage | None = None

@@ -1,16 +1,48 @@
-"""Which hosts are asked what, after each look: only what the next decision needs."""
+"""Which hosts, hooks and gates are asked what, after each look: only what the next decision needs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from deployer.engine.ports import Hosts
+from deployer.model.holds import held
 from deployer.model.hosts import Ask, Count, Host, HostTask
-from deployer.model.observation import Observation, Seen, Slot
-from deployer.model.service import drain_missing, is_done
+from deployer.model.moves import Wait
+from deployer.model.observation import Observation, Seen, Slot, Stance
+from deployer.model.occasions import Occasion, Point
+from deployer.model.service import drain_missing, has_arrived, is_done
 
 _FRESH = 5.0
 """An answer is asked for again when it is older than this many seconds."""
+
+THROUGHOUT = Occasion(Point.THROUGHOUT)
+FINAL_SOAK = Occasion(Point.FINAL_SOAK)
+
+
+def standing_waits(seen: Observation) -> Iterator[Wait]:
+    """The waits for hooks and gates that no strategy asks for: after each instance, and at the final soak."""
+    if seen.stance is not Stance.ADVANCE:
+        return
+    for slot in seen.slots:
+        if slot.begun and has_arrived(seen, slot):
+            one = slot.alive[0]
+            hold = held(seen, Occasion(Point.AFTER_INSTANCE, one.id), one.id)
+            if hold is not None:
+                yield hold
+    if all(is_done(seen, slot) for slot in seen.slots):
+        hold = held(seen, FINAL_SOAK, "fleet")
+        if hold is not None:
+            yield hold
+
+
+def occasions_asked(seen: Observation, waits: Iterable[Wait]) -> list[Occasion]:
+    """The occasions whose hooks and gates are to be asked now: those waited for, and those that stand."""
+    asked = [wait.asks for wait in waits if wait.asks is not None]
+    if seen.stance is Stance.ADVANCE and not seen.rolling_back:
+        asked.append(THROUGHOUT)
+        if all(is_done(seen, slot) for slot in seen.slots):
+            asked.append(FINAL_SOAK)
+    return [one for one in dict.fromkeys(asked) if one.point in seen.hooked]
 
 
 def ask_hosts(hosts: Hosts, seen: Observation) -> None:

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Protocol
 
 from deployer.engine.act import Actuator
-from deployer.engine.asking import ask_hosts
+from deployer.engine.asking import ask_hosts, occasions_asked, standing_waits
 from deployer.engine.clock import StopRequest
 from deployer.engine.events import Completed, Failed, Looked, Noted, Refused, Turned
 from deployer.engine.guard import RULES, Rule, judge
 from deployer.engine.observe import Observer
-from deployer.engine.turns import Back, Finish, Freeze, Progress, Settle, Stop, Thaw, measure, next_turn, whole
+from deployer.engine.ports import Hooks, NoHooks
+from deployer.engine.turns import (
+    Back,
+    Finish,
+    Freeze,
+    Pause,
+    Progress,
+    Settle,
+    Stop,
+    Thaw,
+    measure,
+    next_turn,
+    whole,
+)
 from deployer.model.errors import AwsError
 from deployer.model.hosts import Evidence, Worked
 from deployer.model.methods.work import settle
@@ -41,6 +54,8 @@ class Ending(Enum):
     LEFT_SAFE = "left safe"
     NEEDS_A_HAND = "needs a hand"
     INTERRUPTED = "interrupted"
+    PAUSED = "paused"
+    """A gate has not agreed: everything is in service, and the rollout is open, to be resumed."""
     ABANDONED = "abandoned"
     """Asked to stop twice: left as it is, the lease kept, to be resumed."""
 
@@ -63,12 +78,16 @@ class Loop:
     strategy: Decides
     way_back: Decides
     """The strategy of a rollback: as wide as the floor allows."""
+    hooks: Hooks = field(default_factory=NoHooks)
     stop: StopRequest = field(default_factory=StopRequest)
+    each_tick: Callable[[], None] = lambda: None
+    """Called before each look: for what comes from outside, such as a request to pause."""
     poll: float = 1.0
     """Seconds between looks."""
     rules: Sequence[tuple[int, Rule]] = RULES
     tallies: Tallies = field(default_factory=Tallies)
     reason: str | None = None
+    paused: bool = False
     _progress: Progress | None = None
     _done_since: float | None = None
     _silent_since: float | None = None
@@ -86,6 +105,7 @@ class Loop:
     def tick(self) -> Ending | None:
         """One turn: look, turn if need be, decide, let the guard judge, act."""
         self.actuator.lease.heartbeat()
+        self.each_tick()
         seen = self._look()
         if seen is None:
             return self._still_blind()
@@ -94,7 +114,7 @@ class Loop:
             self._report(seen, ())
             return ending
         seen = self._again(seen)
-        moves = self._decide(seen)
+        moves = [*self._decide(seen), *standing_waits(seen)]
         allowed, refused = judge(seen, moves, self.rules)
         for refusal in refused:
             self._tell_refusal(refusal.move, refusal.promise, refusal.because)
@@ -103,7 +123,16 @@ class Loop:
             self.actuator.launch_again()
         self.actuator.carry_out(seen, allowed)
         ask_hosts(self.actuator.hosts, seen)
+        self._ask_hooks(seen, allowed)
         return None
+
+    def _ask_hooks(self, seen: Observation, allowed: Sequence[Move]) -> None:
+        asked = occasions_asked(seen, [move for move in allowed if isinstance(move, Wait)])
+        if asked:
+            self.hooks.ask(asked, seen)
+        if any(isinstance(move, Wait) and move.asks is not None for move in allowed):
+            # Hooks and gates have deadlines of their own: a freeze over the weekend is no lack of progress.
+            self._progress = Progress(seen.now, self._progress.done if self._progress is not None else 0)
 
     # -- looking -------------------------------------------------------------------------------------
 
@@ -126,7 +155,7 @@ class Loop:
             self.actuator.watch(Noted(f"cannot look: {error}", warning=True))
             return None
         self._silent_since = None
-        seen = self.observer.observe(sighting, self.actuator.clock.now())
+        seen = self._with_rulings(self.observer.observe(sighting, self.actuator.clock.now()))
         self._progress = measure(seen, self._progress or Progress(seen.now))
         self._note_completions(seen)
         tally = count(seen)
@@ -134,6 +163,12 @@ class Loop:
         self.tallies.lowest = tally.in_service if lowest is None else min(tally.in_service, lowest)
         self.tallies.highest_alive = max(tally.alive, self.tallies.highest_alive)
         return seen
+
+    def _with_rulings(self, seen: Observation) -> Observation:
+        if not self.hooks.points:
+            return seen
+        rulings = self.hooks.rulings(rolling_back=seen.rolling_back)
+        return replace(seen, hooked=self.hooks.points, rulings=rulings)
 
     def _show_evidence(self, report: Evidence) -> None:
         """The application's log and the console of an instance that was given up on (fault 12)."""
@@ -156,7 +191,7 @@ class Loop:
         memory = self.observer.memory
         if (seen.stance, seen.rolling_back) == (memory.stance, memory.rolling_back):
             return seen
-        return replace(
+        turned = replace(
             seen,
             stance=memory.stance,
             rolling_back=memory.rolling_back,
@@ -164,6 +199,7 @@ class Loop:
             previous=memory.previous,
             failures=memory.failures,
         )
+        return self._with_rulings(turned)
 
     def _note_completions(self, seen: Observation) -> None:
         for slot in seen.slots:
@@ -200,8 +236,9 @@ class Loop:
                 self.reason = reason
                 memory.turn_back()
                 self._done_since = None
-            case Settle(reason=reason):
+            case Settle(reason=reason) | Pause(reason=reason):
                 self.reason = self.reason or reason
+                self.paused = isinstance(turn, Pause)
                 memory.stance = Stance.SETTLE
             case Freeze(reason=reason):
                 memory.stance = Stance.FREEZE
@@ -223,7 +260,9 @@ class Loop:
     def _at_rest(self, seen: Observation) -> Ending:
         if not whole(seen):
             return Ending.NEEDS_A_HAND
-        return Ending.INTERRUPTED if self.stop.count else Ending.LEFT_SAFE
+        if self.stop.count:
+            return Ending.INTERRUPTED
+        return Ending.PAUSED if self.paused else Ending.LEFT_SAFE
 
     # -- deciding ------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from enum import Enum
 
 from deployer.engine.ports import LaunchOrder
 from deployer.model.fleet import Instance, Release
-from deployer.model.observation import Answer, Install, Stance, Verdict, Work
+from deployer.model.observation import Answer, Install, Stance, Work
 
 
 class Asked(Enum):
@@ -45,6 +45,7 @@ class Facts:
     asked_until: float = 0.0
     failed: str | None = None
     ever_attached: bool = False
+    attached_by_us: bool = False
     last_seen: float = 0.0
     instance: Instance | None = None
     """As it was seen last, or as its launch described it before it was seen at all."""
@@ -81,7 +82,6 @@ class Memory:
     """Instance id → slot, for those that this rollout launched."""
     weights: dict[str, int] = field(default_factory=dict)
     weights_since: float = 0.0
-    gates: dict[str, Verdict] = field(default_factory=dict)
 
     def facts(self, instance: str) -> Facts:
         """The facts of an instance, made when there are none."""
@@ -115,6 +115,7 @@ class Memory:
         facts = self.facts(instance)
         facts.asked = asked
         facts.asked_until = until
+        facts.attached_by_us = asked is Asked.ATTACH
 
     def fail(self, instance: str, reason: str) -> None:
         """Gives an instance up and counts it, once."""
@@ -137,6 +138,7 @@ class Memory:
             facts.install = Install()
             facts.staged = Install()
             facts.attached_at = None
+            facts.attached_by_us = False
             if ident not in self.slot_of:
                 facts.failed = None
         for slot in self.slots.values():

@@ -88,7 +88,6 @@ class Observer:
             weights=self._weights(sighting, now),
             weights_since=self.memory.weights_since,
             sides=self.plan.sides,
-            gates=dict(self.memory.gates),
             expected_seconds={s.name: s.expected_seconds for s in self.plan.slots},
         )
 
@@ -200,6 +199,7 @@ class Observer:
             lame_duck=facts.lame_duck,
             expecting=facts.asked.value if facts.asked is not None else None,
             failed=facts.failed,
+            attached_by_us=facts.attached_by_us,
             launched_by_us=ours,
             reachable=facts.reachable and self.plan.policy.ask_hosts,
         )

@@ -8,6 +8,8 @@ from typing import Protocol
 
 from deployer.model.fleet import Balancer, Instance, Target
 from deployer.model.hosts import HostReport, HostTask
+from deployer.model.observation import Observation
+from deployer.model.occasions import Occasion, Point, Ruling
 from deployer.model.outcome import Outcome
 
 
@@ -108,6 +110,36 @@ class Cloud(Protocol):
     def balancers(self) -> Sequence[Balancer]:
         """The fleet's balancers, as found when the fleet was."""
         ...
+
+
+class Hooks(Protocol):
+    """The hooks and gates of a rollout. They run beside the loop, which never waits for one."""
+
+    @property
+    def points(self) -> frozenset[Point]:
+        """The points at which there are any."""
+        ...
+
+    def ask(self, occasions: Sequence[Occasion], seen: Observation) -> None:
+        """Starts what is due at these occasions and returns at once. Raises StateUnavailable and LeaseLost."""
+        ...
+
+    def rulings(self, *, rolling_back: bool) -> Mapping[Occasion, Ruling]:
+        """What they have said so far on the way forward, or on the way back. Raises as `ask` does."""
+        ...
+
+
+class NoHooks:
+    """A rollout without hooks."""
+
+    points: frozenset[Point] = frozenset()
+
+    def ask(self, occasions: Sequence[Occasion], seen: Observation) -> None:
+        """There is nothing to ask."""
+
+    def rulings(self, *, rolling_back: bool) -> Mapping[Occasion, Ruling]:  # noqa: ARG002
+        """Nothing was said."""
+        return {}
 
 
 class Hosts(Protocol):

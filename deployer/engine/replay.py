@@ -67,9 +67,13 @@ def _intended(memory: Memory, plan: RolloutPlan, record: Record, now: float) -> 
             memory.begin(str(slot), now)
         if move["move"] == "Attach":
             memory.facts(instance).ever_attached = True
+        if move["move"] in ("Attach", "Drain"):
+            memory.facts(instance).attached_by_us = move["move"] == "Attach"
 
 
 def _came_out(memory: Memory, record: Record, now: float) -> None:
+    if "move" not in record.data:
+        return  # of a hook: for those who run hooks
     move = _mapping(record.data["move"])
     if move["move"] != "Launch":
         return

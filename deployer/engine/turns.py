@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from deployer.engine.asking import FINAL_SOAK
 from deployer.model.fleet import TargetState
+from deployer.model.holds import held, is_lenient
 from deployer.model.methods.work import settle
 from deployer.model.observation import Observation, Stance
+from deployer.model.occasions import ARRIVAL_POINTS, Verdict
 from deployer.model.policy import OnFailure
 from deployer.model.service import count, is_done
 
@@ -35,6 +38,13 @@ class Settle:
 
 
 @dataclass(frozen=True)
+class Pause:
+    """As `Settle`, and then wait for somebody to say how it goes on: the rollout stays open."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
 class Freeze:
     """Change nothing until what is seen can be trusted again."""
 
@@ -56,7 +66,7 @@ class Stop:
     """Everything that could be brought back into service is; there is nothing more to do."""
 
 
-Turn: TypeAlias = Back | Settle | Freeze | Thaw | Finish | Stop | None
+Turn: TypeAlias = Back | Settle | Pause | Freeze | Thaw | Finish | Stop | None
 
 
 def next_turn(seen: Observation, progress: Progress, *, asked_to_stop: bool, done_since: float | None) -> Turn:
@@ -81,9 +91,35 @@ def _advance_turn(seen: Observation, progress: Progress, done_since: float | Non
     if seen.failures > seen.policy.max_failures:
         reason = f"{seen.failures} failed, more than the {seen.policy.max_failures} allowed"
         return Settle(reason) if seen.rolling_back else on_failure(seen, reason)
+    ruled = _ruled(seen)
+    if ruled is not None:
+        return ruled
     if done_since is not None and seen.now - done_since >= seen.policy.final_soak:
-        return Finish()
+        return Finish() if held(seen, FINAL_SOAK, "fleet") is None else None
     return _no_progress(seen, progress)
+
+
+def _ruled(seen: Observation) -> Turn:
+    """What hooks and gates bring about: failure is acted on, an error stops, and doubt waits for somebody.
+
+    What they say of a new instance on its arrival is that instance's own failure; see `held_or_given_up`.
+    """
+    if is_lenient(seen):
+        return None
+    ranked: dict[Verdict, Turn] = {}
+    for occasion, ruling in seen.rulings.items():
+        own = occasion.point in ARRIVAL_POINTS and ruling.verdict is not Verdict.INCONCLUSIVE
+        reason = f"{occasion}: {ruling.reason}"
+        match ruling.verdict:
+            case Verdict.FAIL if not own:
+                ranked.setdefault(ruling.verdict, on_failure(seen, reason))
+            case Verdict.ERROR if not own:
+                ranked.setdefault(ruling.verdict, Settle(reason))
+            case Verdict.INCONCLUSIVE:
+                ranked.setdefault(ruling.verdict, Pause(reason))
+            case _:
+                pass
+    return next((ranked[one] for one in (Verdict.FAIL, Verdict.ERROR, Verdict.INCONCLUSIVE) if one in ranked), None)
 
 
 def on_failure(seen: Observation, reason: str) -> Turn:

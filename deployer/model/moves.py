@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from deployer.model.occasions import Occasion
+
 
 @dataclass(frozen=True)
 class Launch:
@@ -75,12 +77,14 @@ class Weigh:
 class Wait:
     """Nothing to do for a slot or instance now, and why: shown in the tree and by `deployer why`.
 
-    `until` is a monotonic time, where it is known when the waiting ends at the latest.
+    `until` is a monotonic time, where it is known when the waiting ends at the latest. `asks` is the occasion
+    whose hooks and gates it waits for: the engine runs them when it sees it.
     """
 
     subject: str
     reason: str
     until: float | None = None
+    asks: Occasion | None = None
 
 
 Move: TypeAlias = Launch | Attach | Drain | LameDuck | Stage | Update | Terminate | GiveUp | Weigh | Wait

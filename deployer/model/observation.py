@@ -13,6 +13,7 @@ from functools import cached_property
 
 from deployer.model.capacity import Limits
 from deployer.model.fleet import Balancer, BalancerKind, Instance, InstanceState, Release, Target, TargetState
+from deployer.model.occasions import Occasion, Point, Ruling
 from deployer.model.policy import Method, Policy
 
 
@@ -83,6 +84,8 @@ class Seen:
     """What was asked for and is not seen yet; nothing more is asked of this instance meanwhile."""
     failed: str | None = None
     """Why it was given up on, once it was."""
+    attached_by_us: bool = False
+    """Whether this rollout, in its present direction, registered it with its balancers."""
     launched_by_us: bool = False
     reachable: bool = True
     """Whether its host can be asked; False makes a drain last as long as the balancer's delay."""
@@ -154,16 +157,6 @@ class Stance(Enum):
     """Change nothing: what is seen cannot be trusted (a balancer fails open, an endpoint is silent)."""
 
 
-class Verdict(Enum):
-    """What a gate says. Only PASS lets a rollout go on."""
-
-    PENDING = "pending"
-    PASS = "pass"
-    FAIL = "fail"
-    ERROR = "error"
-    INCONCLUSIVE = "inconclusive"
-
-
 @dataclass(frozen=True)
 class Observation:
     """Everything that a decision is made from."""
@@ -185,8 +178,10 @@ class Observation:
     sides: tuple[str, str] | None = None
     """The two target groups that traffic is split between: the one of what was there before, the one of what
     this rollout launches. An instance belongs to one of them."""
-    gates: Mapping[str, Verdict] = field(default_factory=dict)
-    """What the gates said, by step (`after:1`, `after:10%`, …)."""
+    hooked: frozenset[Point] = frozenset()
+    """The points at which there are hooks or gates; without any, nothing below is looked at."""
+    rulings: Mapping[Occasion, Ruling] = field(default_factory=dict)
+    """What hooks and gates said, by occasion; one that is not there has not been asked about."""
     expected_seconds: Mapping[str, float] = field(default_factory=dict)
     """How long each slot is expected to take, learnt from earlier rollouts."""
 

@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from deployer.model.fleet import InstanceState, TargetState
+from deployer.model.holds import held
 from deployer.model.observation import Observation, Seen, Slot, Work
+from deployer.model.occasions import Occasion, Point
 from deployer.model.policy import Sabotage
 
 _GONE = (TargetState.ABSENT, TargetState.UNUSED)
@@ -63,6 +65,9 @@ def proof_missing(seen: Observation, instance: Seen) -> tuple[str, float | None]
         return "not healthy at every balancer yet", None
     if not seen.serves_goal(instance):
         return f"has not shown release {seen.goal.name} yet", None
+    hold = held(seen, Occasion(Point.AFTER_ATTACH, instance.id), instance.id) if instance.attached_by_us else None
+    if hold is not None:
+        return hold.reason, None
     ripe = instance.in_service_since + seen.policy.soak
     if seen.now < ripe:
         return f"soaks for {seen.policy.soak:g} s", ripe
@@ -91,7 +96,15 @@ def count(seen: Observation) -> Count:
 
 
 def is_done(seen: Observation, slot: Slot) -> bool:
-    """Whether a slot has arrived: one proven instance on the goal, and nothing else alive in it."""
+    """Whether a slot has arrived, and the hooks and gates after an instance agree where this rollout changed it."""
+    if not has_arrived(seen, slot):
+        return False
+    one = slot.alive[0]
+    return not slot.begun or held(seen, Occasion(Point.AFTER_INSTANCE, one.id), one.id) is None
+
+
+def has_arrived(seen: Observation, slot: Slot) -> bool:
+    """Whether one proven instance on the goal holds the slot, and nothing else is alive in it."""
     return (
         not slot.launching
         and len(slot.alive) == 1

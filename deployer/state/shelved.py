@@ -9,6 +9,7 @@ from deployer.state.journal import ShelvedJournal
 from deployer.state.lease import break_up, standing, take
 from deployer.state.owner import Owner, is_gone
 from deployer.state.records import decode
+from deployer.state.requests import Request, post, posted
 from deployer.state.shelf import Shelf
 from deployer.state.store import Entry, Holder
 
@@ -58,6 +59,14 @@ class ShelvedStore:
     def break_lease(self, fleet: str) -> Holder | None:
         """Frees the fleet; see `StateStore`."""
         return break_up(self._shelf, fleet)
+
+    def post(self, fleet: str, request: Request) -> None:
+        """Leaves a request for a running rollout; see `StateStore`."""
+        post(self._shelf, fleet, request)
+
+    def posted(self, fleet: str, rollout: str) -> Request | None:
+        """The request for that rollout; see `StateStore`."""
+        return posted(self._shelf, fleet, rollout)
 
     def _expire(self, fleet: str, names: Sequence[str]) -> None:
         for name in sorted(names, reverse=True)[KEPT - 1 :]:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from deployer.engine.ports import Clock, Journal, Lease, Record
 from deployer.state.owner import Owner
+from deployer.state.requests import Request
 
 DEFAULT_TTL = 60.0
 """How long a lease lasts without a heartbeat, in seconds."""
@@ -90,4 +91,12 @@ class StateStore(Protocol):
         A holder that lives finds out within a third of the lease's time and stops. Until its lease would
         have expired nobody else gets the fleet, unless the holder is known to be dead.
         """
+        ...
+
+    def post(self, fleet: str, request: Request) -> None:
+        """Leaves a request for a running rollout, which reads it at its heartbeats."""
+        ...
+
+    def posted(self, fleet: str, rollout: str) -> Request | None:
+        """The request for that rollout, if there is one."""
         ...

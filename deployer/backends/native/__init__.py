@@ -1,7 +1,7 @@
 """The native backend: our own loop over EC2, load balancers and SSH."""
 
 from deployer.backends.native.doctor import doctor
-from deployer.backends.native.looking import history, holder, unlock, why
+from deployer.backends.native.looking import history, holder, pause, unlock, why
 from deployer.backends.native.reporting import bake, plan, status
 from deployer.backends.native.resuming import abort, resume, rollback
 from deployer.backends.native.rolling_out import rollout
@@ -12,6 +12,7 @@ __all__ = [
     "doctor",
     "history",
     "holder",
+    "pause",
     "plan",
     "resume",
     "rollback",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from deployer.backends.native.baking import bake_release, needs_bake
-from deployer.backends.native.holding import Hold
+from deployer.backends.native.holding import Hold, Mailbox
 from deployer.backends.native.preparing import Ground
 from deployer.backends.native.running import Run
 from deployer.backends.native.strategies import strategy_for
@@ -22,6 +22,7 @@ from deployer.model.errors import ExitCode
 from deployer.model.fleet import Release
 from deployer.model.observation import Observation
 from deployer.model.service import count
+from deployer.state.requests import Wish
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Carrier:
     journal: Journal
     stop: StopRequest
     watch: Watch
+    mailbox: Mailbox
 
     def start(self, plan: RolloutPlan) -> Result:
         """Pins the plan, bakes what it needs, and turns the loop."""
@@ -63,13 +65,22 @@ class Carrier:
             watch=self.watch,
             package=lambda name: wiring.package(Release(name)),
             stop=self.stop,
+            each_tick=self.mailbox.look,
             poll=poll_of(plan),
             seconds_bake=seconds,
         )
         self.hold.keep = True  # from here on the fleet may be half way, whatever ends this
         result = run.go(lambda: (ledger.by_operation, ledger.throttled))
         self.hold.keep = run.abandoned
-        return result
+        return self._paused(result)
+
+    def _paused(self, result: Result) -> Result:
+        """A rollout that stopped because somebody asked it to says who, and that it is paused."""
+        request = self.mailbox.request
+        if request is None or result.status is not Status.INTERRUPTED:
+            return result
+        word = "paused" if request.wish is Wish.PAUSE else "superseded"
+        return replace(result, exit_code=ExitCode.PAUSED, reason=f"{word} by {request.by}")
 
     def _strategy(self, plan: RolloutPlan) -> Decides:
         return strategy_for(plan.strategy, plan.strategy_settings, self.ground.wiring.settings.folder)

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from deployer.backends.native.wiring import Wiring
-from deployer.engine.ports import Lease
-from deployer.model.errors import DeployerError
+from deployer.engine.clock import StopRequest
+from deployer.engine.events import Noted, Watch
+from deployer.engine.ports import Clock, Lease
+from deployer.model.errors import DeployerError, StateUnavailable
 from deployer.state.owner import this_process
+from deployer.state.requests import Request, Wish
 from deployer.state.store import DEFAULT_TTL, StateStore
+
+LOOK_EVERY = 3.0
+"""Seconds between looks for a request to pause or to make way."""
+
+MAKES_WAY = 900.0
+"""How long a rollout that was asked to make way is waited for, in seconds."""
 
 
 @dataclass
@@ -20,6 +30,38 @@ class Hold:
     lease: Lease
     keep: bool = False
     """Set when the run ends in the middle of things: only `resume` or `abort` may have the fleet then."""
+
+
+def superseding(wiring: Wiring, store: StateStore, rollout_id: str, watch: Watch) -> None:
+    """Asks whoever holds the fleet to make way, and waits until it has. Raises FleetHeld when it does not."""
+    fleet, clock = wiring.settings.name, wiring.clock
+    holder = store.holder(fleet)
+    if holder is None:
+        return
+    store.post(fleet, Request(holder.rollout, Wish.SUPERSEDE, f"rollout {rollout_id}", clock.wall()))
+    watch(Noted(f"rollout {holder.rollout} was asked to make way; it brings what is in flight back into service"))
+    end = clock.now() + MAKES_WAY
+    while (there := store.holder(fleet)) is not None and there.rollout == holder.rollout and clock.now() < end:
+        clock.sleep(1.0)
+
+
+class Mailbox:
+    """Looks now and then whether somebody wants this rollout to stop, and passes it on as a request to stop."""
+
+    def __init__(self, store: StateStore, fleet: str, rollout: str, stop: StopRequest, clock: Clock) -> None:
+        self._store, self._fleet, self._rollout, self._stop, self._clock = store, fleet, rollout, stop, clock
+        self._next = 0.0
+        self.request: Request | None = None
+
+    def look(self) -> None:
+        """Called every tick; asks the store every few seconds. A store that is silent now is asked again later."""
+        if self.request is not None or self._clock.now() < self._next:
+            return
+        self._next = self._clock.now() + LOOK_EVERY
+        with contextlib.suppress(StateUnavailable):
+            self.request = self._store.posted(self._fleet, self._rollout)
+        if self.request is not None:
+            self._stop.ask(self.request.wish.value)
 
 
 @contextmanager

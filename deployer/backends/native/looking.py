@@ -15,6 +15,8 @@ from deployer.model.errors import UsageError
 from deployer.model.moves import Move, Wait, subject_of
 from deployer.model.observation import Observation, Seen, Slot
 from deployer.model.service import balancer_word, count, in_service, proof_missing
+from deployer.state.owner import this_process
+from deployer.state.requests import Request, Wish
 from deployer.state.store import Entry, Holder
 
 
@@ -35,6 +37,17 @@ def _past(entry: Entry) -> PastRollout:
         status=str(end.get("status", "open")),
         reason=str(end.get("reason") or ""),
     )
+
+
+def pause(settings: FleetSettings) -> Holder | None:
+    """Asks the rollout that runs on the fleet to pause, and tells whose it is; None when none runs."""
+    wiring = Wiring(settings)
+    store = wiring.store()
+    there = store.holder(settings.name)
+    if there is not None:
+        by = str(this_process(wiring.environment))
+        store.post(settings.name, Request(there.rollout, Wish.PAUSE, by, wiring.clock.wall()))
+    return there
 
 
 def unlock(settings: FleetSettings) -> Holder | None:

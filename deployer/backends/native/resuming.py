@@ -9,7 +9,7 @@ from deployer.aws.images import AwsImages
 from deployer.backends.native import planning
 from deployer.backends.native.baking import refuse_no_way_back
 from deployer.backends.native.carrying import Carrier, untouched
-from deployer.backends.native.holding import holding
+from deployer.backends.native.holding import Mailbox, holding
 from deployer.backends.native.preparing import Ground, make_plan, new_rollout, on_ground, prepare
 from deployer.backends.native.signals import heeding_signals
 from deployer.backends.native.wiring import Wiring
@@ -24,6 +24,7 @@ from deployer.model.fleet import Release
 from deployer.model.observation import Stance
 from deployer.model.policy import Method
 from deployer.model.service import is_done
+from deployer.state.requests import Request, Wish
 from deployer.state.store import Entry, StateStore
 
 ALL_AT_ONCE = "all-at-once"
@@ -53,6 +54,8 @@ def _go_on(settings: FleetSettings, watch: Watch, *, turn_back: bool) -> Result:
         holding(wiring, store, entry.rollout, "resumed") as hold,
         on_ground(wiring) as ground,
     ):
+        # What asked it to pause has been heard; going on is the answer.
+        store.post(settings.name, Request("", Wish.PAUSE, "resume", wiring.clock.wall()))
         journal = store.open_rollout(settings.name, entry.rollout, hold.lease, wiring.clock)
         records = journal.records()
         plan = pinned_plan(records)
@@ -63,7 +66,8 @@ def _go_on(settings: FleetSettings, watch: Watch, *, turn_back: bool) -> Result:
         if turn_back and not memory.rolling_back:
             memory.turn_back()
             journal.append("stance", Stance.ADVANCE.value, {"reason": "aborted", "rolling_back": True})
-        return Carrier(ground, hold, journal, stop, watch).go_on(plan, memory)
+        mailbox = Mailbox(store, settings.name, entry.rollout, stop, wiring.clock)
+        return Carrier(ground, hold, journal, stop, watch, mailbox).go_on(plan, memory)
 
 
 def _nothing_open(wiring: Wiring, store: StateStore, entry: Entry | None) -> Result:
@@ -100,7 +104,8 @@ def rollback(settings: FleetSettings, options: RunOptions, watch: Watch, to: str
             return untouched(wiring, plan, seen, Status.NOTHING_TO_DO, ExitCode.DONE)
         _refuse_missing(ground, plan)
         journal = store.open_rollout(settings.name, rollout_id, hold.lease, wiring.clock)
-        return Carrier(ground, hold, journal, stop, watch).start(plan)
+        mailbox = Mailbox(store, settings.name, rollout_id, stop, wiring.clock)
+        return Carrier(ground, hold, journal, stop, watch, mailbox).start(plan)
 
 
 def _plan_back(ground: Ground, options: RunOptions, rollout_id: str, goal: Release) -> RolloutPlan:

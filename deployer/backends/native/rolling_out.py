@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from deployer.backends.native.baking import refuse_no_way_back
 from deployer.backends.native.carrying import Carrier, untouched
-from deployer.backends.native.holding import holding
+from deployer.backends.native.holding import Mailbox, holding, superseding
 from deployer.backends.native.preparing import check_settings, new_rollout, on_ground, prepare
 from deployer.backends.native.signals import heeding_signals
 from deployer.backends.native.wiring import Wiring
@@ -22,6 +22,8 @@ def rollout(settings: FleetSettings, options: RunOptions, watch: Watch) -> Resul
     wiring = Wiring(settings, stop=stop)
     check_settings(wiring)
     rollout_id, store, reason = new_rollout(wiring), wiring.store(), f"rollout to release {settings.goal()}"
+    if options.supersede:
+        superseding(wiring, store, rollout_id, watch)
     with heeding_signals(stop), holding(wiring, store, rollout_id, reason) as hold, on_ground(wiring) as ground:
         ready = prepare(ground, options, rollout_id)
         seen = ready.look()
@@ -30,4 +32,5 @@ def rollout(settings: FleetSettings, options: RunOptions, watch: Watch) -> Resul
         ground.found.refuse_problems()
         refuse_no_way_back(ground, ready.plan)
         journal = store.open_rollout(settings.name, rollout_id, hold.lease, wiring.clock)
-        return Carrier(ground, hold, journal, stop, watch).start(ready.plan)
+        mailbox = Mailbox(store, settings.name, rollout_id, stop, wiring.clock)
+        return Carrier(ground, hold, journal, stop, watch, mailbox).start(ready.plan)

@@ -38,6 +38,7 @@ class Run:
     watch: Watch
     package: Callable[[str], Package | None]
     stop: StopRequest = field(default_factory=StopRequest)
+    each_tick: Callable[[], None] = lambda: None
     poll: float = 1.0
     seconds_bake: float = 0.0
     abandoned: bool = False
@@ -68,6 +69,7 @@ class Run:
             strategy=self.strategy,
             way_back=WayBack(),
             stop=self.stop,
+            each_tick=self.each_tick,
             poll=self.poll,
         )
         ending = loop.run()
@@ -75,7 +77,7 @@ class Run:
         seconds = self.clock.now() - began
         by_operation, throttled = calls()
         result = self._result(ending, loop, seconds, by_operation, throttled)
-        if ending not in (Ending.ABANDONED, Ending.INTERRUPTED):
+        if ending not in (Ending.ABANDONED, Ending.INTERRUPTED, Ending.PAUSED):
             self.journal.append("end", self.plan.fleet, result.document())
         return result
 
@@ -161,6 +163,8 @@ def _verdict(ending: Ending, stop: StopRequest) -> tuple[Status, ExitCode]:
             return Status.FAILED, ExitCode.FAILED_SAFE
         case Ending.NEEDS_A_HAND:
             return Status.FAILED, ExitCode.NEEDS_A_HAND
+        case Ending.PAUSED:
+            return Status.INTERRUPTED, ExitCode.PAUSED
         case Ending.INTERRUPTED | Ending.ABANDONED:
             code = ExitCode.TERMINATED if stop.signal == "SIGTERM" else ExitCode.INTERRUPTED
             return Status.INTERRUPTED, code

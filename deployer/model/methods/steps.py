@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from deployer.model.fleet import InstanceState, TargetState
+from deployer.model.holds import held, held_or_given_up
 from deployer.model.methods.room import Room
 from deployer.model.moves import Attach, Drain, GiveUp, LameDuck, Move, Terminate, Wait
 from deployer.model.observation import Observation, Seen, Work
+from deployer.model.occasions import Occasion, Point
 from deployer.model.policy import Keep, Sabotage
 from deployer.model.service import balancer_word, drain_missing, proof_missing
 
@@ -48,7 +50,9 @@ def _prove_then_attach(seen: Observation, instance: Seen) -> Move | None:
             f"never answered its health path with release {seen.goal.name}{said}",
             limits.boot,
         )
-    return Attach(instance.id) if instance.targets else None
+    if not instance.targets:
+        return None
+    return held_or_given_up(seen, instance, Point.BEFORE_ATTACH) or Attach(instance.id)
 
 
 def _relapsed(instance: Seen) -> bool:
@@ -81,6 +85,10 @@ def _wait_for_health(seen: Observation, instance: Seen) -> Move | None:
             )
     if _relapsed(instance):
         return GiveUp(instance.id, f"turned sick after it had been in service: {balancer_word(seen, instance)}")
+    if instance.attached_by_us and instance.in_service_since is not None and seen.serves_goal(instance):
+        hold = held_or_given_up(seen, instance, Point.AFTER_ATTACH)
+        if hold is not None:
+            return hold
     missing = proof_missing(seen, instance)
     if missing is None:
         return None
@@ -120,10 +128,11 @@ def take_out(seen: Observation, instance: Seen, room: Room) -> Move | None:
         if not room.may_remove(seen, instance):
             return Wait(instance.id, _no_room(seen))
         room.remove(seen, instance)
-        return Drain(instance.id)
+        return held(seen, Occasion(Point.BEFORE_DRAIN, instance.id), instance.id) or Drain(instance.id)
     missing = drain_missing(seen, instance)
     if missing is None:
-        return None
+        drained = instance.detached_since is not None and instance.running
+        return held(seen, Occasion(Point.AFTER_DRAIN, instance.id), instance.id) if drained else None
     if seen.policy.lame_duck and instance.lame_duck is Work.NONE and instance.reachable:
         return LameDuck(instance.id)
     reason, until = missing
