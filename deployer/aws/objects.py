@@ -1,7 +1,8 @@
-"""Bundles in S3: implements `deployer.remote.bundle.sources.ObjectStore`."""
+"""Bundles in S3: what `deployer.remote` knows as its object store, by its shape alone."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import IO, Any
 
 from deployer.aws.errors import code_of, translated
@@ -11,6 +12,14 @@ from deployer.model.hosts import StoredObject
 
 _CHUNK = 1024 * 1024
 _MISSING = frozenset({"404", "NoSuchKey", "NoSuchVersion", "NoSuchBucket", "InvalidVersionId"})
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """What S3 said of an object: the ETag without quotes, and the version where the bucket keeps versions."""
+
+    etag: str
+    version: str | None = None
 
 
 class S3Objects:
