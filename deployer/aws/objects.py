@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import IO, Any
 
 from deployer.aws.errors import code_of, translated
@@ -12,14 +11,6 @@ from deployer.model.hosts import StoredObject
 
 _CHUNK = 1024 * 1024
 _MISSING = frozenset({"404", "NoSuchKey", "NoSuchVersion", "NoSuchBucket", "InvalidVersionId"})
-
-
-@dataclass(frozen=True)
-class StoredObject:
-    """What S3 said of an object: the ETag without quotes, and the version where the bucket keeps versions."""
-
-    etag: str
-    version: str | None = None
 
 
 class S3Objects:
