@@ -80,19 +80,29 @@ def bake_order(ground: Ground, plan: RolloutPlan, package: Package | None) -> Ba
     )
 
 
+def has_way_back(ground: Ground, plan: RolloutPlan) -> bool:
+    """Whether what a rollback needs is there now."""
+    return _missing_for_way_back(ground, plan) is None
+
+
 def refuse_no_way_back(ground: Ground, plan: RolloutPlan) -> None:
     """Promise 10: what a rollback needs is there, and pinned, before the first change (fault 33)."""
     if plan.policy.on_failure is not OnFailure.ROLLBACK:
         return
+    missing = _missing_for_way_back(ground, plan)
+    if missing is not None:
+        raise PreflightRefused(_no_way_back(plan, missing))
+
+
+def _missing_for_way_back(ground: Ground, plan: RolloutPlan) -> str | None:
     if plan.policy.method is Method.IN_PLACE:
         try:
-            package = ground.wiring.package(plan.previous)
+            return "the settings name no bundle" if ground.wiring.package(plan.previous) is None else None
         except DeployerError as error:
-            raise PreflightRefused(_no_way_back(plan, str(error))) from error
-        if package is None:
-            raise PreflightRefused(_no_way_back(plan, "the settings name no bundle"))
-    elif not AwsImages(ground.wiring.session).is_launchable(plan.previous.image or ""):
-        raise PreflightRefused(_no_way_back(plan, f"its image {plan.previous.image} cannot be launched any more"))
+            return str(error)
+    if AwsImages(ground.wiring.session).is_launchable(plan.previous.image or ""):
+        return None
+    return f"its image {plan.previous.image} cannot be launched any more"
 
 
 def _no_way_back(plan: RolloutPlan, why: str) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 
 from deployer.backends.native import planning
-from deployer.backends.native.baking import bake_order, bake_release, finished_image
+from deployer.backends.native.baking import bake_order, bake_release, finished_image, has_way_back
 from deployer.backends.native.holding import holding
+from deployer.backends.native.outline import steps_of, way_back_of
 from deployer.backends.native.preparing import Prepared, check_settings, new_rollout, on_ground, prepare
 from deployer.backends.native.wiring import Wiring
 from deployer.config.settings import FleetSettings, RunOptions
@@ -24,14 +25,19 @@ def plan(settings: FleetSettings, options: RunOptions) -> PlanReport:
     with on_ground(wiring) as ground:
         ready = prepare(ground, options, new_rollout(wiring))
         ground.found.refuse_problems()
+        image = finished_image(ground, ready.plan, ready.package)
         return PlanReport(
             plan=ready.plan,
             releases=_releases(ready),
             proof=planning.proof_of(ready.answers),
             in_service=count(ready.look()).in_service,
-            image=finished_image(ground, ready.plan, ready.package),
+            image=image,
             bundle=settings.release.bundle_of(ready.plan.goal.name, settings.folder),
             seconds_lower_bound=0.0,
+            steps=(
+                *steps_of(ready.plan, image),
+                *way_back_of(ready.plan, target_exists=has_way_back(ground, ready.plan)),
+            ),
             warnings=_warnings(ready),
         )
 

@@ -1,0 +1,68 @@
+"""What a plan comes to, in sentences: its steps, and what the way back would cost at each of them. Pure."""
+
+from __future__ import annotations
+
+from deployer.engine.plan import RolloutPlan
+from deployer.model.policy import Method, OnFailure
+
+
+def steps_of(plan: RolloutPlan, image: str | None) -> tuple[str, ...]:
+    """What would be done, in order; `image` is the finished image, None when one is baked first."""
+    match plan.policy.method:
+        case Method.RELAUNCH:
+            first = f"use image {image}" if image else f"bake an image of release {plan.goal.name} on a builder"
+            return (first, *_relaunch(plan))
+        case Method.IN_PLACE:
+            return _in_place(plan)
+
+
+def _relaunch(plan: RolloutPlan) -> tuple[str, ...]:
+    limits, name = plan.limits, plan.goal.name
+    order = (
+        f"launch up to {limits.surge} extra, attach each when it answers with release {name}"
+        if limits.surge
+        else f"drain and terminate as the floor of {limits.floor} allows, then launch in their place"
+    )
+    return (
+        order,
+        *_soak(plan),
+        f"drain each predecessor until it is quiet for {plan.policy.quiet:g} s, terminate it",
+    )
+
+
+def _in_place(plan: RolloutPlan) -> tuple[str, ...]:
+    return (
+        f"bring release {plan.goal.name} onto the host and check its digest there",
+        f"drain up to {plan.limits.size - plan.limits.floor} at a time until quiet for {plan.policy.quiet:g} s",
+        "install as the AppSpec says, and attach when it answers with the release",
+        *_soak(plan),
+    )
+
+
+def _soak(plan: RolloutPlan) -> tuple[str, ...]:
+    return (f"watch each new one for {plan.policy.soak:g} s",) if plan.policy.soak else ()
+
+
+def way_back_of(plan: RolloutPlan, *, target_exists: bool) -> tuple[str, ...]:
+    """What undoing would take while the rollout is under way, and after it (N6).
+
+    `target_exists` says whether the image, or the bundle, of the previous release is there now.
+    """
+    if plan.policy.on_failure is not OnFailure.ROLLBACK and not target_exists:
+        return (f"there is no way back to release {plan.previous.name}: what it would need is gone",)
+    target = plan.previous.image if plan.policy.method is Method.RELAUNCH else "its bundle"
+    known = f"{target} is there" if target_exists else f"{target} is gone"
+    match plan.policy.method:
+        case Method.RELAUNCH:
+            return (
+                f"way back: release {plan.previous.name} ({known}); no second bake at any step",
+                "before the first predecessor is terminated: attach what was drained, terminate what is new; "
+                "no launch",
+                f"with n of {plan.limits.size} replaced: n launches from {target}, as many at once as floor "
+                f"{plan.limits.floor} and surge {plan.limits.surge} allow",
+            )
+        case Method.IN_PLACE:
+            return (
+                f"way back: release {plan.previous.name} ({known})",
+                f"with n of {plan.limits.size} updated: n installations, {plan.limits.size - plan.limits.floor} at once",
+            )
