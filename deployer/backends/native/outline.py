@@ -52,17 +52,18 @@ def way_back_of(plan: RolloutPlan, *, target_exists: bool) -> tuple[str, ...]:
         return (f"there is no way back to release {plan.previous.name}: what it would need is gone",)
     target = plan.previous.image if plan.policy.method is Method.RELAUNCH else "its bundle"
     known = f"{target} is there" if target_exists else f"{target} is gone"
+    limits, release = plan.limits, plan.previous.name
     match plan.policy.method:
         case Method.RELAUNCH:
+            width = f"as many at once as floor {limits.floor} and surge {limits.surge} allow"
             return (
-                f"way back: release {plan.previous.name} ({known}); no second bake at any step",
-                "before the first predecessor is terminated: attach what was drained, terminate what is new; "
-                "no launch",
-                f"with n of {plan.limits.size} replaced: n launches from {target}, as many at once as floor "
-                f"{plan.limits.floor} and surge {plan.limits.surge} allow",
+                f"way back: release {release} ({known}); no second bake at any step",
+                "before the first termination: attach what was drained, terminate what is new; no launch",
+                f"with n of {limits.size} replaced: n launches from {target}, {width}",
             )
         case Method.IN_PLACE:
+            width = f"{limits.size - limits.floor} at once"
             return (
-                f"way back: release {plan.previous.name} ({known})",
-                f"with n of {plan.limits.size} updated: n installations, {plan.limits.size - plan.limits.floor} at once",
+                f"way back: release {release} ({known})",
+                f"with n of {limits.size} updated: n installations, {width}",
             )

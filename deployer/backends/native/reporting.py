@@ -26,6 +26,7 @@ def plan(settings: FleetSettings, options: RunOptions) -> PlanReport:
         ready = prepare(ground, options, new_rollout(wiring))
         ground.found.refuse_problems()
         image = finished_image(ground, ready.plan, ready.package)
+        way_back = way_back_of(ready.plan, target_exists=has_way_back(ground, ready.plan))
         return PlanReport(
             plan=ready.plan,
             releases=_releases(ready),
