@@ -67,6 +67,10 @@ class Backend(Protocol):
         """Asks the running rollout to pause."""
         ...
 
+    def iam_policy(self, settings: FleetSettings, account: str, region: str) -> dict[str, object]:
+        """The least IAM policy for the fleet's rollouts."""
+        ...
+
     def holder(self, settings: FleetSettings) -> Holder | None:
         """Who holds the fleet."""
         ...

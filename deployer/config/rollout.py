@@ -94,6 +94,9 @@ class RolloutSettings:
         metadata=setting(Choice(OnFailure), "What happens after more failures than that."),
     )
     keep_failed: bool = field(default=False, metadata=setting(Flag(), "Keep failed instances for a look at them."))
+    keep_images: int = field(
+        default=5, metadata=setting(Count(1, 1000), "Baked images that are kept; older ones that nobody uses go.")
+    )
     quiet_time: float = field(
         default=5.0,
         metadata=setting(

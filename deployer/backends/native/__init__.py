@@ -2,6 +2,7 @@
 
 from deployer.backends.native.doctor import doctor
 from deployer.backends.native.looking import history, holder, pause, unlock, why
+from deployer.backends.native.permissions import iam_policy
 from deployer.backends.native.reporting import bake, plan, status
 from deployer.backends.native.resuming import abort, resume, rollback
 from deployer.backends.native.rolling_out import rollout
@@ -12,6 +13,7 @@ __all__ = [
     "doctor",
     "history",
     "holder",
+    "iam_policy",
     "pause",
     "plan",
     "resume",

@@ -8,11 +8,12 @@ from dataclasses import replace
 from deployer.aws.images import AwsImages
 from deployer.backends.native.preparing import Ground
 from deployer.bake.bake import BakedImage, bake
+from deployer.bake.expiry import expire
 from deployer.bake.order import BakeDeadlines, BakeOrder
-from deployer.engine.events import Watch
+from deployer.engine.events import Noted, Watch
 from deployer.engine.plan import RolloutPlan
 from deployer.engine.ports import Journal, Lease
-from deployer.model.errors import DeployerError, PreflightRefused
+from deployer.model.errors import AwsError, DeployerError, PreflightRefused
 from deployer.model.hosts import Package
 from deployer.model.policy import Method, OnFailure
 
@@ -52,6 +53,18 @@ def bake_release(
         each_tick=lease.heartbeat,
         stopping=stopping,
     )
+
+
+def expire_images(ground: Ground, plan: RolloutPlan, watch: Watch) -> None:
+    """Removes old images that nobody uses; what this rollout came from and went to stays (promise 7)."""
+    if plan.policy.method is not Method.RELAUNCH:
+        return
+    pinned = {image for image in (plan.goal.image, plan.previous.image) if image is not None}
+    keep = ground.wiring.settings.rollout.keep_images
+    try:
+        expire(AwsImages(ground.wiring.session), plan.fleet, keep=keep, pinned=pinned, watch=watch)
+    except AwsError as error:
+        watch(Noted(f"old images were left as they are: {error}", warning=True))
 
 
 def bake_order(ground: Ground, plan: RolloutPlan, package: Package | None) -> BakeOrder:

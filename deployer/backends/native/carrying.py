@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from deployer.backends.native.baking import bake_release, needs_bake
+from deployer.backends.native.baking import bake_release, expire_images, needs_bake
 from deployer.backends.native.holding import Hold, Mailbox
 from deployer.backends.native.preparing import Ground
 from deployer.backends.native.running import Run
@@ -72,6 +72,8 @@ class Carrier:
         self.hold.keep = True  # from here on the fleet may be half way, whatever ends this
         result = run.go(lambda: (ledger.by_operation, ledger.throttled))
         self.hold.keep = run.abandoned
+        if result.status is Status.SUCCEEDED:
+            expire_images(self.ground, plan, self.watch)
         return self._paused(result)
 
     def _paused(self, result: Result) -> Result:

@@ -35,10 +35,7 @@ def plan(settings: FleetSettings, options: RunOptions) -> PlanReport:
             image=image,
             bundle=settings.release.bundle_of(ready.plan.goal.name, settings.folder),
             seconds_lower_bound=0.0,
-            steps=(
-                *steps_of(ready.plan, image),
-                *way_back_of(ready.plan, target_exists=has_way_back(ground, ready.plan)),
-            ),
+            steps=(*steps_of(ready.plan, image), *way_back),
             warnings=_warnings(ready),
         )
 
