@@ -43,10 +43,15 @@ def _version(template: Any, named: str) -> Any:
     return living[int(named)]
 
 
-def data_of(call: Call, wanted: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The launch data that a RunInstances call's LaunchTemplate parameter means; `$Default` unless it says."""
+def find_version(call: Call, wanted: Mapping[str, Any]) -> tuple[Any, Any]:
+    """The template and the version that a specification means; `$Default` unless it names one."""
     template = _find(call, wanted)
-    data = dict(_version(template, str(wanted.get("Version") or "$Default")).data)
+    return template, _version(template, str(wanted.get("Version") or "$Default"))
+
+
+def data_of(call: Call, wanted: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The launch data that a RunInstances call's LaunchTemplate parameter means."""
+    data = dict(find_version(call, wanted)[1].data)
     if data.get("UserData") is not None:
         data["UserData"] = str(data["UserData"])
     return data
