@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deployer.model.errors import DeployerError
+from deployer.model.errors import DeployerError, ExitCode
 
 
 class RemoteError(DeployerError):
@@ -23,3 +23,5 @@ class LoginRefused(RemoteError):
 
 class BundleError(RemoteError):
     """A bundle cannot be used: it is not there, has no AppSpec, or holds something that is refused."""
+
+    exit_code = ExitCode.USAGE

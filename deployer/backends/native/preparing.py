@@ -92,7 +92,8 @@ def prepare(ground: Ground, options: RunOptions, rollout: str) -> Prepared:
     name = settings.goal()
     planning.refuse_unfit(settings, found.instances)
     limits = planning.limits_of(settings, found.instances)
-    bundle = wiring.bundle(name)
+    # A finished image needs no bundle, which may be long gone.
+    bundle = wiring.bundle(name) if settings.release.image is None else None
     package = bundle.package if bundle is not None else None
     goal = Release(name, package.digest if package else "", settings.release.image)
     answers = ground.ask()

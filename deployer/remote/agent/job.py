@@ -55,8 +55,13 @@ class Job:
         signal.signal(signal.SIGTERM, self._stop)
         write_json(self._folder / "process.json", {"pid": os.getpid()})
         busy = "another deployment runs on this host; wait for it to end"
+        # The job's lock outlives its last note: who finds the lock free finds how the job ended, too.
+        with locked(self._folder / "lock", busy):
+            self._run_to_end(busy)
+
+    def _run_to_end(self, busy: str) -> None:
         try:
-            with locked(self._folder / "lock", busy), locked(self._store.root / "lock", busy):
+            with locked(self._store.root / "lock", busy):
                 self._run_events()
                 if self._request.commit:
                     remember_success(self._store, self._request.digest)
