@@ -19,6 +19,7 @@ import click
     help="Does one thing wrong, to show that the lab tells good from bad.",
 )
 @click.option("--deregistration-delay", type=click.IntRange(0, 3600), metavar="SECONDS")
+@click.option("--group", is_flag=True, help="The fleet lives in an Auto Scaling group.")
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("--keep", is_flag=True, help="Leaves the lab running afterwards.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Repeats the same mix of requests.")
@@ -32,6 +33,7 @@ def demo(
     rate: float,
     sabotage: str | None,
     deregistration_delay: int | None,
+    group: bool,
     output: str,
     keep: bool,
     seed: int,
@@ -56,6 +58,7 @@ def demo(
         rate=rate,
         sabotage=Sabotage(sabotage) if sabotage else None,
         deregistration_delay=deregistration_delay,
+        group=group,
         keep=keep,
         seed=seed,
     )

@@ -40,6 +40,7 @@ def lab() -> None:
 @click.option(
     "--deregistration-delay", type=click.IntRange(0, 3600), default=30, show_default=True, metavar="SECONDS"
 )
+@click.option("--group", is_flag=True, help="The fleet lives in an Auto Scaling group.")
 @click.option("--lag", type=click.FloatRange(0, 60), default=1.0, show_default=True, help="Until balancers hear.")
 @click.option(
     "--health-scale",
@@ -56,6 +57,7 @@ def up(
     release: str,
     boot: float,
     deregistration_delay: int,
+    group: bool,
     lag: float,
     health_scale: float,
 ) -> None:
@@ -75,7 +77,13 @@ def up(
         raise UsageError(f"--zones is {zones}, but --instances only {instances}: a zone would be empty")
     bundle = web_release(int(release))
     fleet = FleetOrder(
-        instances, zones, BalancerKind(lb), release, str(bundle), deregistration_delay=deregistration_delay
+        instances,
+        zones,
+        BalancerKind(lb),
+        release,
+        str(bundle),
+        deregistration_delay=deregistration_delay,
+        group=group,
     )
     settings = LabSettings(boot=boot, balancer_lag=lag, health_scale=health_scale)
     home = lab_home(name, os.environ)

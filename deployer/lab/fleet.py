@@ -8,10 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from deployer.lab.fleet_group import INSTANCE_TYPE, GroupSeed
 from deployer.lab.order import BalancerKind, FleetOrder
 from deployer.model.errors import DeployerError
 
 if TYPE_CHECKING:
+    from mypy_boto3_autoscaling import AutoScalingClient
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_ec2.type_defs import TagSpecificationTypeDef, TagTypeDef
     from mypy_boto3_elb import ElasticLoadBalancingClient
@@ -22,6 +24,7 @@ NAME = "shop-web"
 """The name of the target group, or of the classic ELB; the ALB or NLB itself is called `shop`."""
 SERVICE, ROLE = "shop", "web"
 KEY_NAME = "lab"
+_TAGS = {"Service": SERVICE, "Role": ROLE, "Name": NAME}
 _HEALTH_INTERVAL = 5
 _HEALTH_TIMEOUT = 2
 _LISTENER_PORT = 80
@@ -42,6 +45,7 @@ class Clients:
     ec2: EC2Client
     elbv2: ElasticLoadBalancingv2Client
     elb: ElasticLoadBalancingClient
+    autoscaling: AutoScalingClient
 
 
 class FleetSeed:
@@ -55,8 +59,11 @@ class FleetSeed:
 
     def make(self, image: str, zones: tuple[str, ...], balancer_zones: tuple[str, ...]) -> None:
         """Makes it. Raises FleetNotHealthy when it does not come up."""
-        ids = self._launch(image, self._subnets(zones))
         subnets = self._subnets(balancer_zones)
+        if self._order.group:
+            self._make_group(image, self._subnets(zones), subnets)
+            return
+        ids = self._launch(image, self._subnets(zones))
         if self._order.balancer is BalancerKind.CLASSIC:
             self._classic(subnets)
             self._wait_ready(ids)
@@ -70,6 +77,20 @@ class FleetSeed:
             self._clients.elbv2.register_targets(TargetGroupArn=group, Targets=[{"Id": name} for name in ids])
             self._wait(ids, lambda: self._in_service(group))
 
+    def _make_group(self, image: str, own: dict[str, str], subnets: dict[str, str]) -> None:
+        """The same fleet, owned by an Auto Scaling group."""
+        seed = GroupSeed(self._clients.ec2, self._clients.autoscaling, NAME)
+        ids = seed.launch(image, KEY_NAME, self._order.instances, own, _TAGS)
+        self._say(f"{len(ids)} instances launched by the Auto Scaling group {NAME}")
+        if self._order.balancer is BalancerKind.CLASSIC:
+            self._classic(subnets)
+            self._wait_ready(ids)
+            seed.join(None, NAME, lambda: self._wait(ids, self._in_service_classic))
+        else:
+            group = self._target_group(subnets)
+            self._wait_ready(ids)
+            seed.join(group, None, lambda: self._wait(ids, lambda: self._in_service(group)))
+
     def _subnets(self, zones: tuple[str, ...]) -> dict[str, str]:
         found = self._clients.ec2.describe_subnets()["Subnets"]
         by_zone = {subnet["AvailabilityZone"]: subnet["SubnetId"] for subnet in found}
@@ -79,11 +100,7 @@ class FleetSeed:
         """Spread over the zones as evenly as it goes, one call a zone."""
         share, rest = divmod(self._order.instances, len(subnets))
         ids: list[str] = []
-        tags: list[TagTypeDef] = [
-            {"Key": "Service", "Value": SERVICE},
-            {"Key": "Role", "Value": ROLE},
-            {"Key": "Name", "Value": NAME},
-        ]
+        tags: list[TagTypeDef] = [{"Key": key, "Value": value} for key, value in _TAGS.items()]
         specification: TagSpecificationTypeDef = {"ResourceType": "instance", "Tags": tags}
         for place, subnet in enumerate(subnets.values()):
             count = share + (place < rest)
@@ -91,7 +108,7 @@ class FleetSeed:
                 continue
             answer = self._clients.ec2.run_instances(
                 ImageId=image,
-                InstanceType="t3.micro",
+                InstanceType=INSTANCE_TYPE,
                 KeyName=KEY_NAME,
                 SubnetId=subnet,
                 MinCount=count,

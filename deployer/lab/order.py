@@ -31,6 +31,8 @@ class FleetOrder:
     boot: float = 0.2
     """How long the first fleet takes to boot; later instances take the lab's own time (seconds)."""
     deregistration_delay: int = 30
+    group: bool = False
+    """Whether the instances belong to an Auto Scaling group."""
 
 
 @dataclass(frozen=True)

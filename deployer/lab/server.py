@@ -192,12 +192,13 @@ class Lab:
             session.client("ec2", endpoint_url=address),
             session.client("elbv2", endpoint_url=address),
             session.client("elb", endpoint_url=address),
+            session.client("autoscaling", endpoint_url=address),
         )
 
     def _seed(self) -> None:
         """The golden image, then the fleet from it."""
         from deployer.lab import ec2
-        from deployer.lab.fleet import KEY_NAME, FleetSeed
+        from deployer.lab.fleet import KEY_NAME, NAME, FleetSeed
 
         fleet, settings = self._order.fleet, self._order.settings
         zones = tuple(settings.region + letter for letter in _LETTERS)
@@ -216,7 +217,9 @@ class Lab:
         self._room.boot = settings.boot
         where = ", ".join(f"http://{host}:{port}" for host, port in self._balancers.endpoints().values())
         self.say(f"{fleet.instances} instances in service behind {where}")
-        self._tell(fleet={"address": where, "balancer": fleet.balancer.value, "release": fleet.release})
+        group = {"group": NAME} if fleet.group else {}
+        told = {"address": where, "balancer": fleet.balancer.value, "release": fleet.release, **group}
+        self._tell(fleet=told)
 
 
 class _Nobody:

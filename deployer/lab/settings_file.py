@@ -12,11 +12,13 @@ from deployer.lab.home import Facts, LabHome
 def settings_text(home: LabHome, facts: Facts, bundles: Path, goal: str) -> str:
     """The file's text: the lab's fleet, and the example's other release as the goal."""
     bundle = json.dumps(str(bundles / "release-{release}"))
+    group = facts.fleet.get("group")
+    find = f'asg = "{group}"' if group else f'tags = {{ Service = "{SERVICE}", Role = "{ROLE}" }}'
     return f"""\
 # The fleet of the lab "{home.name}"; written by `deployer lab up`.
 
 [fleet.web]
-find      = {{ tags = {{ Service = "{SERVICE}", Role = "{ROLE}" }} }}
+find      = {{ {find} }}
 balancers = ["{NAME}"]
 health    = {{ port = {facts.app_port}, path = "/healthz", release_header = "X-Release" }}
 

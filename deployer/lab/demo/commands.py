@@ -42,6 +42,8 @@ class CommandLines:
         ]
         if options.deregistration_delay is not None:
             command += ["--deregistration-delay", str(options.deregistration_delay)]
+        if options.group:
+            command.append("--group")
         return command
 
     def lab_down(self) -> list[str]:

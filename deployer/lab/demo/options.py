@@ -58,6 +58,8 @@ class DemoOptions:
     sabotage: Sabotage | None = None
     deregistration_delay: int | None = None
     """Seconds."""
+    group: bool = False
+    """Whether the fleet lives in an Auto Scaling group."""
     keep: bool = False
     """Leaves the lab running and its folder in place."""
     seed: int = 1

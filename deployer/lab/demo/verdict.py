@@ -144,6 +144,8 @@ def lines(options: DemoOptions, evidence: Evidence, verdict: Verdict) -> list[st
         # What the hosts said follows in further lines; it was shown when it happened.
         rows.insert(-1, ("reason", str(reason).splitlines()[0]))
     title = f"{options.strategy} / {options.method.value} / {options.balancer.value}"
+    if options.group:
+        title += " / group"
     if options.sabotage is not None:
         title += f" / sabotage: {options.sabotage.value}"
     return [title, *(f"  {name:<11}{text}" for name, text in rows)]
