@@ -7,6 +7,7 @@ import io
 import json
 import subprocess
 import sys
+import threading
 import zipfile
 from importlib import resources
 from pathlib import Path
@@ -15,6 +16,8 @@ import pytest
 
 from deployer.remote.agent.clean import check_identity, clean_for_image
 from deployer.remote.agent.host import Machine
+from deployer.remote.agent.job import DONE, LOST, Job, status_of
+from deployer.remote.agent.request import Request
 from deployer.remote.agent.store import HostError, Store, remember_success
 from deployer.remote.agent.unpack import check_space
 from deployer.remote.agent_file import agent_digest, agent_file
@@ -133,3 +136,33 @@ def test_a_full_disk_is_found_before_anything_is_written(tmp_path: Path) -> None
 )
 def test_paths_are_taken_from_the_machines_own_disk(name: str, path: str, tmp_path: Path) -> None:
     assert Machine(str(tmp_path)).path(name) == tmp_path / path
+
+
+def test_a_job_that_ends_well_is_not_taken_for_lost_at_any_moment(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.prepare()
+    seen: set[str] = set()
+    ended = threading.Event()
+
+    def look() -> None:
+        while not ended.is_set():
+            # Only jobs that have noted something: what is not begun cannot be judged.
+            begun = [path.parent.name for path in (tmp_path / "jobs").glob("*/status.json")]
+            seen.update(status_of(store, name)["state"] for name in begun)
+
+    looker = threading.Thread(target=look)
+    looker.start()
+    try:
+        for number in range(100):
+            name = f"job-{number}"
+            store.job(name).mkdir()
+            request = Request(
+                job=name, digest="d", events=["ApplicationStop"], spec={}, environment={}, commit=False, keep=3
+            )
+            Job(store, Machine(str(tmp_path)), request).run()
+            assert status_of(store, name)["state"] == DONE
+    finally:
+        ended.set()
+        looker.join()
+
+    assert LOST not in seen
