@@ -17,6 +17,8 @@ from deployer.model.errors import AwsError, DeployerError, PreflightRefused
 from deployer.model.hosts import Package
 from deployer.model.policy import Method, OnFailure
 
+_NO_BUNDLE = "the settings lead to no bundle of it (name it with {release} in `bundle`)"
+
 
 def needs_bake(plan: RolloutPlan) -> bool:
     """Whether the method needs an image and none was named."""
@@ -110,7 +112,7 @@ def refuse_no_way_back(ground: Ground, plan: RolloutPlan) -> None:
 def _missing_for_way_back(ground: Ground, plan: RolloutPlan) -> str | None:
     if plan.policy.method is Method.IN_PLACE:
         try:
-            return "the settings name no bundle" if ground.wiring.package(plan.previous) is None else None
+            return _NO_BUNDLE if ground.wiring.package(plan.previous) is None else None
         except DeployerError as error:
             return str(error)
     if AwsImages(ground.wiring.session).is_launchable(plan.previous.image or ""):

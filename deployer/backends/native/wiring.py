@@ -118,7 +118,13 @@ class Wiring:
         return self._bundles[release]
 
     def package(self, release: Release) -> Package | None:
-        """The package of a release, as hosts get it."""
+        """The package of a release, as hosts get it; None when the settings do not lead to that very release.
+
+        A bundle setting without `{release}` names one release, the goal: it cannot stand for another one.
+        """
+        setting = self.settings.release.bundle or ""
+        if "{release}" not in setting and release.name != self.settings.release.name:
+            return None
         bundle = self.bundle(release.name)
         return bundle.package if bundle is not None else None
 

@@ -113,16 +113,21 @@ def _roll_out(lines: CommandLines, children: Children, say: Callable[[str], None
     sabotage = lines.options.sabotage
     bundle = None
     if sabotage is not None and sabotage.fault is not None:
-        bundle = _sick_bundle(children.folder / "sick-release", sabotage.fault)
+        bundle = _sick_bundles(children.folder, sabotage.fault)
     command = lines.rollout(bundle)
     say("deployer " + shlex.join(command[len(lines.program) :]))
     return children.wait(children.start(command))
 
 
-def _sick_bundle(bundle: Path, fault: str) -> Path:
-    """A copy of release 2 with a FAULT file (see examples/web/README.md)."""
-    shutil.copytree(web_release(2), bundle)
-    (bundle / "shop" / "FAULT").write_text(fault + "\n")
+def _sick_bundles(folder: Path, fault: str) -> Path:
+    """Both releases, the second with a FAULT file (see examples/web/README.md), as the setting `bundle` names them.
+
+    The first one is among them for the way back: a rollback in place installs it again.
+    """
+    bundle = folder / "sick" / "release-{release}"
+    for release in (1, 2):
+        shutil.copytree(web_release(release), bundle.with_name(f"release-{release}"))
+    (bundle.with_name("release-2") / "shop" / "FAULT").write_text(fault + "\n")
     return bundle
 
 

@@ -46,7 +46,7 @@ match sys.argv[1:3]:
     case ["rollout", _]:
         signal.signal(signal.SIGINT, interrupted)
         bundle = sys.argv[sys.argv.index("--bundle") + 1] if "--bundle" in sys.argv else None
-        fault = (pathlib.Path(bundle) / "shop/FAULT").read_text() if bundle else None
+        fault = (pathlib.Path(bundle.replace("{release}", "2")) / "shop/FAULT").read_text() if bundle else None
         note(fault=fault)
         time.sleep(float(os.environ.get("DEMO_SECONDS", "0.5")))
         counts = {"instances": {"total": 8, "replaced": 8}, "in_service": {"floor": 6, "lowest": 7}}

@@ -1,0 +1,75 @@
+"""From what was found to the plan: slots, the release before, and what is refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from deployer.backends.native.planning import (
+    members,
+    on_release,
+    previous_release,
+    proof_of,
+    sides_of,
+    slots_for,
+)
+from deployer.model.errors import PreflightRefused
+from deployer.model.fleet import Instance, Release, Tag
+from deployer.model.observation import Answer, Proof
+from tests.builders import instance
+
+GOAL = Release("2", "digest-2")
+
+
+def says(release: str | None, proof: Proof = Proof.ASKED) -> Answer:
+    return Answer(ok=True, at=0.0, release=release, proof=proof)
+
+
+def tagged(one: Instance, **tags: str) -> Instance:
+    return replace(one, tags={f"deployer:{key}": value for key, value in tags.items()})
+
+
+def test_a_builder_and_a_terminated_instance_hold_no_slot() -> None:
+    builder = tagged(instance("i-b"), role="builder")
+    found = [instance("i-1"), builder, instance("i-2", state="terminated"), instance("i-3", state="pending")]
+    assert [one.id for one in members(found)] == ["i-1", "i-3"]
+
+
+def test_slots_are_numbered_through_zone_by_zone() -> None:
+    found = [instance("i-2", zone="b"), instance("i-1", zone="a"), instance("i-3", zone="b")]
+    assert [(slot.name, slot.instance) for slot in slots_for(found)] == [
+        ("slot-1", "i-1"),
+        ("slot-2", "i-2"),
+        ("slot-3", "i-3"),
+    ]
+
+
+def test_a_fleet_that_is_half_way_goes_back_to_what_is_not_the_goal() -> None:
+    found = [instance("i-1"), instance("i-2", image="ami-2"), instance("i-3", image="ami-2")]
+    answers = {"i-1": says("1"), "i-2": says("2"), "i-3": says("2")}
+    assert previous_release(found, answers, GOAL) == Release("1", "", "ami-1")
+
+
+def test_the_same_name_with_another_digest_is_another_release() -> None:
+    assert on_release(tagged(instance("i-1"), digest="digest-2"), says("2"), GOAL)
+    assert not on_release(tagged(instance("i-1"), digest="other"), says("2"), GOAL)
+    assert on_release(instance("i-1"), says("2"), GOAL), "without a digest the name has to do"
+
+
+def test_the_plan_tells_the_weakest_way_in_which_a_release_is_known() -> None:
+    assert proof_of({"a": says("1"), "b": says("1", Proof.HOST)}) is Proof.HOST
+    assert proof_of({"a": says("1"), "b": says(None, Proof.IMAGE)}) is Proof.IMAGE
+
+
+def test_traffic_that_is_already_split_is_refused() -> None:
+    assert sides_of({"blue": 100, "green": 0}) == ("blue", "green")
+    assert sides_of({"only": 100}) is None
+    for weights in ({"blue": 90, "green": 10}, {"blue": 0, "green": 0}):
+        with pytest.raises(PreflightRefused, match="traffic is split"):
+            sides_of(weights)
+
+
+def test_what_was_tagged_stands_in_for_an_answer_that_names_no_release() -> None:
+    found = [replace(instance("i-1"), tags={Tag.RELEASE: "7", Tag.DIGEST: "d7"})]
+    assert previous_release(found, {"i-1": says(None)}, GOAL) == Release("7", "d7", "ami-1")
