@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from deployer.backends.native.preparing import Ground, new_rollout, on_ground, prepare
+from deployer.backends.native.preparing import Ground, new_rollout, on_ground, survey
 from deployer.backends.native.strategies import strategy_for
 from deployer.backends.native.wiring import Wiring
-from deployer.config.settings import FleetSettings, RunOptions
+from deployer.config.settings import FleetSettings
 from deployer.engine.guard import judge
 from deployer.engine.observe import Observer
 from deployer.engine.plan import RolloutPlan
@@ -88,7 +88,7 @@ def _judged(ground: Ground) -> tuple[RolloutPlan, Observation]:
             for ident, answer in ground.ask().items():
                 memory.facts(ident).answer = answer
             return plan, Observer(plan, memory).observe(ground.cloud.look(), wiring.clock.now())
-    ready = prepare(ground, RunOptions(), new_rollout(wiring))
+    ready = survey(ground, new_rollout(wiring))
     return ready.plan, ready.look()
 
 

@@ -19,6 +19,7 @@ from deployer.engine.memory import Memory
 from deployer.engine.observe import Observer
 from deployer.engine.plan import RolloutPlan
 from deployer.model.capacity import Limits
+from deployer.model.errors import Infeasible
 from deployer.model.fleet import Release
 from deployer.model.hosts import Package
 from deployer.model.observation import Answer, Observation
@@ -100,6 +101,37 @@ def prepare(ground: Ground, options: RunOptions, rollout: str) -> Prepared:
     previous = planning.previous_release(found.instances, answers, goal)
     plan = make_plan(ground, options, rollout, goal, previous, limits)
     return Prepared(ground, answers, plan, package)
+
+
+def survey(ground: Ground, rollout: str = "") -> Prepared:
+    """The fleet as it stands, measured against the settings as far as they go.
+
+    For those who only look: it needs no bundle, no feasible limits and no fleet at rest, and refuses nothing.
+    """
+    settings, found = ground.wiring.settings, ground.found
+    answers = ground.ask()
+    present = planning.members(found.instances)
+    wanted = Release(settings.release.name or "", "", settings.release.image)
+    previous = planning.previous_release(present, answers, wanted) if present else Release("unknown")
+    goal = wanted if wanted.name else previous
+    try:
+        limits = planning.limits_of(settings, found.instances)
+    except Infeasible:
+        limits = Limits(size=len(present), window=1, floor=0, surge=0)
+    plan = RolloutPlan(
+        rollout=rollout,
+        fleet=settings.name,
+        strategy=settings.rollout.strategy,
+        strategy_settings=recipe_of(settings.rollout),
+        previous=previous,
+        goal=goal,
+        limits=limits,
+        policy=settings.rollout.policy(ask_hosts=settings.ssh.ask_hosts),
+        balancers=found.balancers,
+        slots=planning.slots_for(found.instances),
+        created=ground.wiring.clock.wall(),
+    )
+    return Prepared(ground, answers, plan, None)
 
 
 def make_plan(

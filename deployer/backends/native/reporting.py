@@ -8,7 +8,7 @@ from deployer.backends.native import planning
 from deployer.backends.native.baking import bake_order, bake_release, finished_image, has_way_back
 from deployer.backends.native.holding import holding
 from deployer.backends.native.outline import steps_of, way_back_of
-from deployer.backends.native.preparing import Prepared, check_settings, new_rollout, on_ground, prepare
+from deployer.backends.native.preparing import Prepared, check_settings, new_rollout, on_ground, prepare, survey
 from deployer.backends.native.wiring import Wiring
 from deployer.config.settings import FleetSettings, RunOptions
 from deployer.engine.events import Watch
@@ -60,7 +60,7 @@ def status(settings: FleetSettings) -> FleetStatus:
     """The fleet as it is now. Raises DeployerError."""
     wiring = Wiring(settings)
     with on_ground(wiring) as ground:
-        seen = prepare(ground, RunOptions(), "").look()
+        seen = survey(ground).look()
         warnings = [*ground.found.problems]
         held, last = None, None
         try:

@@ -10,7 +10,7 @@ from deployer.backends.native import planning
 from deployer.backends.native.baking import refuse_no_way_back
 from deployer.backends.native.carrying import Carrier, untouched
 from deployer.backends.native.holding import Mailbox, holding
-from deployer.backends.native.preparing import Ground, make_plan, new_rollout, on_ground, prepare
+from deployer.backends.native.preparing import Ground, make_plan, new_rollout, on_ground, survey
 from deployer.backends.native.signals import heeding_signals
 from deployer.backends.native.wiring import Wiring
 from deployer.config.settings import FleetSettings, RunOptions
@@ -77,7 +77,7 @@ def _nothing_open(wiring: Wiring, store: StateStore, entry: Entry | None) -> Res
         with holding(wiring, store, holder.rollout, "resumed"):
             pass
     with on_ground(wiring) as ground:
-        ready = prepare(ground, RunOptions(), entry.rollout if entry is not None else "")
+        ready = survey(ground, entry.rollout if entry is not None else "")
         return untouched(wiring, ready.plan, ready.look(), Status.NOTHING_TO_DO, ExitCode.DONE)
 
 
