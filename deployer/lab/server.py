@@ -171,7 +171,7 @@ class Lab:
         return None if pair is None else str(pair.public_key).strip()
 
     def _install(self, context: LabContext) -> None:
-        from deployer.lab import autoscaling, balancers, ec2
+        from deployer.lab import autoscaling, balancers, codedeploy, ec2
 
         self._ec2 = ec2.install(context)
         self._closers.append(self._ec2.close)
@@ -179,6 +179,7 @@ class Lab:
         # In the main thread: Envoy is tied to the life of the thread that started it.
         self._balancers = balancers.install(context)
         self._closers.append(self._balancers.stop)
+        self._closers.append(codedeploy.install(context, self._ec2.home.power.terminate).close)
         self._closers.append(autoscaling.install(context, self._ec2).stop)
 
     def _clients(self) -> Clients:
