@@ -1,0 +1,129 @@
+"""`python -m deployer.sim`: many seeded rollouts in the twin, and what they have shown."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+
+from deployer.sim.coverage import Coverage
+from deployer.sim.crashes import enumerate_crashes
+from deployer.sim.run import Outcome, simulate
+from deployer.sim.setup import draw
+
+_CHUNK = 50
+_ENOUGH = 1000
+"""From this many seeds on, a move or fault that was never reached is a failure of the fuzzer."""
+
+
+@dataclass
+class Found:
+    """What a chunk of seeds has shown."""
+
+    coverage: Coverage = field(default_factory=Coverage)
+    failures: list[tuple[int, str]] = field(default_factory=list)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs what the arguments ask for; 0 when every promise was kept and everything was reached."""
+    parser = argparse.ArgumentParser(prog="python -m deployer.sim", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=300, help="how many seeds to run (default 300)")
+    parser.add_argument("--first", type=int, default=0, help="the first seed (default 0)")
+    parser.add_argument("--seed", type=int, help="run this one seed, and tell what happened")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
+    parser.add_argument(
+        "--crashes", action="store_true", help="crash at every mutating call of every kind of rollout"
+    )
+    options = parser.parse_args(arguments)
+    if options.seed is not None:
+        return _replay(options.seed)
+    if options.crashes:
+        return _crashes(options.jobs)
+    return _fuzz(range(options.first, options.first + options.seeds), options.jobs)
+
+
+def complaints(outcome: Outcome) -> list[str]:
+    """What is wrong with an outcome, a sentence each."""
+    found = [str(violation) for violation in outcome.violations]
+    if outcome.second_changes:
+        found.append(f"promise 9 broken: a second run made {outcome.second_changes} changes where none was due")
+    if not outcome.setup.faults and outcome.status is not None and outcome.status.value != "succeeded":
+        found.append(f"promise 19 broken: {outcome.status.value} in fair weather: {outcome.reason}")
+    return found
+
+
+def _fuzz(seeds: range, jobs: int) -> int:
+    began = time.monotonic()
+    coverage, failures = Coverage(), []
+    for found in _chunks(seeds, jobs):
+        coverage.merge(found.coverage)
+        for seed, text in found.failures:
+            failures.append(seed)
+            _say(f"seed {seed}: {text}\n  replay: python -m deployer.sim --seed {seed}")
+    for line in coverage.lines():
+        _say(line)
+    missing = coverage.missing() if len(seeds) >= _ENOUGH else []
+    for name in missing:
+        _say(f"never reached: {name}")
+    seconds = time.monotonic() - began
+    _say(f"{len(seeds)} rollouts in {seconds:.0f} s: {len(failures)} broke a promise")
+    return 1 if failures or missing else 0
+
+
+def _chunks(seeds: range, jobs: int) -> Iterator[Found]:
+    chunks = [seeds[start : start + _CHUNK] for start in range(0, len(seeds), _CHUNK)]
+    if jobs <= 1:
+        yield from map(_run_chunk, chunks)
+        return
+    with ProcessPoolExecutor(max_workers=jobs) as pool:
+        yield from pool.map(_run_chunk, chunks)
+
+
+def _run_chunk(seeds: range) -> Found:
+    found = Found()
+    for seed in seeds:
+        try:
+            outcome = simulate(draw(seed))
+        except Exception as error:  # noqa: BLE001 (whatever a seed brings up is that seed's failure)
+            found.failures.append((seed, f"the program failed: {error!r}"))
+            continue
+        found.coverage.add(outcome)
+        wrong = complaints(outcome)
+        if wrong:
+            found.failures.append((seed, f"{wrong[0]} ({len(wrong)} in all)"))
+    return found
+
+
+def _replay(seed: int) -> int:
+    setup = draw(seed)
+    _say(f"seed {seed}: {setup}\n  {setup.policy}")
+    outcome = simulate(setup, tell=_say)
+    _say(f"processes ended: {'; '.join(outcome.ends)}")
+    _say(f"after {outcome.seconds:.0f} virtual seconds: {outcome.status}, {outcome.reason or 'no reason given'}")
+    wrong = complaints(outcome)
+    for text in wrong:
+        _say(text)
+    return 1 if wrong else 0
+
+
+def _crashes(jobs: int) -> int:
+    failed = 0
+    for summary in enumerate_crashes(jobs):
+        failed += len(summary.failures)
+        _say(str(summary))
+        for text in summary.failures[:5]:
+            _say(f"  {text}")
+    return 1 if failed else 0
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

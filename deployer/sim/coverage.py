@@ -1,0 +1,86 @@
+"""What a run of many seeds has reached: every move, every fault, every rule of the guard."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import get_args
+
+from deployer.engine.result import Status
+from deployer.model.moves import Move
+from deployer.sim.faults import Fault
+from deployer.sim.run import Outcome
+
+_NOT_ACTED = frozenset({"Wait"})
+"""A wait is no act: it is shown, and nothing is carried out."""
+
+_NOT_HERE = frozenset({"Weigh"})
+"""The twin's balancers have one target group each; splitting traffic is shown in the lab."""
+
+MOVES = tuple(sorted({kind.__name__ for kind in get_args(Move)} - _NOT_ACTED - _NOT_HERE))
+"""The moves that a fuzzed rollout must have made, by name."""
+
+
+@dataclass
+class Coverage:
+    """Sums over outcomes."""
+
+    seeds: int = 0
+    moves: Counter[str] = field(default_factory=Counter)
+    faults: Counter[Fault] = field(default_factory=Counter)
+    refusals: Counter[int] = field(default_factory=Counter)
+    statuses: Counter[str] = field(default_factory=Counter)
+    kinds: Counter[str] = field(default_factory=Counter)
+    calls: int = 0
+
+    def add(self, outcome: Outcome) -> None:
+        """Counts one outcome."""
+        self.seeds += 1
+        self.moves += outcome.moves
+        self.faults += Counter({fault: 1 for fault, times in outcome.faults.items() if times})
+        self.refusals += outcome.refusals
+        self.statuses[outcome.status.value if outcome.status is not None else "none"] += 1
+        self.kinds[f"{outcome.setup.strategy} {outcome.setup.policy.method.value}"] += 1
+        self.calls += outcome.calls
+
+    def merge(self, other: Coverage) -> None:
+        """Adds another worker's sums."""
+        self.seeds += other.seeds
+        self.moves += other.moves
+        self.faults += other.faults
+        self.refusals += other.refusals
+        self.statuses += other.statuses
+        self.kinds += other.kinds
+        self.calls += other.calls
+
+    def missing(self) -> list[str]:
+        """What was never reached: moves, faults and endings by name."""
+        moves = [f"move {name}" for name in MOVES if not self.moves[name]]
+        faults = [f"fault {fault.value} ({_words(fault)})" for fault in Fault if not self.faults[fault]]
+        wanted = (Status.SUCCEEDED, Status.ROLLED_BACK, Status.FAILED)
+        return moves + faults + [f"ending {s.value}" for s in wanted if not self.statuses[s.value]]
+
+    def lines(self) -> list[str]:
+        """The coverage for people: a line a kind, most frequent first."""
+        faults = (f"{fault.value} {_words(fault)} {times}" for fault, times in sorted_by_number(self.faults))
+        return [
+            f"endings: {_listed(self.statuses)}",
+            f"rollouts: {_listed(self.kinds)}",
+            f"moves: {_listed(self.moves)}",
+            f"refused by promise: {_listed(self.refusals)}",
+            f"faults, by how many rollouts each befell: {', '.join(faults)}",
+            f"mutating calls: {self.calls}",
+        ]
+
+
+def sorted_by_number(faults: Counter[Fault]) -> list[tuple[Fault, int]]:
+    """The faults in the order of their list."""
+    return sorted(faults.items(), key=lambda pair: pair[0].value)
+
+
+def _listed(counter: Counter[str] | Counter[int]) -> str:
+    return ", ".join(f"{name} {times}" for name, times in counter.most_common())
+
+
+def _words(fault: Fault) -> str:
+    return fault.name.lower().replace("_", " ")

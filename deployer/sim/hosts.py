@@ -1,0 +1,150 @@
+"""The twin's hosts, as one process of the deployer sees them through the engine's port."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from deployer.model.hosts import (
+    Answered,
+    Ask,
+    Count,
+    Counted,
+    Evidence,
+    GatherEvidence,
+    HostReport,
+    HostTask,
+    PutRelease,
+    Quieten,
+    StageRelease,
+    Worked,
+)
+from deployer.model.observation import Answer, Work
+from deployer.sim.crash import Fuse
+from deployer.sim.faults import Fault
+from deployer.sim.machines import Machine
+from deployer.sim.witness import Witness
+from deployer.sim.world import World
+
+_HANG = 20.0
+"""Seconds after which a host that hangs is given up on by the pool."""
+
+
+@dataclass
+class SimHosts:
+    """Implements `deployer.engine.ports.Hosts`. What runs on a host goes on when the process ends."""
+
+    world: World
+    witness: Witness
+    fuse: Fuse
+    _running: list[HostTask] = field(default_factory=list)
+    _finished: list[HostReport] = field(default_factory=list)
+
+    def submit(self, task: HostTask) -> None:
+        """Queues a task; one that is under way already is dropped."""
+        if task in self._running:
+            return
+        if isinstance(task, PutRelease):
+            self._install(task)
+            return
+        self._running.append(task)
+        hangs = self.world.weather.lasts(Fault.HOST_HANGS, self.world.time.now)
+        wait = _HANG if hangs else self.world.random.uniform(0.05, 0.8)
+        self.world.time.after(wait, lambda: self._finish(task, self._outcome(task, hangs=hangs)))
+
+    def reports(self) -> Sequence[HostReport]:
+        """What has finished since the last call."""
+        self.fuse.check()
+        finished, self._finished = self._finished, []
+        for report in finished:
+            if isinstance(report, Answered):
+                self.witness.answered_health(report)
+        return finished
+
+    def busy(self, instance: str) -> bool:
+        """Whether any task of that instance is under way."""
+        return any(task.host.instance == instance for task in self._running)
+
+    def close(self) -> None:
+        """Takes no more work."""
+        self._running.clear()
+
+    def _finish(self, task: HostTask, report: HostReport) -> None:
+        if task in self._running:
+            self._running.remove(task)
+            self._finished.append(report)
+
+    def _outcome(self, task: HostTask, *, hangs: bool) -> HostReport:
+        """What a task finds at the moment it ends."""
+        machine = self.world.machines[task.host.instance]
+        dead = hangs or not machine.running
+        match task:
+            case Ask():
+                return Answered(machine.id, self._answer(machine, dead=dead))
+            case Count():
+                return Counted(machine.id, None if dead else self.world.connections(machine))
+            case Quieten():
+                for group in self.world.groups.values() if not dead else ():
+                    group.quieten(machine)
+                return Worked(task, Work.FAILED if dead else Work.DONE)
+            case GatherEvidence():
+                return Evidence(machine.id, self.world.said_by_hosts())
+            case StageRelease():
+                if self.world.weather.strikes(Fault.BUNDLE_DIFFERS):
+                    return Worked(task, Work.FAILED, "the bundle's digest differs from the one that was planned")
+                return Worked(task, Work.UNKNOWN if dead else Work.DONE)
+            case PutRelease():
+                return Worked(task, Work.UNKNOWN)
+
+    def _answer(self, machine: Machine, *, dead: bool) -> Answer:
+        now = self.world.time.now
+        if dead or not machine.healthy:
+            return Answer(ok=False, at=now, detail="connection refused")
+        return Answer(ok=True, at=now, release=machine.app.release)
+
+    # -- installing ----------------------------------------------------------------------------------
+
+    def _install(self, task: PutRelease) -> None:
+        """Installs a release: the application is down meanwhile, and the old release stays whole until the end."""
+        machine = self.world.machines[task.host.instance]
+        self.fuse.about_to_call()
+        self.witness.updating(machine)
+        self._running.append(task)
+        seconds = self.world.random.uniform(3.0, 12.0)
+        if self.world.weather.lasts(Fault.HOST_HANGS, self.world.time.now) or not machine.running:
+            report = Worked(task, Work.UNKNOWN, "the connection could not be made in time")
+            self.world.time.after(_HANG, lambda: self._finish(task, report))
+        else:
+            self._change(machine, task, seconds)
+        self.fuse.applied()
+
+    def _change(self, machine: Machine, task: PutRelease, seconds: float) -> None:
+        marker = (task.package.digest, task.deployment)
+        if marker in machine.installed and machine.app.digest == task.package.digest:
+            self.world.time.after(1.0, lambda: self._finish(task, Worked(task, Work.DONE)))
+            return
+        before = (machine.app.release or "", machine.app.digest)
+        self.world.stop_serving(machine)
+        full = self.world.weather.strikes(Fault.DISK_FULL)
+        dropped = self.world.weather.strikes(Fault.CONNECTION_DROPS)
+        applied = not full and (not dropped or self.world.random.random() < 0.5)
+        self.world.time.after(seconds, lambda: self._installed(machine, task, before, applied=applied))
+        if full:
+            said = f"no space left on device; {self.world.said_by_hosts()}"
+            report = Worked(task, Work.FAILED, said)
+        elif dropped:
+            report = Worked(task, Work.UNKNOWN, "the connection was lost")
+        else:
+            report = Worked(task, Work.DONE)
+        self.world.time.after(seconds + 0.1, lambda: self._finish(task, report))
+
+    def _installed(self, machine: Machine, task: PutRelease, before: tuple[str, str], *, applied: bool) -> None:
+        if not machine.running:
+            return
+        fate = self.world.updated_fate()
+        if applied:
+            machine.installed.add((task.package.digest, task.deployment))
+            self.world.serve(machine, task.package.release, task.package.digest, fate)
+        else:
+            fate.release, fate.never_answers = None, False
+            self.world.serve(machine, *before, fate)

@@ -1,0 +1,138 @@
+"""One process of the deployer in the twin: from taking the lease to its end, orderly or not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from deployer.backends.native.running import Run
+from deployer.engine.clock import StopRequest
+from deployer.engine.events import Event
+from deployer.engine.memory import Memory
+from deployer.engine.plan import RolloutPlan
+from deployer.engine.ports import Clock, Journal, Lease, Record
+from deployer.engine.replay import pinned_plan, replay
+from deployer.engine.result import Result, Status
+from deployer.model.errors import LeaseLost, StateUnavailable
+from deployer.model.hosts import Package
+from deployer.sim.cloud import SimCloud
+from deployer.sim.crash import Fuse, Killed
+from deployer.sim.hosts import SimHosts
+from deployer.sim.rates import Buckets
+from deployer.sim.setup import Setup
+from deployer.sim.witness import Witness
+from deployer.sim.world import FLEET, World
+from deployer.state.owner import Owner
+from deployer.state.shelved import ShelvedStore
+
+TTL = 60.0
+
+
+@dataclass
+class SimClock:
+    """Virtual time as one process sees it. `paused` is asked at each sleep, and may let the process stand still."""
+
+    world: World
+    fuse: Fuse
+    stop: StopRequest
+    paused: Callable[[], None]
+
+    def now(self) -> float:
+        """Monotonic seconds."""
+        return self.world.time.now
+
+    def wall(self) -> float:
+        """Unix seconds."""
+        return self.world.time.wall_offset + self.world.time.now
+
+    def sleep(self, seconds: float) -> None:
+        """Lets time pass; ends early when a stop is asked for."""
+        asked = self.stop.count
+        self.world.time.advance(seconds, lambda: self.stop.count > asked or self.fuse.killed)
+        self.fuse.check()
+        self.paused()
+
+
+@dataclass
+class FragileJournal:
+    """A journal whose process may end before a record is written."""
+
+    journal: Journal
+    fuse: Fuse
+
+    def append(self, kind: str, subject: str, data: Mapping[str, object]) -> Record:
+        """Writes one record, unless the process ends first."""
+        self.fuse.about_to_record()
+        return self.journal.append(kind, subject, data)
+
+    def records(self) -> tuple[Record, ...]:
+        """All records."""
+        return tuple(self.journal.records())
+
+
+@dataclass
+class Life:
+    """One process. `number` tells it from the others that work on the same rollout."""
+
+    number: int
+    setup: Setup
+    plan: RolloutPlan
+    world: World
+    witness: Witness
+    store: ShelvedStore
+    fuse: Fuse
+    buckets: Buckets
+    watch: Callable[[Event], None]
+    paused: Callable[[], None]
+    stop: StopRequest = field(default_factory=StopRequest)
+
+    @property
+    def owner(self) -> Owner:
+        """Who holds the lease in this life."""
+        return Owner("twin", "here", "twin", self.number, str(self.number))
+
+    def run(self) -> Result | str:
+        """Takes the fleet and works on the rollout: its result, or why the process ended without one."""
+        clock = SimClock(self.world, self.fuse, self.stop, self.paused)
+        try:
+            lease = self.store.acquire(FLEET, self.owner, "twin", self.plan.rollout, TTL, clock)
+            self.witness.new_life(lease.epoch)
+            journal = FragileJournal(self.store.open_rollout(FLEET, self.plan.rollout, lease, clock), self.fuse)
+            result = self._work(clock, journal, lease)
+            if not (result.status is Status.INTERRUPTED and self.stop.count > 1):
+                lease.release()
+        except Killed:
+            return "killed"
+        except (LeaseLost, StateUnavailable) as error:
+            return f"{type(error).__name__}: {error}"
+        return result
+
+    def _work(self, clock: Clock, journal: FragileJournal, lease: Lease) -> Result:
+        pinned = pinned_plan(journal.records())
+        if pinned is None:
+            pinned, memory = self.plan, Memory(self.plan.goal, self.plan.previous)
+            journal.append("plan", FLEET, {"plan": pinned.to_json()})
+        else:
+            memory = replay(journal.records(), pinned, clock.now())
+        run = Run(
+            plan=pinned,
+            memory=memory,
+            strategy=self.setup.make_strategy(),
+            cloud=SimCloud(self.world, self.witness, self.fuse, self.buckets),
+            hosts=SimHosts(self.world, self.witness, self.fuse),
+            journal=journal,
+            lease=lease,
+            clock=clock,
+            watch=self.watch,
+            package=self._package,
+            stop=self.stop,
+            poll=self.setup.poll,
+        )
+        return run.go(lambda: ({}, 0))
+
+    def _package(self, release: str) -> Package | None:
+        for known in (self.plan.goal, self.plan.previous):
+            if known.name == release:
+                return Package(known.name, known.digest, Path("/twin") / f"{known.name}.tar.gz")
+        return None

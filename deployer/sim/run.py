@@ -1,0 +1,274 @@
+"""Runs one setup to its end: lives, takeovers, resumes, and what the witness says of all of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from random import Random
+
+from deployer.engine.clock import StopRequest
+from deployer.engine.events import Acted, Event, Failed, Looked, Refused
+from deployer.engine.plan import PlannedSlot, RolloutPlan
+from deployer.engine.result import Result, Status
+from deployer.model.fleet import Release, Tag
+from deployer.sim.crash import Fuse
+from deployer.sim.faults import Fault
+from deployer.sim.final import check_end
+from deployer.sim.groups import Group
+from deployer.sim.life import TTL, Life
+from deployer.sim.machines import Fate, Image
+from deployer.sim.mishaps import CAPACITY, Mishaps
+from deployer.sim.rates import Buckets
+from deployer.sim.setup import Chance, GroupSetup, Setup
+from deployer.sim.shelf import TwinShelf
+from deployer.sim.time import VirtualTime
+from deployer.sim.witness import Violation, Witness
+from deployer.sim.world import FLEET, World
+from deployer.state.shelved import ShelvedStore
+
+OLD = Release("1", "digest-1", "ami-old")
+NEW = Release("2", "digest-2", "ami-new")
+_LIVES = 8
+_LONGEST = 3.0e4
+"""Virtual seconds after which a rollout is taken to make no progress and not to say so (promise 19)."""
+
+
+@dataclass
+class Outcome:
+    """What came of one setup. `ends` tells how each process ended."""
+
+    setup: Setup
+    violations: list[Violation]
+    ends: list[str]
+    status: Status | None
+    moves: Counter[str] = field(default_factory=Counter)
+    refusals: Counter[int] = field(default_factory=Counter)
+    faults: Counter[Fault] = field(default_factory=Counter)
+    calls: int = 0
+    """Mutating calls made, over all lives."""
+    second_changes: int = 0
+    seconds: float = 0.0
+    reason: str | None = None
+
+
+@dataclass
+class Twin:
+    """One world with its deployer."""
+
+    setup: Setup
+    world: World
+    plan: RolloutPlan
+    witness: Witness
+    store: ShelvedStore
+    shelf: TwinShelf
+    fuse: Fuse
+    buckets: Buckets
+    mishaps: Mishaps
+    dead: set[int]
+    moves: Counter[str] = field(default_factory=Counter)
+    refusals: Counter[int] = field(default_factory=Counter)
+    ends: list[str] = field(default_factory=list)
+    lives: int = 0
+    tell: Callable[[str], None] | None = None
+
+    def run(self) -> Outcome:
+        """Runs the rollout, resumed as often as its process ends before it has come to an end of its own."""
+        self.mishaps.schedule()
+        result: Result | str = "never ran"
+        while self.lives < _LIVES:
+            result = self.live()
+            if isinstance(result, Result) and result.status is not Status.INTERRUPTED:
+                break
+            # Whoever resumes does so after a while: from CI, or by hand.
+            self.world.time.advance(self.world.random.uniform(1.0, 150.0))
+            self.fuse.killed = False
+        status = result.status if isinstance(result, Result) else None
+        check_end(self.witness, self.world, status, self.shelf)
+        return Outcome(
+            setup=self.setup,
+            violations=self.witness.violations,
+            ends=self.ends,
+            status=status,
+            moves=self.moves,
+            refusals=self.refusals,
+            faults=self.world.weather.reached,
+            calls=self.fuse.calls,
+            second_changes=self._second_run(status),
+            seconds=self.world.time.now,
+            reason=result.reason if isinstance(result, Result) else None,
+        )
+
+    def live(self) -> Result | str:
+        """One process, from taking the lease to its end."""
+        self.lives += 1
+        self.mishaps.stop = StopRequest()
+        life = Life(
+            number=self.lives,
+            setup=self.setup,
+            plan=self.plan,
+            world=self.world,
+            witness=self.witness,
+            store=self.store,
+            fuse=self.fuse,
+            buckets=self.buckets,
+            watch=self._watch,
+            paused=self._pause,
+            stop=self.mishaps.stop,
+        )
+        result = life.run()
+        self.dead.add(life.number)
+        self.ends.append(result.status.value if isinstance(result, Result) else result)
+        return result
+
+    def _pause(self) -> None:
+        """Stands still for longer than the lease lasts; meanwhile another process takes the rollout over."""
+        if self.world.time.now > _LONGEST:
+            self.witness.note(19, f"no end after {self.world.time.now:.0f} s, and no reason given")
+            self.fuse.killed = True
+            self.fuse.check()
+        if not self.mishaps.pause_pending:
+            return
+        self.mishaps.pause_pending = False
+        self.world.time.advance(TTL + 20.0)
+        stop, epoch = self.mishaps.stop, self.witness.epoch
+        if self.lives < _LIVES:
+            self.live()
+        self.mishaps.stop = stop
+        self.witness.wake(epoch)
+
+    def _second_run(self, status: Status | None) -> int:
+        """Rolls the same release out once more: how many changes that makes; there should be none (promise 9).
+
+        What befell the fleet after the rollout's last look is mended by a run in between.
+        """
+        if status is not Status.SUCCEEDED:
+            return 0
+        self.mishaps.over = True
+        self.fuse.point = None
+        self.world.time.advance(300.0)
+        if not self.witness.calm:
+            self._once_more("mended")
+        before = self.fuse.calls
+        self._once_more("again")
+        return self.fuse.calls - before
+
+    def _once_more(self, name: str) -> None:
+        self.lives += 1
+        life = Life(
+            number=self.lives,
+            setup=self.setup,
+            plan=second_plan(self.plan, self.world, name),
+            world=self.world,
+            witness=silent(self.witness),
+            store=self.store,
+            fuse=self.fuse,
+            buckets=self.buckets,
+            watch=lambda _event: None,
+            paused=self._pause,
+        )
+        life.run()
+        self.dead.add(life.number)
+
+    def _watch(self, event: Event) -> None:
+        self.witness.heard(event)
+        if self.tell is not None and not isinstance(event, Looked):
+            self.tell(f"{self.world.time.now:9.1f} s  {event}")
+        match event:
+            case Acted(move=move, error=""):
+                self.moves[type(move).__name__] += 1
+            case Failed():
+                self.moves["GiveUp"] += 1
+            case Refused(promise=promise):
+                self.refusals[promise] += 1
+            case _:
+                pass
+
+
+def build(setup: Setup) -> Twin:
+    """A world in which the setup's fleet has been in service for long, with its deployer about to start."""
+    random = Random(f"world {setup.seed}")  # noqa: S311 (not for secrets)
+    chance = Chance(random)
+    time = VirtualTime()
+    world = World(random, lambda: Fate(pending=chance.pending(), boot=chance.boot()), time)
+    world.images = {OLD.image or "": Image("1", OLD.digest), NEW.image or "": Image("2", NEW.digest)}
+    world.groups = {group.balancer.id: _group(group, time, random) for group in setup.groups}
+    for zone in setup.zones:
+        world.settle_in(world.add(zone=zone, image=OLD.image or "", tags={Tag.FLEET: FLEET}))
+    _add_bystanders(world, setup.bystanders)
+    plan = _plan(setup, world)
+    fuse, buckets, dead = Fuse(setup.crash), Buckets(time), set[int]()
+    shelf = TwinShelf(world.weather, time, fuse)
+    store = ShelvedStore(shelf, gone=lambda owner: owner.pid in dead and owner.machine == "twin")
+    calm = not any(planned.fault in CAPACITY for planned in setup.faults)
+    witness = Witness(world, plan, shelf.epoch_in_charge, shelf.written, calm)
+    time.after_event = witness.after_event
+    mishaps = Mishaps(setup, world, witness, store, fuse, buckets, chance)
+    shelf.torn_next = mishaps.tears
+    return Twin(setup, world, plan, witness, store, shelf, fuse, buckets, mishaps, dead)
+
+
+def simulate(setup: Setup, tell: Callable[[str], None] | None = None) -> Outcome:
+    """Runs one setup; `tell` is given a line for each thing that happens."""
+    twin = build(setup)
+    twin.tell = tell
+    return twin.run()
+
+
+def second_plan(plan: RolloutPlan, world: World, name: str) -> RolloutPlan:
+    """What a later rollout of the same release would plan for the fleet as it is now."""
+    slots = tuple(
+        PlannedSlot(f"{name}-{n:02d}", one.zone, one.subnet, one.id, one.type)
+        for n, one in enumerate(world.fleet())
+    )
+    return replace(plan, rollout=f"{plan.rollout}-{name}", slots=slots)
+
+
+def silent(witness: Witness) -> Witness:
+    """A witness for a rollout that is only counted."""
+    return Witness(witness.world, witness.plan, witness.in_charge, witness.journal, calm=False)
+
+
+def _plan(setup: Setup, world: World) -> RolloutPlan:
+    slots = tuple(
+        PlannedSlot(f"slot-{n:02d}", one.zone, one.subnet, one.id, one.type)
+        for n, one in enumerate(world.machines.values(), 1)
+    )
+    return RolloutPlan(
+        rollout=f"r-{setup.seed}",
+        fleet=FLEET,
+        strategy=setup.strategy,
+        strategy_settings={},
+        previous=OLD,
+        goal=NEW,
+        limits=setup.limits,
+        policy=setup.policy,
+        balancers=tuple(group.balancer for group in setup.groups),
+        slots=slots,
+    )
+
+
+def _group(setup: GroupSetup, time: VirtualTime, random: Random) -> Group:
+    def linger() -> float:
+        if random.random() < setup.long_connections:
+            return setup.balancer.deregistration_delay * random.uniform(0.5, 2.0)
+        return random.uniform(0.1, 4.0)
+
+    return Group(
+        setup.balancer,
+        time,
+        random,
+        lag=setup.lag,
+        healthy_threshold=setup.healthy_threshold,
+        unhealthy_threshold=setup.unhealthy_threshold,
+        linger=linger,
+    )
+
+
+def _add_bystanders(world: World, number: int) -> None:
+    """Instances of somebody else's, registered with the same balancers."""
+    for _ in range(number):
+        machine = world.add(zone="a", image=OLD.image or "", tags={"Service": "other"})
+        world.settle_in(machine)
+        del world.machines[machine.id]
+        world.bystanders[machine.id] = machine

@@ -1,0 +1,183 @@
+"""What one simulated rollout is made of: drawn from a seed, and the same for the same seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from random import Random
+from typing import Any
+
+from deployer.engine.loop import Decides
+from deployer.model.capacity import Amount, Limits, limits_for
+from deployer.model.errors import Infeasible
+from deployer.model.fleet import Balancer, BalancerKind
+from deployer.model.policy import Deadlines, Keep, Method, OnFailure, Policy
+from deployer.sim.crash import CrashPoint
+from deployer.sim.faults import WINDOWS, Fault, Planned
+from deployer.strategies.blue_green import BlueGreen
+from deployer.strategies.canary import Canary
+from deployer.strategies.rolling import OneAtATime, Rolling, ZoneByZone
+
+DEADLINES = Deadlines(
+    launch=120.0,
+    boot=150.0,
+    health=200.0,
+    drain=600.0,
+    install=120.0,
+    terminate=200.0,
+    progress=900.0,
+    expectation=30.0,
+)
+"""Short, so that a rollout whose instances never come up is over in minutes of virtual time."""
+
+_LASTING = {Fault.TARGETS_MISSING: (5.0, 10.0)}
+"""How long faults last that are over soon, in seconds."""
+
+STRATEGIES = ("rolling", "growing", "one-at-a-time", "zone-by-zone", "canary", "blue-green")
+
+
+@dataclass(frozen=True)
+class GroupSetup:
+    """One balancer: as the plan knows it, and how it behaves."""
+
+    balancer: Balancer
+    lag: float
+    healthy_threshold: int
+    unhealthy_threshold: int
+    long_connections: float
+    """The share of drains that last for as long as the balancer lets them."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """One simulated rollout."""
+
+    seed: int
+    zones: tuple[str, ...]
+    """The zone of each instance."""
+    groups: tuple[GroupSetup, ...]
+    strategy: str
+    limits: Limits
+    policy: Policy
+    poll: float
+    faults: tuple[Planned, ...] = ()
+    crash: CrashPoint | None = None
+    bystanders: int = 1
+
+    def make_strategy(self) -> Decides:
+        """The strategy, with its settings."""
+        made: Decides = _STRATEGIES[self.strategy]()
+        return made
+
+    def __str__(self) -> str:
+        faults = ", ".join(f"{one.fault.name} at {one.at:.0f} s" for one in self.faults) or "no faults"
+        kinds = "+".join(group.balancer.kind.value for group in self.groups) or "no balancer"
+        zones = len(set(self.zones))
+        return (
+            f"{len(self.zones)} instances in {zones} zones behind {kinds}, {self.strategy}, "
+            f"{self.policy.method.value}, {self.limits}, {faults}"
+            + (f", crash at {self.crash}" if self.crash else "")
+        )
+
+
+_STRATEGIES: dict[str, Any] = {
+    "rolling": Rolling,
+    "growing": lambda: Rolling((Amount(1), Amount(25, percent=True), Amount(50, percent=True))),
+    "one-at-a-time": OneAtATime,
+    "zone-by-zone": lambda: ZoneByZone(soak=5.0),
+    "canary": lambda: Canary(soak=10.0),
+    "blue-green": lambda: BlueGreen(keep=15.0),
+}
+
+
+def draw(seed: int, *, faults: bool = True) -> Setup:
+    """The setup of a seed. The same seed gives the same; without faults it is the same fleet in fair weather."""
+    random = Random(f"setup {seed}")  # noqa: S311 (not for secrets)
+    while True:
+        try:
+            setup = _draw(random, seed)
+        except Infeasible:
+            continue
+        return replace(setup, faults=draw_faults(random)) if faults else setup
+
+
+def _draw(random: Random, seed: int) -> Setup:
+    size = random.choice([*range(1, 9)] * 6 + [*range(9, 17)] * 2 + [24, 32, 48, 60])
+    zones = tuple("abcd"[n % random.randint(1, 4)] for n in range(size))
+    groups = tuple(_group(random, n) for n in range(random.choice((0, 1, 1, 1, 2, 3))))
+    method = random.choice((Method.RELAUNCH, Method.RELAUNCH, Method.IN_PLACE))
+    strategies = STRATEGIES if method is Method.RELAUNCH else STRATEGIES[:-1]
+    strategy = random.choice(strategies)
+    limits = limits_for(
+        zones={zone: zones.count(zone) for zone in sorted(set(zones))},
+        batch=random.choice((Amount(1), Amount(2), Amount(25, percent=True), Amount(50, percent=True), Amount.ALL)),
+        floor=random.choice((None, None, Amount(50, percent=True), Amount(75, percent=True))),
+        surge=Amount.ALL if strategy == "blue-green" else random.choice((None, None, Amount(0), Amount(1))),
+        can_surge=method is Method.RELAUNCH,
+        zone_floor=random.choice((None, None, Amount(50, percent=True))),
+    )
+    return Setup(seed, zones, groups, strategy, limits, _policy(random, method), random.choice((2.0, 3.0, 5.0)))
+
+
+def _policy(random: Random, method: Method) -> Policy:
+    return Policy(
+        method=method,
+        soak=random.choice((0.0, 0.0, 10.0, 30.0)),
+        final_soak=random.choice((0.0, 20.0)),
+        max_failures=random.choice((0, 0, 1, 2)),
+        on_failure=random.choice((OnFailure.ROLLBACK, OnFailure.ROLLBACK, OnFailure.STOP)),
+        failed_instances=random.choice((Keep.TERMINATE, Keep.TERMINATE, Keep.KEEP)),
+        quiet=random.choice((0.0, 5.0)),
+        steady=random.choice((2, 3)),
+        lame_duck=random.choice(((), ("/opt/web/lame-duck",))),
+        ask_hosts=random.random() < 0.85,
+        deadlines=DEADLINES,
+    )
+
+
+def _group(random: Random, number: int) -> GroupSetup:
+    kind = random.choice((BalancerKind.ALB, BalancerKind.ALB, BalancerKind.NLB, BalancerKind.CLASSIC))
+    interval = random.choice((5.0, 10.0))
+    healthy = random.choice((2, 3))
+    balancer = Balancer(
+        id=f"lb-{number}",
+        name=f"balancer-{number}",
+        kind=kind,
+        port=8080,
+        deregistration_delay=random.choice((0.0, 20.0, 60.0, 120.0)),
+        health_interval=interval,
+        health_seconds=interval * (1 if kind is BalancerKind.ALB else healthy),
+    )
+    lag = random.uniform(5.0, 40.0) if kind is BalancerKind.NLB else random.uniform(0.0, 3.0)
+    return GroupSetup(balancer, lag, healthy, 2, random.choice((0.0, 0.1, 0.4)))
+
+
+def draw_faults(random: Random) -> tuple[Planned, ...]:
+    """A schedule of up to four faults within the first minutes; now and then none."""
+    number = random.choice((0, 1, 1, 2, 2, 3, 4))
+    planned = [_planned(random, random.choice(list(Fault))) for _ in range(number)]
+    return tuple(sorted(planned, key=lambda one: one.at))
+
+
+def _planned(random: Random, fault: Fault) -> Planned:
+    at = random.uniform(1.0, 240.0) if random.random() < 0.7 else random.uniform(1.0, 30.0)
+    lasts = random.choice(_LASTING.get(fault, (10.0, 40.0, 120.0))) if fault in WINDOWS else 0.0
+    return Planned(fault, round(at, 1), lasts)
+
+
+@dataclass
+class Chance:
+    """Draws how instances turn out, in fair weather. Boot times are log-normal, as they are in life."""
+
+    random: Random
+    slow: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.slow = self.random.choice((8.0, 15.0, 30.0))
+
+    def boot(self) -> float:
+        """Seconds from running until it answers."""
+        return min(self.random.lognormvariate(0.0, 0.4) * self.slow, DEADLINES.boot * 0.6)
+
+    def pending(self) -> float:
+        """Seconds from the launch until EC2 calls it running."""
+        return self.random.uniform(1.0, 10.0)

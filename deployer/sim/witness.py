@@ -1,0 +1,341 @@
+"""Holds the promises against what really is the case, before every change and after every event.
+
+The witness knows the plan, what the deployer was shown, and the world as it is. It never asks the engine what
+it believes. What it finds broken is kept, with the promise's number, for the run to report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from deployer.engine.events import Completed, Event, Failed, Turned
+from deployer.engine.plan import RolloutPlan
+from deployer.engine.ports import LaunchOrder, Sighting
+from deployer.model.fleet import BalancerKind, InstanceState, Tag, TargetState
+from deployer.model.hosts import Answered
+from deployer.model.policy import Method
+from deployer.sim.groups import Group
+from deployer.sim.machines import Machine
+from deployer.sim.world import World
+
+_AWAY = (TargetState.ABSENT, TargetState.UNUSED, TargetState.DRAINING)
+
+
+@dataclass(frozen=True)
+class Violation:
+    """One broken promise: its number, when (virtual seconds), and what was found."""
+
+    promise: int
+    at: float
+    text: str
+
+    def __str__(self) -> str:
+        return f"promise {self.promise} broken at {self.at:.1f} s: {self.text}"
+
+
+@dataclass
+class Witness:
+    """One world's witness, over all processes that work on it.
+
+    `in_charge` tells the epoch under which the fleet may be changed now, from the state store itself; `journal`
+    gives what stands in it. `calm` says that nothing but the deployer takes capacity away in this world.
+    """
+
+    world: World
+    plan: RolloutPlan
+    in_charge: Callable[[], int | None]
+    journal: Callable[[], bytes]
+    calm: bool
+    violations: list[Violation] = field(default_factory=list)
+    epoch: int = 0
+    sighting: Sighting | None = None
+    answers: dict[str, Answered] = field(default_factory=dict)
+    removed: set[tuple[str, str]] = field(default_factory=set)
+    ended: set[str] = field(default_factory=set)
+    updating_now: set[str] = field(default_factory=set)
+    launched_ids: set[str] = field(default_factory=set)
+    given_up: set[str] = field(default_factory=set)
+    failures: int = 0
+    rolling_back: bool = False
+    lowest: int | None = None
+    changes: int = 0
+    requests: int = 0
+    touched: set[str] = field(default_factory=set)
+    """Instances that somebody else has done something to."""
+    owed: set[str] = field(default_factory=set)
+    """Requests of this process that changed something: each is owed one audit record."""
+
+    # -- what the deployer is told -------------------------------------------------------------------
+
+    def new_life(self, epoch: int) -> None:
+        """Another process works on the rollout: it has seen and heard nothing yet."""
+        self.epoch = epoch
+        self.sighting = None
+        self.answers = {}
+        self.owed = set()
+
+    def wake(self, epoch: int) -> None:
+        """A process that stood still goes on; what it was shown is from before."""
+        self.epoch = epoch
+        self.sighting = None
+
+    def note(self, promise: int, text: str) -> None:
+        """Keeps a broken promise that was found elsewhere."""
+        self._broken(promise, text)
+
+    def showed(self, sighting: Sighting) -> None:
+        """A look was answered."""
+        self.sighting = sighting
+
+    def answered_health(self, report: Answered) -> None:
+        """A host told its health and release."""
+        self.answers[report.instance] = report
+
+    def next_request(self) -> str:
+        """A request id of this world."""
+        self.requests += 1
+        return f"req-{self.requests:05d}"
+
+    def answered(self, request: str) -> str:
+        """A change was made and answered: it is owed one audit record (promise 18)."""
+        self.owed.add(request)
+        return request
+
+    def heard(self, event: Event) -> None:
+        """What the engine tells those who watch it."""
+        match event:
+            case Failed(instance=ident) if ident not in self.given_up:
+                self.failures += 1
+                if ident in self.world.machines:
+                    self.given_up.add(ident)
+            case Turned(rolling_back=True) if not self.rolling_back:
+                self.rolling_back = True
+                self.failures = 0
+            case Completed(instance=ident):
+                self._check_completed(ident)
+            case _:
+                pass
+
+    # -- before each change --------------------------------------------------------------------------
+
+    def launching(self, order: LaunchOrder, there: Machine | None) -> None:
+        """Before an instance is launched; `there` is the one that the token already stands for."""
+        self._changing(f"launch in {order.slot}")
+        if there is not None:
+            return
+        wanted = {Tag.FLEET: self.plan.fleet, Tag.ROLLOUT: self.plan.rollout, Tag.SLOT: order.slot}
+        missing = [tag for tag, value in wanted.items() if order.tags.get(tag) != value]
+        # An order that is repeated under its token must be the same in all, so it keeps its first epoch.
+        if not 1 <= int(order.tags.get(Tag.EPOCH, "0")) <= self.epoch:
+            missing.append(Tag.EPOCH)
+        if missing:
+            self._broken(6, f"launch in {order.slot} does not carry {', '.join(missing)}")
+        if order.token.encode() not in self.journal():
+            self._broken(6, f"launch in {order.slot} was not journaled before it was made")
+        if self.failures > self.plan.policy.max_failures and not self.rolling_back:
+            self._broken(13, f"launch in {order.slot} after {self.failures} failures")
+
+    def launched(self, machine: Machine) -> None:
+        """After an instance was launched."""
+        self.launched_ids.add(machine.id)
+        fleet = self.world.fleet()
+        joined = sum(1 for one in self.world.machines.values() if one.foreign)
+        most = len(self.plan.slots) + self.plan.limits.surge + joined
+        if len(fleet) > most:
+            self._broken(3, f"{len(fleet)} alive > {most}, after {machine.id} was launched")
+        slot = machine.tags.get(Tag.SLOT)
+        twins = [
+            one.id
+            for one in fleet
+            if one.tags.get(Tag.SLOT) == slot and self._ours(one) and one.id not in self.given_up
+            if one.image == machine.image
+        ]
+        if len(twins) > 1:
+            self._broken(9, f"launched twice in {slot}: {', '.join(twins)}")
+
+    def registering(self, group: Group, machine: Machine) -> None:
+        """Before an instance is registered."""
+        self._changing_machine("register", machine)
+        answer = self.answers.get(machine.id)
+        if answer is None or not answer.answer.ok:
+            self._broken(10, f"{machine.id} is registered without having answered")
+        self.removed.discard((group.balancer.id, machine.id))
+
+    def deregistering(self, group: Group, machine: Machine) -> None:
+        """Before an instance is deregistered."""
+        self._changing_machine("deregister", machine)
+        self._lowering("deregister", machine)
+        self._replacing("deregister", machine)
+        self.removed.add((group.balancer.id, machine.id))
+
+    def terminating(self, machine: Machine) -> None:
+        """Before an instance is terminated."""
+        self._changing_machine("terminate", machine)
+        self._lowering("terminate", machine)
+        self._replacing("terminate", machine)
+        self._must_be_drained("terminated", machine)
+        self._must_be_known("terminated", machine)
+        self.ended.add(machine.id)
+
+    def updating(self, machine: Machine) -> None:
+        """Before a release is installed on an instance."""
+        self._changing_machine("update", machine)
+        self._lowering("update", machine)
+        self._must_be_drained("updated", machine)
+        self._must_be_known("updated", machine)
+        if self.failures > self.plan.policy.max_failures and not self.rolling_back:
+            self._broken(13, f"{machine.id} is updated after {self.failures} failures")
+        self.removed |= {(ident, machine.id) for ident in self.world.groups}
+
+    def tagging(self, machine: Machine) -> None:
+        """Before an instance is tagged."""
+        self._changing_machine("tag", machine)
+
+    # -- after every event ---------------------------------------------------------------------------
+
+    def after_event(self) -> None:
+        """Something happened: while nobody else takes capacity away, the floor really is kept."""
+        serving = self.serving()
+        self.lowest = len(serving) if self.lowest is None else min(self.lowest, len(serving))
+        if not self.calm:
+            return
+        limits = self.plan.limits
+        if len(serving) < limits.floor:
+            self._broken(1, f"{len(serving)} really in service < floor {limits.floor}")
+        for zone, floor in limits.zone_floor:
+            there = sum(1 for machine in serving if machine.zone == zone)
+            if there < floor:
+                self._broken(2, f"{there} really in service in {zone} < zone floor {floor}")
+
+    def serving(self) -> list[Machine]:
+        """Who really carries the fleet's traffic: healthy at every balancer, with a release of this rollout."""
+        groups = self.world.groups.values()
+        return [
+            machine
+            for machine in self.world.machines.values()
+            if machine.healthy and self._right_release(machine)
+            if all(
+                (member := group.members.get(machine.id)) is not None and member.state is TargetState.HEALTHY
+                for group in groups
+            )
+        ]
+
+    # -- the promises --------------------------------------------------------------------------------
+
+    def _changing(self, what: str) -> None:
+        self.changes += 1
+        if self.in_charge() != self.epoch:
+            self._broken(5, f"{what} under epoch {self.epoch}, but {self.in_charge()} is in charge")
+
+    def _changing_machine(self, what: str, machine: Machine) -> None:
+        self._changing(f"{what} {machine.id}")
+        if machine.id in self.world.bystanders:
+            self._broken(8, f"{what} {machine.id}, which does not belong to the fleet")
+
+    def _lowering(self, what: str, machine: Machine) -> None:
+        """Promises 1 and 2, before a call that lowers capacity: by what was shown, less removals asked for."""
+        counted = self._counted()
+        if machine.id not in {one.id for one in counted}:
+            return
+        left = len(counted) - 1
+        if left < self.plan.limits.floor:
+            self._broken(1, f"{what} {machine.id} leaves {left} in service < floor {self.plan.limits.floor}")
+        floor = self.plan.limits.floor_of(machine.zone)
+        there = sum(1 for one in counted if one.zone == machine.zone) - 1
+        if there < floor:
+            self._broken(2, f"{what} {machine.id} leaves {there} in {machine.zone} < zone floor {floor}")
+
+    def _counted(self) -> list[Machine]:
+        """In service by the last look, less what was asked to leave since; unknown health does not count."""
+        if self.sighting is None:
+            return []
+        running = {shown.id for shown in self.sighting.instances if shown.state is InstanceState.RUNNING}
+        machines = [self.world.machines[ident] for ident in sorted(running - self.ended)]
+        return [one for one in machines if self._right_release(one) and self._healthy_in_look(one)]
+
+    def _healthy_in_look(self, machine: Machine) -> bool:
+        if self.sighting is None:
+            return False
+        if not self.world.groups:
+            # Nobody vouches for a worker but itself: what it told last, or how it is when nobody has asked.
+            told = self.answers.get(machine.id)
+            return told.answer.ok if told is not None else machine.app.answers
+        for ident in self.world.groups:
+            said = self.sighting.targets.get(ident, {}).get(machine.id)
+            if said is None or said.state is not TargetState.HEALTHY or (ident, machine.id) in self.removed:
+                return False
+        return True
+
+    def _must_be_drained(self, what: str, machine: Machine) -> None:
+        """Promise 4: out of every balancer, and nobody's request in flight unless the balancer has cut it off."""
+        if not machine.running:
+            return
+        for group in self.world.groups.values():
+            member = group.members.get(machine.id)
+            if member is not None and member.state not in _AWAY:
+                self._broken(4, f"{machine.id} is {what} while {member.state.value} at {group.balancer.name}")
+            elif group.connections_of(machine) and not self._overdue(group, machine):
+                self._broken(4, f"{machine.id} is {what} with connections open at {group.balancer.name}")
+
+    def _overdue(self, group: Group, machine: Machine) -> bool:
+        """Whether connections have outlived every patience: an NLB never cuts them itself."""
+        member = group.leaving.get(machine.id)
+        if member is None or group.balancer.kind is not BalancerKind.NLB:
+            return False
+        policy = self.plan.policy
+        told = policy.ask_hosts and self._reachable(machine)
+        return not told or self.world.time.now - member.since >= policy.deadlines.drain / 2 - 60.0
+
+    def _reachable(self, machine: Machine) -> bool:
+        return machine.running
+
+    def _must_be_known(self, what: str, machine: Machine) -> None:
+        """Promise 14: unknown health is not dead."""
+        if self.sighting is not None and self.sighting.silent:
+            self._broken(14, f"{machine.id} is {what} while {', '.join(self.sighting.silent)} says nothing")
+
+    def _replacing(self, what: str, machine: Machine) -> None:
+        """Promise 15: while a successor is on its way, what it replaces stays until the successor has soaked."""
+        if self.plan.policy.method is not Method.RELAUNCH or self._ours(machine) or self.rolling_back:
+            return
+        if machine not in self._counted():
+            return
+        slot = self._slot_of(machine)
+        coming = [
+            one
+            for one in self.world.fleet()
+            if self._ours(one) and one.tags.get(Tag.SLOT) == slot and one.id not in self.given_up
+        ]
+        if coming and not any(self._soaked(one) for one in coming):
+            self._broken(15, f"{what} {machine.id} before {coming[0].id} has been in service for the soak time")
+
+    def _soaked(self, machine: Machine) -> bool:
+        now, soak = self.world.time.now, self.plan.policy.soak
+        members = [group.members.get(machine.id) for group in self.world.groups.values()]
+        if any(member is None or member.state is not TargetState.HEALTHY for member in members):
+            return False
+        return all(member is not None and now - member.since >= soak for member in members)
+
+    def _check_completed(self, ident: str) -> None:
+        """Promise 12: what is called done is healthy everywhere in the last look, and runs the goal."""
+        machine = self.world.machines[ident]
+        goal = self.plan.previous if self.rolling_back else self.plan.goal
+        if machine.app.release != goal.name:
+            self._broken(12, f"{ident} is called done with release {machine.app.release}, expected {goal.name}")
+        if not self._healthy_in_look(machine):
+            self._broken(12, f"{ident} is called done, but is not healthy at every balancer")
+
+    # -- small words ---------------------------------------------------------------------------------
+
+    def _right_release(self, machine: Machine) -> bool:
+        return machine.app.release in (self.plan.goal.name, self.plan.previous.name)
+
+    def _ours(self, machine: Machine) -> bool:
+        return machine.id in self.launched_ids
+
+    def _slot_of(self, machine: Machine) -> str | None:
+        return next((slot.name for slot in self.plan.slots if slot.instance == machine.id), None)
+
+    def _broken(self, promise: int, text: str) -> None:
+        self.violations.append(Violation(promise, self.world.time.now, text))

@@ -1,0 +1,187 @@
+"""The simulated world: a fleet, its balancers, bystanders of somebody else's, and what happens to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from random import Random
+
+from deployer.engine.ports import LaunchOrder
+from deployer.model.fleet import InstanceState, Tag
+from deployer.sim.faults import Fault, Weather
+from deployer.sim.groups import Group
+from deployer.sim.machines import Fate, Image, Machine
+from deployer.sim.time import History, VirtualTime
+
+FLEET = "web"
+SECRET = "password=hunter2-of-the-twin"
+"""Stands in every text that comes from a host; it must reach no journal and no tag (promise 17)."""
+
+
+@dataclass
+class World:
+    """Everything that is really there. `fate` draws how a new instance turns out."""
+
+    random: Random
+    fate: Callable[[], Fate]
+    time: VirtualTime = field(default_factory=VirtualTime)
+    weather: Weather = field(default_factory=Weather)
+    images: dict[str, Image] = field(default_factory=dict)
+    groups: dict[str, Group] = field(default_factory=dict)
+    machines: dict[str, Machine] = field(default_factory=dict)
+    bystanders: dict[str, Machine] = field(default_factory=dict)
+    by_token: dict[str, Machine] = field(default_factory=dict)
+    launch_lag: float = 1.0
+    """The longest that a new instance may take to show in describes, in seconds."""
+    shown_until: dict[str, float] = field(default_factory=dict)
+    """The latest moment that was shown of each thing: answers never go back behind it."""
+    _numbers: int = 0
+
+    # -- what anybody may do -------------------------------------------------------------------------
+
+    def add(self, *, zone: str, image: str, tags: Mapping[str, str], token: str = "") -> Machine:
+        """A new instance, pending, not booted. It shows in describes after a moment."""
+        self._numbers += 1
+        now = self.time.now
+        machine = Machine(
+            id=f"i-{self._numbers:04d}",
+            state=InstanceState.PENDING,
+            zone=zone,
+            subnet=f"subnet-{zone}",
+            image=image,
+            type="m5.large",
+            address=f"10.0.{self._numbers // 250}.{self._numbers % 250}",
+            tags=dict(tags),
+            token=token,
+            launched_at=now,
+            history=History(now, None),
+        )
+        self.machines[machine.id] = machine
+        return machine
+
+    def settle_in(self, machine: Machine) -> None:
+        """Makes it an instance that has been in service for long, everywhere."""
+        machine.launched_at -= 1e5
+        image = self.images[machine.image]
+        machine.state = InstanceState.RUNNING
+        machine.app.release, machine.app.digest, machine.app.answers = image.release, image.digest, True
+        machine.history = History(-1e6, machine.shown(self.time.wall_offset))
+        for group in self.groups.values():
+            group.join_healthy(machine)
+
+    def launch(self, order: LaunchOrder) -> Machine:
+        """RunInstances of one: the same token gives the same instance again."""
+        if order.token in self.by_token:
+            return self.by_token[order.token]
+        machine = self.add(zone=order.zone, image=order.image, tags=order.tags, token=order.token)
+        self.by_token[order.token] = machine
+        self.start(machine, self._drawn_fate())
+        return machine
+
+    def start(self, machine: Machine, fate: Fate) -> None:
+        """Lets a new instance run its course: pending, running, booted."""
+        machine.fate = fate
+        lag = self.random.uniform(0.0, self.launch_lag)
+        if self.weather.lasts(Fault.NOT_FOUND_AFTER_CREATE, self.time.now):
+            lag += self.random.uniform(5.0, 20.0)
+        self.time.after(lag, lambda: self._show(machine))
+        self.time.after(max(lag, fate.pending), lambda: self._run(machine))
+
+    def end(self, machine: Machine, *, lost: bool) -> None:
+        """TerminateInstances, or whatever else ends an instance. `lost`: not by the deployer."""
+        if not machine.state.alive:
+            return
+        machine.lost = machine.lost or lost
+        machine.app.answers = False
+        machine.app.version += 1
+        self._set_state(machine, InstanceState.SHUTTING_DOWN)
+        for group in self.groups.values():
+            group.health_changed(machine)
+            group.machine_ended(machine)
+        delay = self.random.uniform(1.0, 10.0)
+        self.time.after(delay, lambda: self._set_state(machine, InstanceState.TERMINATED))
+
+    def tag(self, machine: Machine, tags: Mapping[str, str]) -> None:
+        """CreateTags."""
+        machine.tags = {**machine.tags, **tags}
+        self._show(machine)
+
+    def serve(self, machine: Machine, release: str, digest: str, fate: Fate) -> None:
+        """Starts a release on an instance: it answers after its boot time, as its fate has it."""
+        app = machine.app
+        app.version += 1
+        version = app.version
+        app.release, app.digest, app.answers = fate.release or release, digest, False
+        if fate.never_answers:
+            return
+        self.time.after(fate.boot, lambda: self._answer(machine, version, True))
+        after = fate.boot
+        for _ in range(fate.flaps):
+            after += self.random.uniform(5.0, 30.0)
+            self.time.after(after, lambda: self._answer(machine, version, False))
+            after += self.random.uniform(3.0, 25.0)
+            self.time.after(after, lambda: self._answer(machine, version, True))
+        if fate.sick_after is not None:
+            self.time.after(fate.boot + fate.sick_after, lambda: self._answer(machine, version, False))
+
+    def stop_serving(self, machine: Machine) -> None:
+        """The application is stopped, for an update."""
+        machine.app.version += 1
+        self._answer(machine, machine.app.version, False)
+
+    def connections(self, machine: Machine) -> int:
+        """Established connections on the application's port."""
+        return sum(group.connections_of(machine) for group in self.groups.values())
+
+    def fleet(self) -> list[Machine]:
+        """The fleet's instances that exist."""
+        return [machine for machine in self.machines.values() if machine.state.alive]
+
+    def said_by_hosts(self) -> str:
+        """What a host's log says, secrets included."""
+        return f"started; {SECRET}; ready"
+
+    # -- what happens by itself ----------------------------------------------------------------------
+
+    def _drawn_fate(self) -> Fate:
+        fate = self.fate()
+        weather = self.weather
+        if weather.strikes(Fault.NEVER_HEALTHY):
+            fate.never_answers = True
+        elif weather.strikes(Fault.WRONG_RELEASE):
+            fate.release = "0-wrong"
+        elif weather.strikes(Fault.FLAPS):
+            fate.flaps = 2
+        elif weather.strikes(Fault.SICK_LATER):
+            fate.sick_after = self.random.uniform(5.0, 60.0)
+        return fate
+
+    def updated_fate(self) -> Fate:
+        """How an update in place turns out: like a launch, but the instance is there already."""
+        return self._drawn_fate()
+
+    def _run(self, machine: Machine) -> None:
+        if machine.state is not InstanceState.PENDING:
+            return
+        self._set_state(machine, InstanceState.RUNNING)
+        image = self.images[machine.image]
+        self.serve(machine, image.release, image.digest, machine.fate)
+
+    def _answer(self, machine: Machine, version: int, answers: bool) -> None:
+        if machine.app.version != version or machine.app.answers is answers:
+            return
+        machine.app.answers = answers and machine.running
+        for group in self.groups.values():
+            group.health_changed(machine)
+
+    def _set_state(self, machine: Machine, state: InstanceState) -> None:
+        machine.state = state
+        self._show(machine)
+
+    def _show(self, machine: Machine) -> None:
+        machine.history.put(self.time.now, machine.shown(self.time.wall_offset))
+
+
+def is_ours(machine: Machine, rollout: str) -> bool:
+    """Whether this rollout launched it, going by its tags."""
+    return machine.tags.get(Tag.ROLLOUT) == rollout and bool(machine.token)
