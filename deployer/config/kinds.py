@@ -170,18 +170,19 @@ class Shares:
 
 @dataclass(frozen=True)
 class Choice(Generic[E]):
-    """One of the values of an enum."""
+    """One of the values of an enum; of those in `among`, where it is not all of them."""
 
     of: type[E]
+    among: tuple[E, ...] = ()
 
     @property
     def expected(self) -> str:
         """See `Kind`."""
-        return "one of " + ", ".join(f'"{member.value}"' for member in self.of)
+        return "one of " + ", ".join(f'"{member.value}"' for member in self.among or self.of)
 
     def read(self, value: object) -> E:
         """See `Kind`."""
-        for member in self.of:
+        for member in self.among or self.of:
             if member.value == value:
                 return member
         raise Unfit

@@ -7,7 +7,7 @@ from dataclasses import MISSING, fields
 from typing import Any, TypeVar
 
 from deployer.config.document import Document
-from deployer.config.hooks import HookSettings
+from deployer.config.hooks import GateSettings, HookSettings
 from deployer.config.kinds import Unfit
 from deployer.config.nearest import did_you_mean
 from deployer.config.positions import Path as KeyPath
@@ -16,6 +16,7 @@ from deployer.config.settings import AwsSettings, FindSettings, FleetSettings, S
 from deployer.model.errors import UsageError
 
 S = TypeVar("S")
+H = TypeVar("H", HookSettings, GateSettings)
 
 _TOP = ("fleet", "state", "aws")
 
@@ -55,16 +56,13 @@ def read_text(setting: Setting, origin: str, text: str) -> Any:
 def _fleet(document: Document, name: str, value: object, state: StateSettings, aws: AwsSettings) -> FleetSettings:
     key: KeyPath = ("fleet", name)
     table = _table(document, key, value)
-    hooks = table.get("hooks", [])
-    if not isinstance(hooks, list):
-        raise document.error((*key, "hooks"), f"is {_shown(hooks)}; expected [[fleet.{name}.hooks]] tables")
-    read = tuple(_hook(document, (*key, "hooks", index), hook) for index, hook in enumerate(hooks))
+    hooks = _hung_in(document, key, table, "hooks", HookSettings)
+    gates = _hung_in(document, key, table, "gates", GateSettings)
     if "find" not in table:
         raise document.error(key, f"has no find; expected how its instances are found, such as {_FIND_EXAMPLE}")
-    rest = {k: v for k, v in table.items() if k != "hooks"}
-    fleet = _section(
-        document, FleetSettings, key, rest, name=name, source=document.path, hooks=read, state=state, aws=aws
-    )
+    rest = {k: v for k, v in table.items() if k not in ("hooks", "gates")}
+    given = {"hooks": hooks, "gates": gates, "state": state, "aws": aws}
+    fleet = _section(document, FleetSettings, key, rest, name=name, source=document.path, **given)
     _check_find(document, (*key, "find"), fleet.find)
     return fleet
 
@@ -79,8 +77,18 @@ def _check_find(document: Document, key: KeyPath, find: FindSettings) -> None:
         raise document.error(key, f"has {found}; expected exactly one of tags, asg and instances")
 
 
-def _hook(document: Document, key: KeyPath, value: object) -> HookSettings:
-    hook = _section(document, HookSettings, key, value)
+def _hung_in(
+    document: Document, fleet: KeyPath, table: Mapping[str, object], name: str, of: type[H]
+) -> tuple[H, ...]:
+    """The hooks or the gates of a fleet."""
+    values, key = table.get(name, []), (*fleet, name)
+    if not isinstance(values, list):
+        raise document.error(key, f"is {_shown(values)}; expected [[fleet.{fleet[1]}.{name}]] tables")
+    return tuple(_one_form(document, (*key, index), value, of) for index, value in enumerate(values))
+
+
+def _one_form(document: Document, key: KeyPath, value: object, of: type[H]) -> H:
+    hook = _section(document, of, key, value)
     forms = [form for form, given in (("run", hook.run), ("url", hook.url), ("use", hook.use)) if given]
     if len(forms) != 1:
         raise document.error(key, f"has {' and '.join(forms) or 'none'}; expected exactly one of run, url and use")

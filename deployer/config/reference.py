@@ -8,7 +8,7 @@ from dataclasses import MISSING, Field, fields
 from enum import Enum
 
 from deployer.config.durations import show_duration
-from deployer.config.hooks import HookSettings
+from deployer.config.hooks import GateSettings, HookSettings
 from deployer.config.kinds import Duration
 from deployer.config.load import RELEASE_OPTIONS
 from deployer.config.rollout import DeadlineSettings, RolloutSettings
@@ -63,8 +63,13 @@ _SECTIONS: tuple[tuple[str, str, type], ...] = (
     ),
     (
         "[[fleet.NAME.hooks]]",
-        "One for each hook, with one of `run`, `url` and `use`. Not run yet: a rollout with hooks is refused.",
+        "One for each hook, with one of `run`, `url` and `use`; see [hooks and gates](hooks.md).",
         HookSettings,
+    ),
+    (
+        "[[fleet.NAME.gates]]",
+        "One for each gate, with one of `run`, `url` and `use`; see [hooks and gates](hooks.md).",
+        GateSettings,
     ),
     ("[state]", "Where the journal and the lease are kept.", StateSettings),
     ("[aws]", "Which account and region; what is left out comes from the usual credential chain.", AwsSettings),

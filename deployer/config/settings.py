@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deployer.config.hooks import HookSettings
+from deployer.config.hooks import GateSettings, HookSettings
 from deployer.config.kinds import Count, Duration, File, Flag, Tags, Text, Texts
 from deployer.config.rollout import RolloutSettings
 from deployer.config.setting import NAME, section, setting
@@ -95,6 +95,12 @@ class SshSettings:
     known_hosts: Path | None = field(
         default=None, metadata=setting(File(), "Host keys that are trusted; ~/.ssh/known_hosts when left out.")
     )
+    config_file: Path | None = field(
+        default=None,
+        metadata=setting(
+            File(), "SSH configuration, such as ~/.ssh/config: its User, Port, IdentityFile and ProxyJump apply."
+        ),
+    )
     bastion: str | None = field(
         default=None,
         metadata=setting(Text('a host such as "ops@bastion.example.com:22"'), "Jump host, `[user@]host[:port]`."),
@@ -162,6 +168,7 @@ class FleetSettings:
     ssh: SshSettings = field(default_factory=SshSettings, metadata=section(SshSettings))
     rollout: RolloutSettings = field(default_factory=RolloutSettings, metadata=section(RolloutSettings))
     hooks: tuple[HookSettings, ...] = ()
+    gates: tuple[GateSettings, ...] = ()
     state: StateSettings = field(default_factory=StateSettings)
     aws: AwsSettings = field(default_factory=AwsSettings)
 

@@ -17,6 +17,7 @@ from deployer.remote.errors import Unreachable
 from deployer.remote.hostkeys import HostKeySource, Remembered
 from deployer.remote.outcome import CommandOutcome
 from deployer.remote.ssh import Endpoint, SshConnection, SshSettings, open_connection
+from deployer.remote.user_config import Resolve, as_given
 
 
 class Door(Protocol):
@@ -50,8 +51,11 @@ class SshDoor:
         source: HostKeySource | None = None,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
+        resolve: Resolve | None = None,
     ) -> None:
+        """`resolve` says for a host's address how it is logged in to, where not all are alike."""
         self._settings = settings
+        self._resolve = resolve or as_given(settings)
         self._source = None if source is None else Remembered(source)
         self._sleep = sleep
         self._clock = clock
@@ -62,7 +66,7 @@ class SshDoor:
         self, host: Host, wanted: Command, stdin: BinaryIO | None = None, listener: Listener | None = None
     ) -> CommandOutcome:
         """Runs a command on a host, reaching it again within the patience while nothing has begun."""
-        endpoint = Endpoint(host.address, self._settings.port, host.instance)
+        endpoint = Endpoint(host.address, self._resolve(host.address).port, host.instance)
 
         def attempt() -> CommandOutcome:
             return run(self._connection(endpoint), wanted, stdin, listener, self._clock)
@@ -88,15 +92,16 @@ class SshDoor:
             return kept.connection
 
     def _open(self, endpoint: Endpoint) -> SshConnection:
-        bastion = self._settings.bastion
+        settings = self._resolve(endpoint.address)
+        bastion = settings.bastion
         through = None
         if bastion is not None and endpoint != bastion.endpoint:
             through = self._connection(bastion.endpoint)
-        return open_connection(endpoint, self._settings, self._source, through)
+        return open_connection(endpoint, settings, self._source, through)
 
     def forget(self, host: Host) -> None:
         """Closes the connection to a host that is about to go."""
-        endpoint = Endpoint(host.address, self._settings.port, host.instance)
+        endpoint = Endpoint(host.address, self._resolve(host.address).port, host.instance)
         with self._guard:
             kept = self._kept.pop(endpoint, None)
         if kept is not None and kept.connection is not None:

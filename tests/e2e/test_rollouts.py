@@ -68,7 +68,7 @@ def test_a_release_that_never_turns_healthy_leaves_every_old_instance_in_service
     fleet: TestLab, tmp_path: Path
 ) -> None:
     fleet.with_bundles(tmp_path / "bundles")
-    (tmp_path / "bundles" / "release-2" / "shop" / "FAULT").write_text("sick: never\n")
+    (tmp_path / "bundles" / "release-2" / "shop" / "FAULT").write_text("never\n")
     with load(fleet) as requests:
         done = fleet.run(*ROLLOUT, "--method", "in-place")
     assert done.code == 1, done.err

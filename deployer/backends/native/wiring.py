@@ -28,6 +28,7 @@ from deployer.remote.hosts import SshHosts
 from deployer.remote.install import Become, Installer, InstallSettings
 from deployer.remote.ssh import Bastion, Endpoint
 from deployer.remote.ssh import SshSettings as DoorSettings
+from deployer.remote.user_config import by_config
 from deployer.remote.work import Application
 from deployer.state.local import state_home
 from deployer.state.location import InFolder, open_store, parse_location
@@ -79,7 +80,9 @@ class Wiring:
 
     def door(self, console: Callable[[str], str]) -> SshDoor:
         """The way to hosts."""
-        return SshDoor(_door_settings(self.settings.ssh), Remembered(ConsoleKeys(console)))
+        settings, config = _door_settings(self.settings.ssh), self.settings.ssh.config_file
+        resolve = by_config(settings, config) if config is not None else None
+        return SshDoor(settings, Remembered(ConsoleKeys(console)), resolve=resolve)
 
     def installer(self, door: SshDoor) -> Installer:
         """What installs releases on hosts."""
