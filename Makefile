@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 SEEDS  ?= 300
 STAMP  := $(VENV)/.stamp
 
-.PHONY: venv demo test lint bench simulate mutants lock clean
+.PHONY: venv demo test lint bench simulate mutants picture reference lock clean
 
 venv: $(STAMP)
 
@@ -22,8 +22,15 @@ $(STAMP): requirements.lock pyproject.toml
 demo: venv
 	$(BIN)/deployer demo $(DEMO)
 
+# Without TEST: the quick tests on all cores, then those that boot a lab one after the other, for they count
+# lost requests and want the machine for themselves.
 test: venv
+ifdef TEST
 	$(BIN)/python -m pytest $(TEST)
+else
+	$(BIN)/python -m pytest -n auto -m "not lab"
+	$(BIN)/python -m pytest -m lab
+endif
 
 lint: venv
 	$(BIN)/ruff check .
@@ -39,6 +46,13 @@ simulate: venv
 
 mutants: venv
 	$(BIN)/python -m tests.mutants
+
+# docs/tree.svg and docs/configuration.md are made by the program itself.
+picture: venv
+	$(BIN)/python -m deployer.view.picture > docs/tree.svg
+
+reference: venv
+	$(BIN)/python -m deployer.config.reference > docs/configuration.md
 
 lock: venv
 	$(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header --no-emit-index-url \

@@ -63,12 +63,7 @@ def console_on(stream: TextIO, style: Style) -> Console:
 def watching(style: Style, errors: TextIO) -> Iterator[Watched]:
     """The view of a rollout on `errors` (standard error), so that standard output stays for the result."""
     console = console_on(errors, style)
-    if (
-        style.log_format is None
-        and style.output is Output.TEXT
-        and console.is_terminal
-        and not console.is_dumb_terminal
-    ):
+    if style.log_format is None and console.is_terminal and not console.is_dumb_terminal:
         with LiveTree(console) as tree:
             yield Watched(tree.watch)
         return

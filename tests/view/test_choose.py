@@ -28,19 +28,19 @@ def test_elsewhere_than_in_a_terminal_there_is_one_line_an_event() -> None:
     assert "\x1b" not in stream.getvalue()
 
 
-def test_in_a_terminal_there_is_the_tree(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("style", [Style(), Style(output=Output.JSON)])
+def test_in_a_terminal_there_is_the_tree(style: Style, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
     stream = Terminal()
-    with watching(Style(), stream) as watched:
+    with watching(style, stream) as watched:
         watched(Noted("hello"))
     assert "elapsed" in stream.getvalue()
 
 
-@pytest.mark.parametrize("style", [Style(log_format=LogFormat.TEXT), Style(output=Output.JSON)])
-def test_lines_can_be_had_in_a_terminal_too(style: Style, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lines_can_be_had_in_a_terminal_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
     stream = Terminal()
-    with watching(style, stream) as watched:
+    with watching(Style(log_format=LogFormat.TEXT), stream) as watched:
         watched(Noted("hello"))
     assert stream.getvalue().endswith("noted text=hello\n")
 

@@ -1,0 +1,1 @@
+"""Speed as ratios measured in one run: what is compared is always measured beside what it is compared with."""
