@@ -47,6 +47,8 @@ class Tally:
     removed: set[str] = field(default_factory=set)
     launched: int = 0
     launched_slots: set[str] = field(default_factory=set)
+    given_up: int = 0
+    """How many instances this tick gives up on, wherever among its moves that stands."""
 
     def removed_in(self, zone: str) -> int:
         """How many of those removed in this tick are in `zone`."""
@@ -91,7 +93,7 @@ def _leaving(tally: Tally, move: Move) -> tuple[Seen, int] | None:
         return None
     if in_service(tally.seen, one):
         return one, 1
-    return (one, 0) if takes_traffic(one) else None
+    return (one, 0) if takes_traffic(tally.seen, one) else None
 
 
 def floor_is_kept(tally: Tally, move: Move) -> str | None:
@@ -187,13 +189,14 @@ def nothing_sick_is_attached(tally: Tally, move: Move) -> str | None:
 def failures_stop_new_starts(tally: Tally, move: Move) -> str | None:
     """Promise 13: after more failures than allowed, no new instance is started on."""
     seen = tally.seen
-    if seen.rolling_back or seen.failures <= seen.policy.max_failures:
+    failures = seen.failures + tally.given_up
+    if seen.rolling_back or failures <= seen.policy.max_failures:
         return None
     starts = isinstance(move, Launch | Update)
     if isinstance(move, Drain):
         entry = seen.by_id.get(move.instance)
         starts = entry is not None and not entry[0].begun
-    return f"{seen.failures} failed > max failures {seen.policy.max_failures}" if starts else None
+    return f"{failures} failed > max failures {seen.policy.max_failures}" if starts else None
 
 
 def unknown_is_not_dead(tally: Tally, move: Move) -> str | None:
@@ -225,11 +228,18 @@ def one_change_at_a_time(tally: Tally, move: Move) -> str | None:
             one = tally.seen.find(move.instance)
             return f"{one.id}: {one.expecting}" if one is not None and one.expecting is not None else None
         case Launch(slot=name):
-            slot = tally.seen.by_name.get(name)
-            pending = name in tally.launched_slots or (slot is not None and slot.launching > 0)
-            return f"a launch in {name} is under way" if pending else None
+            return _launched_already(tally, name)
         case GiveUp() | Weigh() | Wait():
             return None
+
+
+def _launched_already(tally: Tally, name: str) -> str | None:
+    """Promise 9: a slot gets one successor, whatever is asked for and how often."""
+    slot = tally.seen.by_name.get(name)
+    if name in tally.launched_slots or (slot is not None and slot.launching > 0):
+        return f"a launch in {name} is under way"
+    there = [one for one in slot.alive if tally.seen.on_goal(one)] if slot is not None else []
+    return f"{name} has {there[0].id} already" if there else None
 
 
 RULES: tuple[tuple[int, Rule], ...] = (
@@ -252,7 +262,7 @@ def judge(
     seen: Observation, moves: Sequence[Move], rules: Sequence[tuple[int, Rule]] = RULES
 ) -> tuple[list[Move], list[Refusal]]:
     """Sorts moves into those allowed and those refused, with the inequality that refused them."""
-    tally = Tally(seen, count(seen))
+    tally = Tally(seen, count(seen), given_up=sum(isinstance(move, GiveUp) for move in moves))
     allowed: list[Move] = []
     refused: list[Refusal] = []
     for move in moves:

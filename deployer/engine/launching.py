@@ -12,7 +12,7 @@ from deployer.engine.ports import Clock, Cloud, LaunchOrder, Lease
 from deployer.engine.scribe import Scribe
 from deployer.model.fleet import Instance, Tag
 from deployer.model.moves import Launch
-from deployer.model.observation import Observation
+from deployer.model.observation import Observation, Stance
 from deployer.model.outcome import Done, Outcome, Permanent, Temporary, Unknown
 
 CAPACITY_CODES = frozenset(
@@ -47,8 +47,26 @@ class Launcher:
         return [facts.pending for facts in self.memory.slots.values() if facts.pending is not None]
 
     def repeat(self) -> None:
-        """Asks for those again, each with its own token (fault 2)."""
-        self._send(self.pending())
+        """Asks for those again, each with its own token (fault 2), as long as they are still wanted.
+
+        One that is not wanted any more (the rollout has turned back, or too much has failed) may have been
+        launched all the same: then it shows within the expectation and is taken on, else it is forgotten.
+        """
+        wanted = [order for order in self.pending() if self._is_wanted(order)]
+        expectation = self.plan.policy.deadlines.expectation
+        for order in self.pending():
+            waited = self.clock.now() - self.memory.slot(order.slot).pending_since
+            if order not in wanted and waited >= expectation:
+                self.memory.forget_launch(order.slot)
+                said = Permanent(f"not asked for again, and not seen within {expectation:g} s")
+                self.scribe.tell(Launch(order.slot), said.reason, said)
+        if wanted:
+            self._send(wanted)
+
+    def _is_wanted(self, order: LaunchOrder) -> bool:
+        memory = self.memory
+        may_start = memory.rolling_back or memory.failures <= self.plan.policy.max_failures
+        return memory.stance is Stance.ADVANCE and order.image == memory.goal.image and may_start
 
     def _order(self, seen: Observation, move: Launch) -> LaunchOrder:
         facts = self.memory.slot(move.slot)
@@ -73,7 +91,7 @@ class Launcher:
             },
             instance_type=planned.type,
         )
-        facts.pending = order
+        facts.pending, facts.pending_since = order, self.clock.now()
         return order
 
     def _planned(self, seen: Observation, name: str) -> PlannedSlot:

@@ -60,6 +60,7 @@ class SlotFacts:
     done_at: float | None = None
     attempt: int = 0
     pending: LaunchOrder | None = None
+    pending_since: float = 0.0
     blocked: str | None = None
     blocked_until: float = 0.0
     zones_tried: tuple[str, ...] = ()
@@ -109,6 +110,12 @@ class Memory:
         known = self.facts(instance.id)
         known.instance = instance
         known.last_seen = now
+
+    def forget_launch(self, slot: str) -> None:
+        """Gives up on a launch whose outcome never became known; the next one has a token of its own."""
+        facts = self.slot(slot)
+        facts.pending = None
+        facts.attempt += 1
 
     def ask(self, instance: str, asked: Asked, until: float) -> None:
         """Remembers what was asked of an instance, so that nothing else is until it shows."""

@@ -72,7 +72,7 @@ class Observer:
             targets = self._targets(instance, sighting, gone=instance.id not in seen_now)
             occupants[name].append(self._update(instance, targets, now))
         self.memory.first_look = False
-        occupants = self._without_lost(occupants)
+        occupants = self._without_released(self._without_lost(occupants), sighting.released)
         slots = tuple(self._slot(name, zones[name], tuple(found), now) for name, found in occupants.items())
         return Observation(
             now=now,
@@ -96,6 +96,20 @@ class Observer:
         if self.plan.policy.method is not Method.IN_PLACE:
             return occupants
         held = {name: found for name, found in occupants.items() if any(one.alive for one in found)}
+        return held or occupants
+
+    def _without_released(
+        self, occupants: dict[str, list[Seen]], released: frozenset[str]
+    ) -> dict[str, list[Seen]]:
+        """A place whose instance its group scaled in is not filled again (fault 40)."""
+        first = {slot.name: slot.instance for slot in self.plan.slots}
+        held = {
+            name: found
+            for name, found in occupants.items()
+            if any(one.alive for one in found)
+            or self.memory.slot(name).pending is not None
+            or not released & {first.get(name, name), *self.memory.slot(name).launched}
+        }
         return held or occupants
 
     def _weights(self, sighting: Sighting, now: float) -> Mapping[str, int]:

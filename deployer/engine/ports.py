@@ -42,6 +42,8 @@ class Sighting:
     silent: Mapping[str, str] = field(default_factory=dict)
     weights: Mapping[str, int] = field(default_factory=dict)
     alarms: Mapping[str, str] = field(default_factory=dict)
+    released: frozenset[str] = frozenset()
+    """Instances that their group let go of by another hand than ours: their places are no longer the fleet's."""
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ def _intended(memory: Memory, plan: RolloutPlan, record: Record, now: float) -> 
     for order in _items(record.data.get("orders")):
         launch = LaunchOrder(**order)
         facts = memory.slot(launch.slot)
-        facts.pending = launch
+        facts.pending, facts.pending_since = launch, now
         memory.begin(launch.slot, now)
     for move in _items(record.data.get("moves")):
         instance = str(move.get("instance", ""))

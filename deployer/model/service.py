@@ -43,9 +43,20 @@ def is_fit(seen: Observation, instance: Seen) -> bool:
     return not changed or is_proven(seen, instance) or _served_before_turning_back(seen, instance)
 
 
-def takes_traffic(instance: Seen) -> bool:
-    """Whether balancers send it requests now, whatever is believed of it: its leaving is felt (promise 1)."""
-    return instance.running and instance.failed is None and bool(instance.targets) and instance.healthy_everywhere
+def takes_traffic(seen: Observation, instance: Seen) -> bool:
+    """Whether it is sent work now, whatever is believed of it: its leaving is felt (promise 1).
+
+    A worker has no balancer to say so; until it has said that it is sick, it may be at work (promise 14). One
+    that answers with a release that nobody asked for does harm by staying, and is not counted.
+    """
+    answer = instance.answer
+    if not instance.running or instance.spoilt or not has_weight(seen.weights, instance):
+        return False
+    if answer is not None and answer.ok and answer.release not in (None, seen.goal.name, seen.previous.name):
+        return False
+    if not instance.targets:
+        return answer is None or answer.ok
+    return instance.healthy_everywhere
 
 
 def _served_before_turning_back(seen: Observation, instance: Seen) -> bool:

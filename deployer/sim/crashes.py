@@ -79,9 +79,10 @@ def points(calls: int) -> Iterator[CrashPoint]:
 def wrong(setup: Setup, outcome: Outcome) -> Sequence[str]:
     """What did not converge, a sentence each."""
     found = [str(violation) for violation in outcome.violations]
-    wanted = Status.ROLLED_BACK if setup.faults else Status.SUCCEEDED
-    if outcome.status is not wanted:
-        found.append(f"ended {outcome.status}, expected {wanted.value}: {outcome.reason}; {outcome.ends}")
+    # Where one instance is sick, a crash may mend it: its successor draws another fate.
+    wanted = (Status.SUCCEEDED, Status.ROLLED_BACK) if setup.faults else (Status.SUCCEEDED,)
+    if outcome.status not in wanted:
+        found.append(f"ended {outcome.status}: {outcome.reason}; {outcome.ends}")
     if outcome.second_changes:
         found.append(f"a second run made {outcome.second_changes} changes")
     return found

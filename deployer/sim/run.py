@@ -148,12 +148,14 @@ class Twin:
         self.fuse.point = None
         self.world.time.advance(300.0)
         if not self.witness.calm:
-            self._once_more("mended")
+            mended = self._once_more("mended")
+            if not isinstance(mended, Result) or mended.status is not Status.SUCCEEDED:
+                return 0
         before = self.fuse.calls
         self._once_more("again")
         return self.fuse.calls - before
 
-    def _once_more(self, name: str) -> None:
+    def _once_more(self, name: str) -> Result | str:
         self.lives += 1
         life = Life(
             number=self.lives,
@@ -167,8 +169,9 @@ class Twin:
             watch=lambda _event: None,
             paused=self._pause,
         )
-        life.run()
+        result = life.run()
         self.dead.add(life.number)
+        return result
 
     def _watch(self, event: Event) -> None:
         self.witness.heard(event)

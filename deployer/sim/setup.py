@@ -62,9 +62,13 @@ class Setup:
     faults: tuple[Planned, ...] = ()
     crash: CrashPoint | None = None
     bystanders: int = 1
+    own: Decides | None = None
+    """A strategy that is none of ours, and is to be tried."""
 
     def make_strategy(self) -> Decides:
         """The strategy, with its settings."""
+        if self.own is not None:
+            return self.own
         made: Decides = _STRATEGIES[self.strategy]()
         return made
 

@@ -70,7 +70,7 @@ def test_a_release_that_never_turns_healthy_leaves_every_old_instance_in_service
     fleet.with_bundles(tmp_path / "bundles")
     (tmp_path / "bundles" / "release-2" / "shop" / "FAULT").write_text("never\n")
     with load(fleet) as requests:
-        done = fleet.run(*ROLLOUT, "--method", "in-place")
+        done = fleet.run(*ROLLOUT, "--method", "in-place", "--floor", "50%")
     assert done.code == 1, done.err
     assert done.document["status"] == "rolled_back"
     assert fleet.releases() == ["1"] * 4

@@ -43,7 +43,7 @@ class Room:
         """Whether the instance may leave service. One that no balancer uses costs nothing; one that is used, but
         not believed in yet, may leave while enough others are in service."""
         cost = 1 if in_service(seen, instance) else 0
-        if not cost and not takes_traffic(instance):
+        if not cost and not takes_traffic(seen, instance):
             return True
         return self.removals >= cost and self.zone_removals.get(instance.instance.zone, cost) >= cost
 
