@@ -81,7 +81,8 @@ def _hung_in(
     document: Document, fleet: KeyPath, table: Mapping[str, object], name: str, of: type[H]
 ) -> tuple[H, ...]:
     """The hooks or the gates of a fleet."""
-    values, key = table.get(name, []), (*fleet, name)
+    values = table.get(name, [])
+    key: KeyPath = (*fleet, name)
     if not isinstance(values, list):
         raise document.error(key, f"is {_shown(values)}; expected [[fleet.{fleet[1]}.{name}]] tables")
     return tuple(_one_form(document, (*key, index), value, of) for index, value in enumerate(values))

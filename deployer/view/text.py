@@ -1,38 +1,10 @@
-"""Untrusted text made harmless: tags, release names, hook output and log tails come from others.
-
-A terminal obeys escape sequences, and bidirectional marks make a line read as what it is not; neither may
-come through from an instance or an API.
-"""
+"""Text for people: lengths of time here, and untrusted text made harmless as `deployer.model.text` has it."""
 
 from __future__ import annotations
 
-import re
-import unicodedata
+from deployer.model.text import clean, clean_lines
 
-_ESCAPES = re.compile(
-    r"\x1b(?:\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor
-    r"|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?"  # OSC, DCS, SOS, PM, APC: titles, clipboard, links
-    r"|[ -/]*[0-~])?"
-    r"|\x9b[0-?]*[ -/]*[@-~]"
-)
-_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-
-
-def clean(text: str, limit: int = 400) -> str:
-    """One line of `text`: without escape sequences and control characters, at most `limit` characters long."""
-    line = _strip(_ESCAPES.sub("", text[: limit * 20]))
-    return line if len(line) <= limit else line[: limit - 1] + "…"
-
-
-def clean_lines(text: str, lines: int = 60, width: int = 400) -> str:
-    """The last `lines` lines of `text`, each clean; line ends stay."""
-    last = text.splitlines()[-lines:]
-    return "\n".join(clean(line.replace("\t", "    "), width) for line in last)
-
-
-def _strip(text: str) -> str:
-    spaced = re.sub(r"[\t\r\n\v\f\x85\u2028\u2029]+", " ", text)
-    return "".join(c for c in spaced if unicodedata.category(c) not in _UNSEEN)
+__all__ = ["clean", "clean_lines", "clock_time"]
 
 
 def clock_time(seconds: float) -> str:

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from deployer.config.document import find_file
-from deployer.config.hooks import HookPoint
 from deployer.config.settings import FleetSettings
 from deployer.config.starter import starter
 from deployer.model.capacity import Amount
 from deployer.model.errors import UsageError
+from deployer.model.occasions import Point
 from deployer.model.policy import Keep, Method, OnFailure
 
 Load = Callable[..., FleetSettings]
@@ -67,7 +67,7 @@ def test_a_full_file_is_read_into_typed_values(load: Load, tmp_path: Path) -> No
     assert fleet.release.bundle_of("2", fleet.folder) == str(tmp_path / "bundles/release-2")
     assert fleet.rollout.batch == (Amount(1), Amount(10, percent=True))
     assert fleet.rollout.lame_duck == ("/usr/bin/touch", "/tmp/lame duck")
-    assert fleet.hooks[0].at is HookPoint.BEFORE_ROLLOUT
+    assert fleet.hooks[0].at is Point.BEFORE_ROLLOUT
     assert fleet.hooks[0].run == ("./hooks/migrate.sh", "--now")
     assert fleet.state.store == "s3://bucket/prefix"
 

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
-import importlib.util
-import sys
 from collections.abc import Mapping
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, cast
 
+from deployer.backends.native.plugins import Kind, find_plugin
 from deployer.config.durations import parse_duration
 from deployer.config.rollout import RolloutSettings
 from deployer.engine.loop import Decides
 from deployer.model.capacity import Amount
 from deployer.model.errors import UsageError
 
-GROUP = "deployer.strategies"
+STRATEGY = Kind("strategy", "deployer.strategies")
 
 
 def known() -> tuple[str, ...]:
     """The names of all strategies that are installed."""
-    return tuple(sorted(entry_points(group=GROUP).names))
+    return STRATEGY.names()
 
 
 def recipe_of(settings: RolloutSettings) -> dict[str, Any]:
@@ -43,41 +40,7 @@ def strategy_for(name: str, recipe: Mapping[str, Any], folder: Path) -> Decides:
 
     Raises UsageError for an unknown name, a file that cannot be read, and settings that it does not have.
     """
-    kind = _own(name, folder) if ".py:" in name else _installed(name)
-    return _build(name, kind, recipe)
-
-
-def _installed(name: str) -> type[Any]:
-    found: dict[str, EntryPoint] = {point.name: point for point in entry_points(group=GROUP)}
-    if name not in found:
-        close = difflib.get_close_matches(name, found, n=1)
-        hint = f"did you mean {close[0]!r}? " if close else ""
-        raise UsageError(
-            f"there is no strategy {name!r}; {hint}known are {', '.join(sorted(found))}, "
-            "or give a file of your own as path/to/file.py:Class"
-        )
-    loaded: type[Any] = found[name].load()
-    return loaded
-
-
-def _own(where: str, folder: Path) -> type[Any]:
-    place, _, class_name = where.rpartition(":")
-    path = (folder / Path(place).expanduser()).resolve()
-    if not path.is_file():
-        raise UsageError(f"strategy {where!r}: there is no file {path}")
-    spec = importlib.util.spec_from_file_location(f"deployer_own_{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise UsageError(f"strategy {where!r}: {path} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses with postponed annotations look their module up there
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:  # a user's file may raise anything; it is told as theirs
-        raise UsageError(f"strategy {where!r}: {path} could not be loaded: {error}") from error
-    kind = getattr(module, class_name, None)
-    if not isinstance(kind, type):
-        raise UsageError(f"strategy {where!r}: {path} has no class {class_name}")
-    return kind
+    return _build(name, find_plugin(STRATEGY, name, folder), recipe)
 
 
 def _build(name: str, kind: type[Any], recipe: Mapping[str, Any]) -> Decides:
