@@ -6,11 +6,10 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from moto.cloudwatch.models import cloudwatch_backends
 
-from deployer.lab.codedeploy.agent import Agents
 from deployer.lab.codedeploy.catalogue import Catalogue, new_deployment_id
 from deployer.lab.codedeploy.errors import refuse
 from deployer.lab.codedeploy.records import Deployment, Group, Status, now
@@ -19,6 +18,9 @@ from deployer.lab.codedeploy.selecting import select
 from deployer.lab.codedeploy.traffic import Traffic
 from deployer.lab.codedeploy.work import TargetWork
 from deployer.lab.context import InstanceFacts, LabContext
+
+if TYPE_CHECKING:
+    from deployer.lab.codedeploy.agent import Agents
 
 _log = logging.getLogger(__name__)
 LAG = 0.3
@@ -41,13 +43,22 @@ class CodeDeploy:
         self._context = context
         self._terminate = terminate
         self._sleep = sleep
-        self._agents = Agents(context)
+        self._agents: Agents | None = None
         self._catalogues: dict[str, Catalogue] = {}
         self._lock = threading.Lock()
 
     def close(self) -> None:
         """Ends the agents' connections; running deployments end with the lab's process."""
-        self._agents.close()
+        if self._agents is not None:
+            self._agents.close()
+
+    def agents(self) -> Agents:
+        """The agents on the instances. They bring SSH along, which a lab without deployments need not load."""
+        from deployer.lab.codedeploy.agent import Agents
+
+        with self._lock:
+            self._agents = self._agents or Agents(self._context)
+            return self._agents
 
     def catalogue(self, account: str, region: str) -> Catalogue:
         """A region's catalogue, made when first asked for."""
@@ -109,7 +120,7 @@ class CodeDeploy:
         traffic = Traffic(catalogue.account, catalogue.region, group.document.get("loadBalancerInfo"), self._sleep)
         work = TargetWork(
             deployment,
-            self._agents,
+            self.agents(),
             traffic,
             self._context.instances,
             lambda: self._stopping(catalogue, deployment),

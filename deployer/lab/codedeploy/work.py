@@ -5,14 +5,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from deployer.lab.codedeploy.agent import Agents
 from deployer.lab.codedeploy.order import TRAFFIC, LastDeployment, parts
 from deployer.lab.codedeploy.records import Deployment, Diagnostics, EventState, Target, revision_key
 from deployer.lab.codedeploy.traffic import Traffic, TrafficError
 from deployer.lab.context import InstanceDirectory, Power
 from deployer.remote.appspec.spec import LifecycleEvent
 from deployer.remote.install import JobState
+
+if TYPE_CHECKING:
+    from deployer.lab.codedeploy.agent import Agents
 
 _log = logging.getLogger(__name__)
 
