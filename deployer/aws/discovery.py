@@ -15,6 +15,7 @@ from deployer.aws.ec2 import as_instance, describe, is_builder
 from deployer.aws.errors import before_anything
 from deployer.aws.forwarding import forwardings
 from deployer.aws.found import FoundFleet
+from deployer.aws.groups import AwsGroup, group_problems
 from deployer.aws.query import FleetQuery
 from deployer.aws.session import AwsSession
 from deployer.model.errors import AwsError, PreflightRefused
@@ -115,6 +116,9 @@ def _problems(
         yield from two_services(query.tags, fleet)
         if query.balancers is None:
             yield from apart(fleet, found, joined(members, _groups_joined(session, found, members)))
+    if query.asg is not None:
+        group = AwsGroup(session, query.asg).describe()
+        yield from group_problems(group, frozenset(item.balancer.id for item in found))
     yield from outside(fleet, found)
     yield from registered_nowhere(fleet, found, members)
 

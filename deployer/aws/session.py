@@ -21,6 +21,7 @@ from deployer.aws.errors import before_anything, is_throttle
 from deployer.aws.rates import RATES, Group, Limiter, Rate, groups_of
 
 if TYPE_CHECKING:
+    from mypy_boto3_autoscaling import AutoScalingClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_elb import ElasticLoadBalancingClient
@@ -129,6 +130,11 @@ class AwsSession:
     def elb(self) -> ElasticLoadBalancingClient:
         """Classic load balancers."""
         return cast("ElasticLoadBalancingClient", self._client("elb"))
+
+    @property
+    def autoscaling(self) -> AutoScalingClient:
+        """Auto Scaling groups."""
+        return cast("AutoScalingClient", self._client("autoscaling"))
 
     @property
     def s3(self) -> S3Client:

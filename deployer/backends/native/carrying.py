@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from deployer.backends.native.baking import bake_release, expire_images, needs_bake
+from deployer.backends.native.groups import footing
 from deployer.backends.native.holding import Hold, Mailbox
 from deployer.backends.native.preparing import Ground
 from deployer.backends.native.running import Run
@@ -53,11 +54,13 @@ class Carrier:
                 return self._without_image(plan, error)
             memory.goal = plan.goal
         ledger = wiring.session.ledger
+        self.hold.keep = True  # from here on the fleet may be half way, whatever ends this
+        ground = footing(self.ground, plan, self.journal, self.hold.lease, rolling_back=memory.rolling_back)
         run = Run(
             plan=plan,
             memory=memory,
             strategy=strategy,
-            cloud=self.ground.cloud,
+            cloud=ground.cloud,
             hosts=self.ground.hosts,
             journal=self.journal,
             lease=self.hold.lease,
@@ -66,10 +69,10 @@ class Carrier:
             package=lambda name: wiring.package(Release(name)),
             stop=self.stop,
             each_tick=self.mailbox.look,
+            conclude=ground.conclude,
             poll=poll_of(plan),
             seconds_bake=seconds,
         )
-        self.hold.keep = True  # from here on the fleet may be half way, whatever ends this
         result = run.go(lambda: (ledger.by_operation, ledger.throttled))
         self.hold.keep = run.abandoned
         if result.status is Status.SUCCEEDED:

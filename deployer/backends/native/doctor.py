@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from deployer.aws.images import AwsImages
 from deployer.aws.leftovers import AwsLeftovers
 from deployer.backends.native import planning
+from deployer.backends.native.group_leftovers import group_leftovers
 from deployer.backends.native.preparing import Ground, on_ground
 from deployer.backends.native.wiring import Wiring
 from deployer.bake.ports import ImageState
@@ -60,6 +61,7 @@ def _in_aws(ground: Ground, *, undo: bool) -> Iterator[Leftover]:
     for snapshot in sorted(set(leftovers.snapshots(fleet)) - used):
         done = undo and isinstance(images.discard_snapshot(snapshot), Done)
         yield Leftover("snapshot", snapshot, "no image uses it; to be deleted", done)
+    yield from group_leftovers(ground, undo=undo)
     yield from _detached(ground, undo=undo)
 
 

@@ -39,6 +39,8 @@ class Run:
     package: Callable[[str], Package | None]
     stop: StopRequest = field(default_factory=StopRequest)
     each_tick: Callable[[], None] = lambda: None
+    conclude: Callable[[Ending], None] = lambda _ending: None
+    """Puts back what was changed around the rollout, at every end but an abandoned one."""
     poll: float = 1.0
     seconds_bake: float = 0.0
     abandoned: bool = False
@@ -75,6 +77,8 @@ class Run:
         ending = loop.run()
         self.abandoned = ending is Ending.ABANDONED
         seconds = self.clock.now() - began
+        if not self.abandoned:
+            self.conclude(ending)
         by_operation, throttled = calls()
         result = self._result(ending, loop, seconds, by_operation, throttled)
         if ending not in (Ending.ABANDONED, Ending.INTERRUPTED, Ending.PAUSED):

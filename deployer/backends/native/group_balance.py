@@ -1,0 +1,51 @@
+"""What a rollout has added to its group and taken from it, as the journal and the group show it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from deployer.engine.ports import Record
+
+
+@dataclass(frozen=True)
+class Balance:
+    """`attached` raised the desired capacity by one each, `ended` lowered it by one each."""
+
+    attached: frozenset[str]
+    ended: frozenset[str]
+
+    @property
+    def surplus(self) -> int:
+        """How much more the desired capacity is than it would be without the rollout."""
+        return len(self.attached) - len(self.ended)
+
+
+def balance_of(records: Iterable[Record], members: frozenset[str]) -> Balance:
+    """The balance so far; `members` are those that the group has not let go of.
+
+    A call whose answer was lost counts by what is seen: what was to be attached is a member, what was to be
+    terminated is none.
+    """
+    launched, joined, ending = set[str](), set[str](), set[str]()
+    for record in records:
+        if record.kind == "intent":
+            ending.update(_of_move(record, "Terminate"))
+        elif record.kind == "outcome" and record.data.get("outcome") == "done":
+            move = record.data["move"]
+            name = move["move"] if isinstance(move, Mapping) else ""
+            if name == "Launch":
+                launched.add(str(record.data["instance"]))
+            elif name == "Attach" and isinstance(move, Mapping):
+                joined.add(str(move["instance"]))
+    attached = launched & (members | joined)
+    return Balance(frozenset(attached), frozenset(ending - members - (launched - attached)))
+
+
+def _of_move(record: Record, name: str) -> Iterator[str]:
+    moves = record.data.get("moves")
+    found: list[Any] = moves if isinstance(moves, list) else []
+    for move in found:
+        if isinstance(move, Mapping) and move.get("move") == name:
+            yield str(move["instance"])

@@ -1,0 +1,59 @@
+"""What a dead run may have left of its changes to an Auto Scaling group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from deployer.aws.group_sources import GroupSource
+from deployer.aws.groups import AwsGroup, GroupFacts
+from deployer.backends.native.groups import LEAST, MOST, PROCESSES, SOURCE
+from deployer.backends.native.preparing import Ground
+from deployer.backends.native.undoing import open_undos
+from deployer.engine.reports import Leftover
+
+Left = Mapping[str, Mapping[str, Any]]
+
+_LOOK_BACK = 5
+"""So many rollouts are looked through: what an older one left, a later one has found as it was."""
+
+
+def group_leftovers(ground: Ground, *, undo: bool) -> Iterator[Leftover]:
+    """Suspended processes, limits and templates that a rollout has changed and not put back, and Standby.
+
+    With `undo` the processes are resumed; limits and templates are put back by `deployer resume` or `abort`
+    alone, since only these know whether the rollout is to be gone on with.
+    """
+    name = ground.wiring.settings.find.asg
+    if name is None:
+        return
+    group = AwsGroup(ground.wiring.session, name)
+    facts = group.describe()
+    store, fleet = ground.wiring.store(), ground.wiring.settings.name
+    for entry in store.rollouts(fleet, _LOOK_BACK):
+        left = open_undos(store.read_rollout(fleet, entry.rollout), name)
+        yield from _suspended(group, facts, left, entry.rollout, undo=undo)
+        yield from _changed(name, left, entry.rollout)
+    for member in facts.members:
+        if member.lifecycle in ("Standby", "EnteringStandby"):
+            yield Leftover("standby", member.id, f"is in {member.lifecycle} in {name}; nothing reaches it")
+
+
+def _suspended(group: AwsGroup, facts: GroupFacts, left: Left, rollout: str, *, undo: bool) -> Iterator[Leftover]:
+    names = sorted(set(left.get(PROCESSES, {}).get("names", ())) & facts.suspended)
+    if not names:
+        return
+    if undo:
+        group.resume(names)
+    subject = f"{group.name} {', '.join(names)}"
+    yield Leftover("suspended process", subject, f"suspended by rollout {rollout}; to be resumed", undo)
+
+
+def _changed(name: str, left: Left, rollout: str) -> Iterator[Leftover]:
+    if SOURCE in left:
+        before = GroupSource.from_data(left[SOURCE]["before"])
+        yield Leftover("launch source", name, f"changed by rollout {rollout}; before it was {before}")
+    for what, word in ((LEAST, "minimum"), (MOST, "maximum")):
+        if what in left:
+            text = f"its {word} was changed by rollout {rollout}; before it was {left[what]['value']}"
+            yield Leftover("size limit", name, text)

@@ -1,0 +1,195 @@
+"""Rollouts on Auto Scaling groups: what is suspended, pointed elsewhere and resized, and how it is put back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from deployer.aws.group_cloud import GroupCloud
+from deployer.aws.group_sources import GroupSource, GroupSources
+from deployer.aws.groups import LEAVING, AwsGroup, GroupFacts
+from deployer.backends.native.group_balance import Balance, balance_of
+from deployer.backends.native.preparing import Ground
+from deployer.backends.native.undoing import Undos
+from deployer.engine.loop import Ending
+from deployer.engine.plan import RolloutPlan
+from deployer.engine.ports import Cloud, Journal, Lease
+from deployer.model.errors import AwsError, LeaseLost
+from deployer.model.outcome import Done, Outcome
+from deployer.model.policy import Method
+
+DISTURBING = frozenset({"AZRebalance", "AlarmNotification", "HealthCheck", "ReplaceUnhealthy", "ScheduledActions"})
+"""What would disturb a rollout. HealthCheck too: a drained instance would be marked unhealthy, which lasts, and
+be replaced as soon as ReplaceUnhealthy is resumed. Launch and Terminate go on, so that the group stays usable."""
+
+PROCESSES, SOURCE, LEAST, MOST = "processes", "source", "least", "most"
+
+
+class Footing:
+    """What a rollout stands on: the cloud that it acts on, and what is put back at its end."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self.cloud = cloud
+
+    def conclude(self, ending: Ending) -> None:
+        """Puts back what was changed around the rollout. Raises AwsError and LeaseLost; then `resume` does it."""
+
+
+def footing(ground: Ground, plan: RolloutPlan, journal: Journal, lease: Lease, *, rolling_back: bool) -> Footing:
+    """Prepares the fleet's group for a rollout; without a group there is nothing to prepare. Raises AwsError."""
+    name = ground.wiring.settings.find.asg
+    if name is None:
+        return Footing(ground.cloud)
+    prepared = GroupFooting(ground, plan, journal, lease, AwsGroup(ground.wiring.session, name))
+    prepared.prepare(rolling_back=rolling_back)
+    return prepared
+
+
+class GroupFooting(Footing):
+    """A group that is prepared for a rollout, and what it was like before."""
+
+    def __init__(self, ground: Ground, plan: RolloutPlan, journal: Journal, lease: Lease, group: AwsGroup) -> None:
+        self._plan, self._journal, self._lease, self._group = plan, journal, lease, group
+        self._sources = GroupSources(ground.wiring.session)
+        self._undos = Undos.of(journal, group.name)
+        self._before: GroupSource | None = None
+        self._made: GroupSource | None = None
+        found = self._balance(group.describe())
+        self._cloud = GroupCloud(
+            inner=ground.cloud,
+            group=group,
+            rollout=plan.rollout,
+            image="",
+            before_resize=lambda limit, value: self._undos.once(limit, {"value": value}),
+            before_launch=self._aim,
+            known={slot.instance for slot in plan.slots} | set(found.attached),
+            ended=set(found.ended),
+        )
+        super().__init__(self._cloud)
+
+    # -- before --------------------------------------------------------------------------------------
+
+    def prepare(self, *, rolling_back: bool) -> None:
+        """Suspends what would disturb, and points the group to the image that the rollout brings."""
+        facts = self._group.describe()
+        self._suspend(facts)
+        goal = self._plan.previous if rolling_back else self._plan.goal
+        if self._plan.policy.method is Method.RELAUNCH and goal.image is not None:
+            self._point(facts, goal.image)
+        else:
+            self._cloud.image = self._sources.image(facts.source)
+
+    def _suspend(self, facts: GroupFacts) -> None:
+        """Only what was not suspended before, by us or anybody else, is ours to resume."""
+        earlier = frozenset(self._undos.open.get(PROCESSES, {}).get("names", ()))
+        ours = earlier | (DISTURBING - facts.suspended)
+        if ours - earlier:
+            self._undos.record(PROCESSES, {"names": sorted(ours)})
+        self._group.suspend(ours)
+
+    def _point(self, facts: GroupFacts, image: str) -> None:
+        """Has the group launch `image`, so that a scale-out in mid-rollout is new already (fault 19)."""
+        if SOURCE not in self._undos.open:
+            pinned = self._sources.pinned(facts.source)
+            self._undos.record(SOURCE, {"before": facts.source.data(), "pinned": pinned.data()})
+        undo = self._undos.open[SOURCE]
+        self._before = GroupSource.from_data(undo["before"])
+        self._made = _source_in(undo, "made")
+        self._aim(image)
+
+    def _aim(self, image: str) -> None:
+        """The group launches `image` from now on: what it launched before the rollout, or a version made for it."""
+        self._cloud.image = image
+        if self._before is None:
+            return
+        pinned = GroupSource.from_data(self._undos.open[SOURCE]["pinned"])
+        if self._sources.image(pinned) == image:
+            self._sources.use(self._group.name, pinned)
+            return
+        if not self._before.numeric and self._made is None:
+            # `$Latest` would be the new version the moment it is made.
+            self._sources.use(self._group.name, pinned)
+        self._made = self._sources.with_image(pinned, image, f"deployer {self._plan.rollout}")
+        self._undos.record(SOURCE, {**_without_what(self._undos.open[SOURCE]), "made": self._made.data()})
+        self._sources.use(self._group.name, self._made)
+
+    # -- after ---------------------------------------------------------------------------------------
+
+    def conclude(self, ending: Ending) -> None:
+        """Puts the group back as it was; only what it launches is the new image, if that was reached."""
+        if not self._lease.still_held():
+            raise LeaseLost(
+                f"the lease on fleet {self._plan.fleet} is no longer ours, so the group {self._group.name} was not "
+                "put back as it was; `deployer resume` does it"
+            )
+        if not self._cloud.balancers():
+            self._cloud.adopt()
+        self._settle_source(reached=ending is Ending.REACHED)
+        self._settle_size()
+        self._restore_limits()
+        self._resume()
+
+    def _settle_source(self, *, reached: bool) -> None:
+        before, made = self._before, self._made
+        if before is None:
+            return
+        if reached and made is not None:
+            self._sources.make_default(made)
+            self._sources.use(self._group.name, before if before.template and not before.numeric else made)
+        else:
+            self._sources.use(self._group.name, before)
+            if made is not None:
+                self._sources.discard(made)
+        self._undos.done(SOURCE)
+
+    def _settle_size(self) -> None:
+        """What was taken from the desired capacity and what was added have to come to nothing.
+
+        A member that died under way is still listed: its place was taken, so the listing goes.
+        """
+        facts = self._group.describe()
+        surplus = self._balance(facts).surplus
+        alive = {one.id for one in self._cloud.inner.look().instances if one.state.alive}
+        dead = [one.id for one in facts.members if one.lifecycle not in LEAVING and one.id not in alive]
+        gone = dead[: max(surplus, 0)]
+        for one, outcome in self._cloud.terminate(gone).items() if gone else ():
+            _require(outcome, f"taking {one}, which is dead, off the group")
+        rest = surplus - len(gone)
+        if rest:
+            facts = self._group.describe()
+            wanted = max(0, min(facts.most, facts.desired - rest))
+            _require(self._group.resize(desired=wanted, least=min(facts.least, wanted)), "restoring its size")
+
+    def _restore_limits(self) -> None:
+        """Not beyond what the desired capacity is now: the group would be resized by that."""
+        facts = self._group.describe()
+        if MOST in self._undos.open:
+            most = max(int(self._undos.open[MOST]["value"]), facts.desired)
+            _require(self._group.resize(most=most), "restoring its maximum")
+            self._undos.done(MOST)
+        if LEAST in self._undos.open:
+            least = min(int(self._undos.open[LEAST]["value"]), facts.desired)
+            _require(self._group.resize(least=least), "restoring its minimum")
+            self._undos.done(LEAST)
+
+    def _resume(self) -> None:
+        if PROCESSES in self._undos.open:
+            self._group.resume(self._undos.open[PROCESSES]["names"])
+            self._undos.done(PROCESSES)
+
+    def _balance(self, facts: GroupFacts) -> Balance:
+        staying = frozenset(one.id for one in facts.members if one.lifecycle not in LEAVING)
+        return balance_of(self._journal.records(), staying)
+
+
+def _require(outcome: Outcome[Any], doing: str) -> None:
+    if not isinstance(outcome, Done):
+        raise AwsError(f"{doing} was not done: {outcome.reason}; `deployer resume` tries it again")
+
+
+def _source_in(undo: Mapping[str, Any], key: str) -> GroupSource | None:
+    return GroupSource.from_data(undo[key]) if key in undo else None
+
+
+def _without_what(undo: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in undo.items() if key != "what"}
