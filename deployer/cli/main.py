@@ -27,6 +27,7 @@ class Entry(NamedTuple):
 COMMANDS = {
     "rollout": Entry("deployer.cli.rollout:rollout", "Roll a release out on a fleet."),
     "plan": Entry("deployer.cli.plan:plan", "Show what a rollout would do; changes nothing."),
+    "rehearse": Entry("deployer.cli.rehearse:rehearse", "Run the plan against the fleet's twin, with faults."),
     "status": Entry("deployer.cli.status:status", "Show a fleet as it is now."),
     "rollback": Entry("deployer.cli.rollback:rollback", "Bring a fleet back to the release before."),
     "resume": Entry("deployer.cli.resume:resume", "Go on with a rollout that was cut short."),

@@ -1,4 +1,4 @@
-"""The test kit for strategies: tries any strategy against every promise, in the twin, over random fleets and faults."""
+"""The test kit for strategies: tries any strategy against every promise, in the twin, over random fleets."""
 
 from deployer.testing.strategies import Trial, assert_safe, try_strategy
 
