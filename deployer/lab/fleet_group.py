@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from mypy_boto3_autoscaling import AutoScalingClient
     from mypy_boto3_ec2 import EC2Client
 
-INSTANCE_TYPE = "t3.micro"
+INSTANCE_TYPE: Final = "t3.micro"
 _GRACE = 30
 _LAUNCHED_WITHIN = 60.0
 _LOOK_AGAIN = 0.1
