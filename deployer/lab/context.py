@@ -51,6 +51,8 @@ class LabSettings:
     app_port: int = 8080
     """`$PORT` on every machine."""
     terminated_shown: float = 3600.0
+    shared: str = ""
+    """A folder that every machine has at `/mnt/shared`, writable, as a network file system would be; "" for none."""
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from deployer.model.errors import PreflightRefused
 _T = TypeVar("_T")
 _UP_TIMEOUT = 20.0
 _BIN_INSIDE = "/run/lab/bin"
+_SHARED_INSIDE = "/mnt/shared"
 _USUAL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -182,6 +183,8 @@ class Room:
         binds.append((str(self._bin), _BIN_INSIDE, False))
         for device, volume in spec.volumes.items():
             binds.append((str(volume), f"/mnt/{Path(device).name}", True))
+        if self._settings.shared:
+            binds.append((self._settings.shared, _SHARED_INSIDE, True))
         return Birth(
             machine=spec.instance_id,
             root=str(spec.root),
