@@ -52,7 +52,7 @@ class LabSettings:
     """`$PORT` on every machine."""
     terminated_shown: float = 3600.0
     shared: str = ""
-    """A folder that every machine has at `/mnt/shared`, writable, as a network file system would be; "" for none."""
+    """A folder that every machine has at `/mnt/shared`, as a network file system would be; "" for none."""
 
 
 @dataclass(frozen=True)
