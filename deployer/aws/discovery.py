@@ -112,15 +112,16 @@ def _problems(
     members: Members,
 ) -> Iterator[str]:
     yield from (item.problem for item in found if item.problem)
+    sides = _groups_joined(session, found, members)
     if query.tags:
         yield from two_services(query.tags, fleet)
         if query.balancers is None:
-            yield from apart(fleet, found, joined(members, _groups_joined(session, found, members)))
+            yield from apart(fleet, found, joined(members, sides))
     if query.asg is not None:
         group = AwsGroup(session, query.asg).describe()
         yield from group_problems(group, frozenset(item.balancer.id for item in found))
     yield from outside(fleet, found)
-    yield from registered_nowhere(fleet, found, members)
+    yield from registered_nowhere(fleet, found, members, sides)
 
 
 def two_services(asked: Mapping[str, str], fleet: Sequence[Instance]) -> Iterator[str]:
@@ -191,9 +192,15 @@ def outside(fleet: Sequence[Instance], found: Sequence[FoundBalancer]) -> Iterat
 
 
 def registered_nowhere(
-    fleet: Sequence[Instance], found: Sequence[FoundBalancer], members: Members
+    fleet: Sequence[Instance],
+    found: Sequence[FoundBalancer],
+    members: Members,
+    sides: Sequence[frozenset[str]] = (),
 ) -> Iterator[str]:
-    """Instances that are missing from a balancer which serves the others, or that do not run. Pure."""
+    """Instances that are missing from a balancer which serves the others, or that do not run. Pure.
+
+    Of target groups that one rule splits its traffic among (`sides`), an instance belongs to one.
+    """
     for instance in fleet:
         left_over = f" (left by rollout {instance.tags[Tag.ROLLOUT]})" if Tag.ROLLOUT in instance.tags else ""
         if instance.state not in (InstanceState.PENDING, InstanceState.RUNNING):
@@ -202,7 +209,9 @@ def registered_nowhere(
                 f"the fleet"
             )
             continue
-        missing = [item.balancer.name for item in found if instance.id not in members[item.balancer.id]]
+        there = {ident for ident, ids in members.items() if instance.id in ids}
+        there |= {ident for side in sides if side & there for ident in side}
+        missing = [item.balancer.name for item in found if item.balancer.id not in there]
         if missing and any(members.values()):
             where = "nowhere" if len(missing) == len(found) else f"not with {', '.join(missing)}"
             yield (

@@ -20,6 +20,7 @@ import click
 )
 @click.option("--deregistration-delay", type=click.IntRange(0, 3600), metavar="SECONDS")
 @click.option("--group", is_flag=True, help="The fleet lives in an Auto Scaling group.")
+@click.option("--split", is_flag=True, help="The listener splits traffic between two target groups.")
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("--keep", is_flag=True, help="Leaves the lab running afterwards.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Repeats the same mix of requests.")
@@ -34,6 +35,7 @@ def demo(
     sabotage: str | None,
     deregistration_delay: int | None,
     group: bool,
+    split: bool,
     output: str,
     keep: bool,
     seed: int,
@@ -59,6 +61,7 @@ def demo(
         sabotage=Sabotage(sabotage) if sabotage else None,
         deregistration_delay=deregistration_delay,
         group=group,
+        split=split,
         keep=keep,
         seed=seed,
     )

@@ -36,11 +36,22 @@ def lab() -> None:
 @click.option(
     "--release", type=click.Choice(["1", "2"]), default="1", show_default=True, help="What the fleet runs."
 )
+@click.option(
+    "--bundle",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="What the fleet runs instead of the worked example: the folder release-1 or release-2 of another one.",
+)
+@click.option(
+    "--shared",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A folder that every machine has at /mnt/shared, as a network file system would be.",
+)
 @click.option("--boot", type=click.FloatRange(0, 600), default=6.0, show_default=True, help="Seconds a boot takes.")
 @click.option(
     "--deregistration-delay", type=click.IntRange(0, 3600), default=30, show_default=True, metavar="SECONDS"
 )
 @click.option("--group", is_flag=True, help="The fleet lives in an Auto Scaling group.")
+@click.option("--split", is_flag=True, help="The listener splits traffic between two target groups, one empty.")
 @click.option("--lag", type=click.FloatRange(0, 60), default=1.0, show_default=True, help="Until balancers hear.")
 @click.option(
     "--health-scale",
@@ -55,9 +66,12 @@ def up(
     zones: int,
     lb: str,
     release: str,
+    bundle: Path | None,
+    shared: Path | None,
     boot: float,
     deregistration_delay: int,
     group: bool,
+    split: bool,
     lag: float,
     health_scale: float,
 ) -> None:
@@ -75,23 +89,31 @@ def up(
 
     if zones > instances:
         raise UsageError(f"--zones is {zones}, but --instances only {instances}: a zone would be empty")
-    bundle = web_release(int(release))
+    if split and lb != "alb":
+        raise UsageError(f"--split needs a listener with weights, which --lb {lb} has not; expected --lb alb")
+    installed = bundle.absolute() if bundle is not None else web_release(int(release))
     fleet = FleetOrder(
         instances,
         zones,
         BalancerKind(lb),
         release,
-        str(bundle),
+        str(installed),
         deregistration_delay=deregistration_delay,
         group=group,
+        split=split,
     )
-    settings = LabSettings(boot=boot, balancer_lag=lag, health_scale=health_scale)
+    settings = LabSettings(
+        boot=boot,
+        balancer_lag=lag,
+        health_scale=health_scale,
+        shared=str(shared.absolute()) if shared is not None else "",
+    )
     home = lab_home(name, os.environ)
     came = daemon.up(home, Order(settings, fleet), _say)
     if came.already:
         _say(f"lab {name} already runs; its exports again")
     _say(f"by hand: ssh -F {home.ssh_config} ADDRESS")
-    _write_settings(Path("deployer.toml"), home, came.facts, bundle.parent, "2" if release == "1" else "1")
+    _write_settings(Path("deployer.toml"), home, came.facts, installed.parent, "2" if release == "1" else "1")
     for line in daemon.exports(home, came.facts, os.environ):
         click.echo(line)
 

@@ -151,7 +151,10 @@ def untrusted(seen: Observation) -> str | None:
     health (fault 15), and nothing is changed on the strength of it.
     """
     for balancer in seen.balancers:
-        states = [one.targets[balancer.id].state for _, one in seen.instances() if one.alive]
+        if seen.weights.get(balancer.id, 1) == 0:
+            continue  # it serves nobody, whatever its targets are
+        there = [one for _, one in seen.instances() if one.alive and balancer.id in one.targets]
+        states = [one.targets[balancer.id].state for one in there]
         if states and all(state is TargetState.UNKNOWN for state in states):
             return f"balancer {balancer.name} does not answer"
         if TargetState.UNHEALTHY in states and TargetState.HEALTHY not in states:

@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import TagSpecificationTypeDef, TagTypeDef
     from mypy_boto3_elb import ElasticLoadBalancingClient
     from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
-    from mypy_boto3_elbv2.type_defs import CreateTargetGroupInputTypeDef
+    from mypy_boto3_elbv2.type_defs import ActionTypeDef, CreateTargetGroupInputTypeDef
 
 NAME = "shop-web"
 """The name of the target group, or of the classic ELB; the ALB or NLB itself is called `shop`."""
+OTHER_SIDE = "shop-web-other"
+"""The second target group of a listener that splits its traffic; nobody is in it at first."""
 SERVICE, ROLE = "shop", "web"
 KEY_NAME = "lab"
 _TAGS = {"Service": SERVICE, "Role": ROLE, "Name": NAME}
@@ -156,7 +158,7 @@ class FleetSeed:
         return {i["InstanceId"]: i["PrivateIpAddress"] for i in found if i["State"]["Name"] == "running"}
 
     def _target_group(self, subnets: dict[str, str]) -> str:
-        """The balancer with one listener and one target group; returns the group's ARN."""
+        """The balancer with one listener, and the target group that the fleet is in; returns its ARN."""
         elbv2 = self._clients.elbv2
         network = self._order.balancer is BalancerKind.NLB
         vpc = self._clients.ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
@@ -171,11 +173,10 @@ class FleetSeed:
             "HealthCheckIntervalSeconds": _HEALTH_INTERVAL,
             "HealthCheckTimeoutSeconds": _HEALTH_TIMEOUT,
             "HealthyThresholdCount": 2,
-            "UnhealthyThresholdCount": 2,
+            "UnhealthyThresholdCount": 3,
         }
-        group = elbv2.create_target_group(**wanted)["TargetGroups"][0]["TargetGroupArn"]
-        delay = {"Key": "deregistration_delay.timeout_seconds", "Value": str(self._order.deregistration_delay)}
-        elbv2.modify_target_group_attributes(TargetGroupArn=group, Attributes=[delay])  # type: ignore[list-item]
+        names = (NAME, OTHER_SIDE) if self._order.split else (NAME,)
+        groups = [self._one_target_group({**wanted, "Name": name}) for name in names]
         balancer = elbv2.create_load_balancer(
             Name="shop", Subnets=list(subnets.values()), Type="network" if network else "application"
         )["LoadBalancers"][0]
@@ -183,8 +184,15 @@ class FleetSeed:
             LoadBalancerArn=balancer["LoadBalancerArn"],
             Protocol="TCP" if network else "HTTP",
             Port=_LISTENER_PORT,
-            DefaultActions=[{"Type": "forward", "TargetGroupArn": group}],
+            DefaultActions=[_forward(groups)],
         )
+        return groups[0]
+
+    def _one_target_group(self, wanted: CreateTargetGroupInputTypeDef) -> str:
+        elbv2 = self._clients.elbv2
+        group = elbv2.create_target_group(**wanted)["TargetGroups"][0]["TargetGroupArn"]
+        delay = {"Key": "deregistration_delay.timeout_seconds", "Value": str(self._order.deregistration_delay)}
+        elbv2.modify_target_group_attributes(TargetGroupArn=group, Attributes=[delay])  # type: ignore[list-item]
         return group
 
     def _classic(self, subnets: dict[str, str]) -> None:
@@ -208,7 +216,7 @@ class FleetSeed:
                 "Interval": _HEALTH_INTERVAL,
                 "Timeout": _HEALTH_TIMEOUT,
                 "HealthyThreshold": 2,
-                "UnhealthyThreshold": 2,
+                "UnhealthyThreshold": 3,
             },
         )
         elb.modify_load_balancer_attributes(
@@ -236,3 +244,11 @@ class FleetSeed:
                     f"{_HEALTHY_WITHIN:.0f} s; see the console of {ids[0]} and the lab's log"
                 )
             time.sleep(_LOOK_AGAIN)
+
+
+def _forward(groups: list[str]) -> ActionTypeDef:
+    """Forwards to the first group; where there is a second one, it is in the action with weight 0."""
+    if len(groups) == 1:
+        return {"Type": "forward", "TargetGroupArn": groups[0]}
+    shares = [{"TargetGroupArn": arn, "Weight": 0 if n else 100} for n, arn in enumerate(groups)]
+    return {"Type": "forward", "ForwardConfig": {"TargetGroups": shares}}  # type: ignore[misc,typeddict-item]

@@ -33,6 +33,8 @@ class FleetOrder:
     deregistration_delay: int = 30
     group: bool = False
     """Whether the instances belong to an Auto Scaling group."""
+    split: bool = False
+    """Whether the listener splits its traffic between the fleet's target group and an empty second one."""
 
 
 @dataclass(frozen=True)

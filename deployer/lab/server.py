@@ -199,7 +199,7 @@ class Lab:
     def _seed(self) -> None:
         """The golden image, then the fleet from it."""
         from deployer.lab import ec2
-        from deployer.lab.fleet import KEY_NAME, NAME, FleetSeed
+        from deployer.lab.fleet import KEY_NAME, NAME, OTHER_SIDE, FleetSeed
 
         fleet, settings = self._order.fleet, self._order.settings
         zones = tuple(settings.region + letter for letter in _LETTERS)
@@ -219,6 +219,7 @@ class Lab:
         where = ", ".join(f"http://{host}:{port}" for host, port in self._balancers.endpoints().values())
         self.say(f"{fleet.instances} instances in service behind {where}")
         group = {"group": NAME} if fleet.group else {}
+        group |= {"other_side": OTHER_SIDE} if fleet.split else {}
         told = {"address": where, "balancer": fleet.balancer.value, "release": fleet.release, **group}
         self._tell(fleet=told)
 

@@ -14,12 +14,13 @@ def settings_text(home: LabHome, facts: Facts, bundles: Path, goal: str) -> str:
     bundle = json.dumps(str(bundles / "release-{release}"))
     group = facts.fleet.get("group")
     find = f'asg = "{group}"' if group else f'tags = {{ Service = "{SERVICE}", Role = "{ROLE}" }}'
+    balancers = json.dumps([NAME, *([facts.fleet["other_side"]] if "other_side" in facts.fleet else [])])
     return f"""\
 # The fleet of the lab "{home.name}"; written by `deployer lab up`.
 
 [fleet.web]
 find      = {{ {find} }}
-balancers = ["{NAME}"]
+balancers = {balancers}
 health    = {{ port = {facts.app_port}, path = "/healthz", release_header = "X-Release" }}
 
 [fleet.web.release]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-SHORTEST_TIMEOUT = 1.0
+SHORTEST_TIMEOUT = 2.0
 """A scaled timeout never falls below this many seconds: a busy machine is not a sick target."""
 
 

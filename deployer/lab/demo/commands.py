@@ -44,6 +44,8 @@ class CommandLines:
             command += ["--deregistration-delay", str(options.deregistration_delay)]
         if options.group:
             command.append("--group")
+        if options.split:
+            command.append("--split")
         return command
 
     def lab_down(self) -> list[str]:

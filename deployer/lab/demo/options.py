@@ -60,6 +60,8 @@ class DemoOptions:
     """Seconds."""
     group: bool = False
     """Whether the fleet lives in an Auto Scaling group."""
+    split: bool = False
+    """Whether the listener splits traffic between two target groups."""
     keep: bool = False
     """Leaves the lab running and its folder in place."""
     seed: int = 1
