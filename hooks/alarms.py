@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from enum import Enum
 
 from deployer.hooks.contract import HookCall, Judgement, judged
-from deployer.hooks.doors import AlarmState, Doors
+from deployer.hooks.doors import Doors
 from deployer.model.occasions import Verdict
+from deployer.model.outside import AlarmState
 
 
 class Means(Enum):

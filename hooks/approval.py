@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from deployer.hooks.contract import HookCall, Judgement, judged
 from deployer.hooks.doors import Doors
@@ -16,6 +17,8 @@ class Approval:
     When nobody has approved by the gate's deadline, the rollout is brought to rest and exits with 6, open.
     `question` is what is asked.
     """
+
+    takes_approval: ClassVar[bool] = True
 
     question: str = "go on?"
 

@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from enum import Enum
-from pathlib import Path
 from typing import Protocol, TypeVar
+
+from deployer.model.outside import AlarmState, HostReply, MetricQuery, Upload
 
 _D = TypeVar("_D")
 
@@ -27,16 +27,6 @@ class Publisher(Protocol):
     def publish(self, topic: str, subject: str, message: str) -> str:
         """Publishes, and returns the message's id. `topic` is an ARN."""
         ...
-
-
-@dataclass(frozen=True)
-class Upload:
-    """One file for a bucket, with the headers that it is served with."""
-
-    key: str
-    path: Path
-    content_type: str
-    cache_control: str
 
 
 class Bucket(Protocol):
@@ -57,25 +47,6 @@ class Edge(Protocol):
     def invalidate(self, distribution: str, paths: Sequence[str], reference: str) -> str:
         """Invalidates paths and returns the invalidation's id; the same `reference` twice does it once."""
         ...
-
-
-class AlarmState(Enum):
-    """States of a CloudWatch alarm, by AWS's names."""
-
-    OK = "OK"
-    ALARM = "ALARM"
-    INSUFFICIENT = "INSUFFICIENT_DATA"
-
-
-@dataclass(frozen=True)
-class MetricQuery:
-    """One statistic of one CloudWatch metric over the last `period` seconds."""
-
-    namespace: str
-    metric: str
-    statistic: str
-    period: int
-    dimensions: Mapping[str, str] = field(default_factory=dict)
 
 
 class Monitoring(Protocol):
@@ -101,14 +72,6 @@ class Databases(Protocol):
     def snapshot_status(self, database: str, name: str) -> str:
         """RDS's word for where a snapshot stands: `creating`, `available`, `failed`."""
         ...
-
-
-@dataclass(frozen=True)
-class HostReply:
-    """What a command on a host came to: its exit status, None when nobody saw how it ended."""
-
-    status: int | None
-    output: str
 
 
 class HostRunner(Protocol):

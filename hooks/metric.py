@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from deployer.hooks.contract import HookCall, Judgement, judged
-from deployer.hooks.doors import Doors, MetricQuery
+from deployer.hooks.doors import Doors
 from deployer.hooks.web import NoAnswer, Request, check_url, send
 from deployer.model.occasions import Verdict
+from deployer.model.outside import MetricQuery
 
 _OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
     "<=": operator.le,
@@ -53,7 +54,8 @@ class Metric:
 
     A look **fails** when the `failure` condition holds, **passes** when `success` holds (one of them may be left
     out: then it is what the other is not), is **inconclusive** when neither does or there is no data, and is an
-    **error** when it could not be taken. More of a kind than its limit (errors: in a row) end the gate with that verdict.
+    **error** when it could not be taken. More of a kind than its limit (errors: in a row) end
+    the gate with that verdict.
     """
 
     success: str = ""

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deployer.hooks.contract import HookCall, HookOutcome, failed, passed
-from deployer.hooks.doors import Doors, Upload
+from deployer.hooks.doors import Doors
 from deployer.model.occasions import Point
+from deployer.model.outside import Upload
 
 _HASHED = re.compile(r"[.-][0-9a-f]{8,64}(\.[A-Za-z0-9]+)*$")
 """`app.3f2a9c1b.js`, `app-3f2a9c1b.css.map`: the name changes with the content."""

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sts import STSClient
 
+    from mypy_boto3_rds import RDSClient
 
+    from mypy_boto3_sns import SNSClient
 @dataclass(frozen=True)
 class AwsSettings:
     """How AWS is reached. What is None comes from the environment and ~/.aws, as for the AWS CLI.
@@ -158,6 +160,26 @@ class AwsSession:
 
     def identity(self) -> Identity:
         """Asks AWS who we are: the cheapest proof that credentials, region and endpoint are right.
+
+    @property
+    def sns(self) -> SNSClient:
+        """SNS, for messages."""
+        return cast("SNSClient", self._client("sns"))
+
+    @property
+    def cloudwatch(self) -> CloudWatchClient:
+        """CloudWatch, for alarms and metrics."""
+        return cast("CloudWatchClient", self._client("cloudwatch"))
+
+    @property
+    def cloudfront(self) -> CloudFrontClient:
+        """CloudFront, for invalidations."""
+        return cast("CloudFrontClient", self._client("cloudfront"))
+
+    @property
+    def rds(self) -> RDSClient:
+        """RDS, for snapshots before a migration."""
+        return cast("RDSClient", self._client("rds"))
 
         Raises UsageError (no credentials, no region) or PreflightRefused (expired, denied, no answer).
         """

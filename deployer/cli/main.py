@@ -32,6 +32,7 @@ COMMANDS = {
     "rollback": Entry("deployer.cli.rollback:rollback", "Bring a fleet back to the release before."),
     "resume": Entry("deployer.cli.resume:resume", "Go on with a rollout that was cut short."),
     "abort": Entry("deployer.cli.abort:abort", "Turn a rollout round that was cut short."),
+    "approve": Entry("deployer.cli.approve:approve", "Let a running rollout go on past a gate that waits."),
     "pause": Entry("deployer.cli.pause:pause", "Ask a running rollout to pause."),
     "history": Entry("deployer.cli.history:history", "Show a fleet's latest rollouts."),
     "report": Entry("deployer.cli.report:report", "Tell of a rollout from its result document."),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from deployer.cli.options import fleet_options, release_options, rollout_options
-from deployer.cli.program import Call, Program, refuse_hooks
+from deployer.cli.program import Call, Program
 from deployer.config.settings import RunOptions
 from deployer.model.errors import ExitCode
 from deployer.view.choose import console_on
@@ -22,7 +22,6 @@ from deployer.view.summary import print_plan
 def plan(program: Program | None, /, detailed_exitcode: bool, **given: object) -> int:
     """Show what a rollout would do, and within which limits; changes nothing."""
     call = Call.of(program, given)
-    refuse_hooks(call.settings)
     report = call.program.backend().plan(call.settings, RunOptions())
     if call.as_json:
         print_document(plan_document(report), call.program.out)

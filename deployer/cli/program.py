@@ -39,7 +39,7 @@ class Backend(Protocol):
         """Makes the image of a release."""
         ...
 
-    def resume(self, settings: FleetSettings, watch: Watch) -> Result:
+    def resume(self, settings: FleetSettings, options: RunOptions, watch: Watch) -> Result:
         """Goes on with the last rollout, if it was cut short."""
         ...
 
@@ -64,6 +64,10 @@ class Backend(Protocol):
         ...
 
     def pause(self, settings: FleetSettings) -> Holder | None:
+    def approve(self, settings: FleetSettings) -> Holder | None:
+        """Tells the running rollout to go on past the gate that waits."""
+        ...
+
         """Asks the running rollout to pause."""
         ...
 

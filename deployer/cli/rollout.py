@@ -6,7 +6,7 @@ import click
 
 from deployer.cli.carry import carry
 from deployer.cli.options import fleet_options, release_options, rollout_options
-from deployer.cli.program import Call, Program, refuse_hooks
+from deployer.cli.program import Call, Program
 from deployer.cli.sabotage import sabotage_of
 from deployer.config.settings import RunOptions
 from deployer.model.errors import ExitCode
@@ -32,7 +32,6 @@ def rollout(program: Program | None, /, yes: bool, supersede: bool, sabotage: st
     interrupted, and can be resumed.
     """
     call = Call.of(program, given)
-    refuse_hooks(call.settings)
     options = RunOptions(yes=yes, supersede=supersede, sabotage=sabotage_of(sabotage, call.program.environment))
     interactive = not call.as_json and not yes and call.program.interactive()
     if interactive and not _agreed(call, options):

@@ -196,3 +196,9 @@ class RunOptions:
     supersede: bool = False
     """Stop a rollout that runs on the fleet, and go on with this one."""
     sabotage: Sabotage | None = None
+    approve: bool = False
+    """Approve of what the rollout waits for."""
+    hooks_ran: tuple[str, ...] = ()
+    """Run-once hooks that were under way when the process died, and did their work."""
+    hooks_again: tuple[str, ...] = ()
+    """Those of them that did not, and are to run again."""

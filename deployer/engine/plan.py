@@ -44,6 +44,8 @@ class RolloutPlan:
     """The fleet's own tags, which every instance that is launched for it carries."""
     sides: tuple[str, str] | None = None
     """Where traffic is split by weight: the target group of the previous release, and that of the goal."""
+    hooks: tuple[tuple[str, str], ...] = ()
+    """The hooks and gates, in their order, each with the digest of its settings."""
     created: float = 0.0
     """Unix seconds."""
 
@@ -81,6 +83,7 @@ class RolloutPlan:
         }
         return _build(cls, {**data, **rest})
 
+            "hooks": tuple((label, digest) for label, digest in data.get("hooks", ())),
 
 def _balancer(item: Mapping[str, Any]) -> Balancer:
     return _build(Balancer, {**item, "kind": BalancerKind(item["kind"]), "zones": frozenset(item["zones"])})

@@ -73,6 +73,12 @@ class JournalCorrupt(DeployerError):
     exit_code = ExitCode.NEEDS_A_HAND
 
 
+class HookUnsettled(DeployerError):
+    """A hook that may run only once was under way when its process died, and nobody can say how far it came."""
+
+    exit_code = ExitCode.NEEDS_A_HAND
+
+
 class RolloutFailed(DeployerError):
     """The rollout stopped, and the fleet was rolled back or left safe."""
 

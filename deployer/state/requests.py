@@ -1,4 +1,4 @@
-"""What somebody asks of a running rollout from elsewhere: to pause, or to make way for a newer release.
+"""What somebody asks of a running rollout from elsewhere: to pause, to make way, or to go on past a gate.
 
 A request is one small document beside the lease, written by conditional writes like the lease, and read by the
 holder at its heartbeats. It names the rollout that it is meant for, so that an old one never stops a new one.
@@ -21,6 +21,8 @@ class Wish(Enum):
 
     PAUSE = "pause"
     SUPERSEDE = "supersede"
+    APPROVE = "approve"
+    """To go on past the gate that waits for somebody to say yes."""
 
 
 @dataclass(frozen=True)

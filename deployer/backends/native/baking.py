@@ -10,9 +10,10 @@ from deployer.backends.native.preparing import Ground
 from deployer.bake.bake import BakedImage, bake
 from deployer.bake.expiry import expire
 from deployer.bake.order import BakeDeadlines, BakeOrder
+from deployer.bake.ports import BuilderHost
 from deployer.engine.events import Noted, Watch
 from deployer.engine.plan import RolloutPlan
-from deployer.engine.ports import Journal, Lease
+from deployer.engine.ports import Journal
 from deployer.model.errors import AwsError, DeployerError, PreflightRefused
 from deployer.model.hosts import Package
 from deployer.model.policy import Method, OnFailure
@@ -40,19 +41,24 @@ def bake_release(
     plan: RolloutPlan,
     package: Package | None,
     journal: Journal,
-    lease: Lease,
     watch: Watch,
-    stopping: Callable[[], bool],
+    *,
+    each_tick: Callable[[], None],
+    stopping: Callable[[], bool] = lambda: False,
+    builder: BuilderHost | None = None,
 ) -> BakedImage:
-    """Makes the image of the goal, or finds it. Raises BakeFailed before anything of the fleet was touched."""
+    """Makes the image of the goal, or finds it. Raises BakeFailed before anything of the fleet was touched.
+
+    `each_tick` keeps the lease; `builder` stands for the ground's own where hooks run on it.
+    """
     return bake(
         AwsImages(ground.wiring.session),
-        ground.builder,
+        builder or ground.builder,
         journal,
         ground.wiring.clock,
         bake_order(ground, plan, package),
         watch,
-        each_tick=lease.heartbeat,
+        each_tick=each_tick,
         stopping=stopping,
     )
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from deployer.backends.native.baking import bake_release, expire_images, needs_bake
 from deployer.backends.native.groups import footing
 from deployer.backends.native.holding import Hold, Mailbox
+from deployer.backends.native.hooked import Answers, Hooked, Stopped, hooked
+from deployer.backends.native.hooked_builder import HookedBuilder
 from deployer.backends.native.preparing import Ground
 from deployer.backends.native.running import Run
 from deployer.backends.native.strategies import strategy_for
@@ -22,6 +24,7 @@ from deployer.engine.result import Result, Status
 from deployer.model.errors import ExitCode
 from deployer.model.fleet import Release
 from deployer.model.observation import Observation
+from deployer.model.occasions import Point
 from deployer.model.service import count
 from deployer.state.requests import Wish
 
@@ -36,6 +39,7 @@ class Carrier:
     stop: StopRequest
     watch: Watch
     mailbox: Mailbox
+    answers: Answers = field(default_factory=Answers)
 
     def start(self, plan: RolloutPlan) -> Result:
         """Pins the plan, bakes what it needs, and turns the loop."""
@@ -47,11 +51,14 @@ class Carrier:
         """Turns the loop from what is remembered; a bake that was not finished is gone on with first."""
         wiring, strategy, seconds = self.ground.wiring, self._strategy(plan), 0.0
         self.watch(_started(plan, resumed=resumed))
-        if needs_bake(plan) and not memory.rolling_back:
+        hooks = self._hooked(plan, turning_back=memory.rolling_back)
+        if not memory.rolling_back:
             try:
-                plan, seconds = self._with_image(plan)
+                plan, seconds = self._made_ready(plan, hooks)
             except (BakeFailed, BakeInterrupted) as error:
-                return self._without_image(plan, error)
+                return self._without_image(plan, error, hooks)
+            except Stopped as stopped:
+                return self._never_begun(plan, stopped, hooks)
             memory.goal = plan.goal
         ledger = wiring.session.ledger
         self.hold.keep = True  # from here on the fleet may be half way, whatever ends this
@@ -70,6 +77,8 @@ class Carrier:
             stop=self.stop,
             each_tick=self.mailbox.look,
             conclude=ground.conclude,
+            finish=hooks.finish,
+            hooks=hooks.runner,
             poll=poll_of(plan),
             seconds_bake=seconds,
         )
@@ -90,15 +99,72 @@ class Carrier:
     def _strategy(self, plan: RolloutPlan) -> Decides:
         return strategy_for(plan.strategy, plan.strategy_settings, self.ground.wiring.settings.folder)
 
-    def _with_image(self, plan: RolloutPlan) -> tuple[RolloutPlan, float]:
+    def _hooked(self, plan: RolloutPlan, *, turning_back: bool) -> Hooked:
+        def each_beat() -> None:
+            self.hold.lease.heartbeat()
+            self.mailbox.look()
+
+        return hooked(
+            self.ground,
+            plan,
+            self.journal,
+            self.stop,
+            self.watch,
+            each_beat,
+            lambda: self.mailbox.approval,
+            turning_back=turning_back,
+        )
+
+    def _made_ready(self, plan: RolloutPlan, hooks: Hooked) -> tuple[RolloutPlan, float]:
+        """What comes before the fleet is touched: the hooks and gates before it, and the bake if one is needed.
+
+        Raises Stopped, HookUnsettled, BakeFailed and BakeInterrupted.
+        """
+
+        def look() -> Observation:
+            return self.ground.look(plan, self.ground.ask())
+
+        hooks.settle(self.answers, look)
+        hooks.before(Point.BEFORE_ROLLOUT, look)
+        if not needs_bake(plan):
+            return plan, 0.0
+        hooks.before(Point.BEFORE_BAKE, look)
+        plan, seconds = self._with_image(plan, hooks)
+        hooks.before(Point.AFTER_BAKE, look)
+        return plan, seconds
+
+    def _never_begun(self, plan: RolloutPlan, stopped: Stopped, hooks: Hooked) -> Result:
+        """The result of a rollout that a hook or gate kept from touching the fleet."""
+        seen = self.ground.look(plan, {})
+        result = untouched(self.ground.wiring, plan, seen, stopped.status, stopped.code)
+        result = replace(result, reason=str(stopped))
+        if stopped.status is Status.FAILED:
+            result = hooks.finish(result, seen)
+            self.journal.append("end", plan.fleet, result.document())
+        return self._paused(result)
+
+    def _with_image(self, plan: RolloutPlan, hooks: Hooked) -> tuple[RolloutPlan, float]:
         package = self.ground.wiring.package(plan.goal)
+        builder = HookedBuilder(self.ground.builder, hooks.runner, lambda: self.ground.look(plan, {}))
+
+        def each_tick() -> None:
+            self.hold.lease.heartbeat()
+            builder.each_tick()
+
         baked = bake_release(
-            self.ground, plan, package, self.journal, self.hold.lease, self.watch, lambda: self.stop.count > 0
+            self.ground,
+            plan,
+            package,
+            self.journal,
+            self.watch,
+            each_tick=each_tick,
+            stopping=lambda: self.stop.count > 0,
+            builder=builder,
         )
         self.journal.append("note", "baked", {"image": baked.id, "snapshots": list(baked.snapshots)})
         return replace(plan, goal=replace(plan.goal, image=baked.id)), baked.seconds
 
-    def _without_image(self, plan: RolloutPlan, error: BakeFailed | BakeInterrupted) -> Result:
+    def _without_image(self, plan: RolloutPlan, error: BakeFailed | BakeInterrupted, hooks: Hooked) -> Result:
         """The result of a rollout that ended before the fleet was touched."""
         failed = isinstance(error, BakeFailed)
         status = Status.FAILED if failed else Status.INTERRUPTED
@@ -106,6 +172,7 @@ class Carrier:
         seen = self.ground.look(plan, {})
         result = replace(untouched(self.ground.wiring, plan, seen, status, code), reason=str(error))
         if failed:
+            result = hooks.finish(result, seen)
             self.journal.append("end", plan.fleet, result.document())
             self.watch(Failed("builder", str(error), error.evidence if isinstance(error, BakeFailed) else ""))
         return result

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from deployer.backends.native.hook_calls import Approval
 from deployer.backends.native.wiring import Wiring
 from deployer.engine.clock import StopRequest
 from deployer.engine.events import Noted, Watch
@@ -48,10 +49,20 @@ def superseding(wiring: Wiring, store: StateStore, rollout_id: str, watch: Watch
 class Mailbox:
     """Looks now and then whether somebody wants this rollout to stop, and passes it on as a request to stop."""
 
-    def __init__(self, store: StateStore, fleet: str, rollout: str, stop: StopRequest, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: StateStore,
+        fleet: str,
+        rollout: str,
+        stop: StopRequest,
+        clock: Clock,
+        approval: Approval | None = None,
+    ) -> None:
         self._store, self._fleet, self._rollout, self._stop, self._clock = store, fleet, rollout, stop, clock
         self._next = 0.0
         self.request: Request | None = None
+        self.approval = approval
+        """The latest approval of going on past a gate that waits for one."""
 
     def look(self) -> None:
         """Called every tick; asks the store every few seconds. A store that is silent now is asked again later."""
@@ -59,7 +70,11 @@ class Mailbox:
             return
         self._next = self._clock.now() + LOOK_EVERY
         with contextlib.suppress(StateUnavailable):
-            self.request = self._store.posted(self._fleet, self._rollout)
+            request = self._store.posted(self._fleet, self._rollout)
+            if request is not None and request.wish is Wish.APPROVE:
+                self.approval = Approval(request.by, request.at)
+            else:
+                self.request = request
         if self.request is not None:
             self._stop.ask(self.request.wish.value)
 

@@ -10,9 +10,10 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from deployer.backends.native.hook_calls import Caller, Standing
+from deployer.backends.native.hook_calls import Approval, Caller, Standing
 from deployer.backends.native.hook_line import FittedGate, FittedHook, Line
 from deployer.backends.native.hook_rules import (
+    NOT_DONE,
     Key,
     Told,
     combined,
@@ -25,6 +26,7 @@ from deployer.backends.native.hook_rules import (
 from deployer.config.hooks import HookFailure
 from deployer.engine.events import Noted, Watch
 from deployer.engine.ports import Clock, Journal
+from deployer.hooks.command import Command
 from deployer.hooks.contract import Ended, HookOutcome, Judgement, error, judged
 from deployer.hooks.doors import Doors
 from deployer.model.observation import Observation
@@ -34,6 +36,8 @@ from deployer.model.text import clean
 MARGIN = 10.0
 """Seconds past its timeout after which a hook that does not come back is no longer waited for."""
 _MOST = 8
+_CHECK = 30.0
+"""Seconds for the check of a hook: less than a lease lasts, since nothing keeps it meanwhile."""
 _SAMPLES = 1000
 """Looks of a gate that are remembered."""
 
@@ -75,8 +79,8 @@ class HookRunner:
     watch: Watch
     doors: Doors
     starts: Starts = in_thread
-    approvals: Callable[[], str] = lambda: ""
-    """Who has approved of going on; empty while nobody has."""
+    approval: Callable[[], Approval | None] = lambda: None
+    """The latest yes of somebody, for gates that need one."""
     told: Told = field(init=False)
     _tasks: dict[Key, _Task] = field(default_factory=dict)
     _answers: queue.SimpleQueue[tuple[Key, object, HookOutcome | Judgement]] = field(
@@ -86,6 +90,7 @@ class HookRunner:
     def __post_init__(self) -> None:
         self.told = told_by(self.journal.records())
         self._once_done = set(self.told.once_done)
+        self._approvals_used: set[Approval] = set()
 
     @property
     def points(self) -> frozenset[Point]:
@@ -129,6 +134,35 @@ class HookRunner:
         self._collect()
         return any(task.running is not None for task in self._tasks.values())
 
+    # -- after a crash -------------------------------------------------------------------------------
+
+    def unsettled(self) -> Sequence[tuple[FittedHook, Key]]:
+        """The run-once hooks that a process began and did not live to see the end of."""
+        known = {hook.label: hook for hook in self.line.hooks if hook.rules.once}
+        return [(known[key.label], key) for key in self.told.began if key.label in known]
+
+    def check(self, hook: FittedHook, key: Key, standing: Standing) -> bool | None:
+        """What the hook's own `check` says: whether it did its work. None when there is none, or it cannot say."""
+        if not hook.rules.check:
+            return None
+        call = self.caller.call(key, hook.name, standing, deadline=_CHECK)
+        match Command(hook.rules.check).judge(call, self.doors).verdict:
+            case Verdict.PASS:
+                return True
+            case Verdict.FAIL:
+                return False
+            case _:
+                return None
+
+    def settle(self, hook: FittedHook, key: Key, *, done: bool) -> None:
+        """Takes down what was found out about a hook whose end nobody saw."""
+        ended, verdict = (Ended.PASSED.value, Verdict.PASS) if done else (NOT_DONE, Verdict.PENDING)
+        data = {**self._facts(key), "ended": ended, "verdict": verdict.value, "detail": "found out after a crash"}
+        self.journal.append("outcome", hook.label, data)
+        self.watch(Noted(f"hook {hook.name} at {key.occasion}: {'it did' if done else 'it had not done'} its work"))
+        self.told = told_by(self.journal.records())
+        self._once_done = set(self.told.once_done)
+
     # -- starting ------------------------------------------------------------------------------------
 
     def _task(self, key: Key) -> _Task:
@@ -164,6 +198,7 @@ class HookRunner:
             return
         if not self._may_start(task):
             return
+        approval = self._approval_for(gate, task)
         waited = self.clock.now() - task.asked_at
         call = self.caller.call(
             key,
@@ -172,11 +207,19 @@ class HookRunner:
             deadline=gate.rules.timeout,
             earlier=task.earlier,
             waited=waited,
-            approved_by=self.approvals(),
+            approved_by=approval.by if approval is not None else "",
         )
         if task.ruling is None:
             task.ruling = Ruling(Verdict.PENDING, f"{gate.name} is asked")
         self._launch(key, task, gate.rules.timeout, lambda: gate.gate.judge(call, self.doors))
+
+    def _approval_for(self, gate: FittedGate, task: _Task) -> Approval | None:
+        """A yes that this gate may take, once: not one that was said before the gate was there to hear it."""
+        approval = self.approval()
+        if approval is None or approval in self._approvals_used or not getattr(gate.gate, "takes_approval", False):
+            return None
+        self._approvals_used.add(approval)
+        return approval if task.ruling is not None or approval.beforehand else None
 
     def _may_start(self, task: _Task) -> bool:
         running = sum(1 for other in self._tasks.values() if other.running is not None)

@@ -39,14 +39,23 @@ def _past(entry: Entry) -> PastRollout:
     )
 
 
+def approve(settings: FleetSettings) -> Holder | None:
+    """Tells the rollout that runs on the fleet to go on past the gate that waits; None when none runs."""
+    return _ask(settings, Wish.APPROVE)
+
+
 def pause(settings: FleetSettings) -> Holder | None:
     """Asks the rollout that runs on the fleet to pause, and tells whose it is; None when none runs."""
+    return _ask(settings, Wish.PAUSE)
+
+
+def _ask(settings: FleetSettings, wish: Wish) -> Holder | None:
     wiring = Wiring(settings)
     store = wiring.store()
     there = store.holder(settings.name)
     if there is not None:
         by = str(this_process(wiring.environment))
-        store.post(settings.name, Request(there.rollout, Wish.PAUSE, by, wiring.clock.wall()))
+        store.post(settings.name, Request(there.rollout, wish, by, wiring.clock.wall()))
     return there
 
 

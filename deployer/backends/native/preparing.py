@@ -12,6 +12,7 @@ from deployer.aws.cloud import AwsCloud
 from deployer.aws.found import FoundFleet
 from deployer.backends.native import planning
 from deployer.backends.native.asking import ask_all
+from deployer.backends.native.hook_line import fit_hooks
 from deployer.backends.native.strategies import recipe_of, strategy_for
 from deployer.backends.native.wiring import Wiring
 from deployer.config.settings import RunOptions
@@ -25,6 +26,7 @@ from deployer.model.hosts import Package
 from deployer.model.observation import Answer, Observation
 from deployer.remote.builder import SshBuilder
 from deployer.remote.hosts import SshHosts
+from deployer.remote.install import Installer
 from deployer.remote.work import HostWork
 
 
@@ -37,6 +39,7 @@ class Ground:
     cloud: AwsCloud
     hosts: SshHosts
     builder: SshBuilder
+    installer: Installer
 
     def ask(self) -> Mapping[str, Answer]:
         """What each member answers on its health path."""
@@ -74,7 +77,7 @@ def on_ground(wiring: Wiring) -> Iterator[Ground]:
     try:
         installer = wiring.installer(door)
         builder = SshBuilder(door, installer, HostWork(door, installer, wiring.application()))
-        yield Ground(wiring, found, cloud, hosts, builder)
+        yield Ground(wiring, found, cloud, hosts, builder, installer)
     finally:
         hosts.close()
 
@@ -84,6 +87,7 @@ def check_settings(wiring: Wiring) -> None:
     settings = wiring.settings
     settings.goal()
     strategy_for(settings.rollout.strategy, recipe_of(settings.rollout), settings.folder)
+    fit_hooks(settings)
 
 
 def prepare(ground: Ground, options: RunOptions, rollout: str) -> Prepared:
@@ -156,6 +160,7 @@ def make_plan(
         slots=planning.slots_for(ground.found.instances),
         tags=tuple(sorted((settings.find.tags or {}).items())),
         sides=sides if idle is None else None,
+        hooks=fit_hooks(settings).pins(),
         created=clock.wall(),
     )
 

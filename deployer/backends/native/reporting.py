@@ -94,7 +94,7 @@ def bake(settings: FleetSettings, options: RunOptions, watch: Watch) -> BakeRepo
         ready = prepare(ground, options, rollout_id)
         order = bake_order(ground, ready.plan, ready.package)
         journal = store.open_rollout(settings.name, rollout_id, hold.lease, wiring.clock)
-        baked = bake_release(ground, ready.plan, ready.package, journal, hold.lease, watch, lambda: False)
+        baked = bake_release(ground, ready.plan, ready.package, journal, watch, each_tick=hold.lease.heartbeat)
         journal.append("end", settings.name, {"status": "baked", "image": baked.id})
         return BakeReport(
             image=baked.id,

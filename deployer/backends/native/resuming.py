@@ -10,6 +10,8 @@ from deployer.backends.native import planning
 from deployer.backends.native.baking import refuse_no_way_back
 from deployer.backends.native.carrying import Carrier, untouched
 from deployer.backends.native.holding import Mailbox, holding
+from deployer.backends.native.hook_calls import Approval
+from deployer.backends.native.hooked import Answers
 from deployer.backends.native.preparing import Ground, make_plan, new_rollout, on_ground, survey
 from deployer.backends.native.signals import heeding_signals
 from deployer.backends.native.wiring import Wiring
@@ -24,6 +26,7 @@ from deployer.model.fleet import Release
 from deployer.model.observation import Stance
 from deployer.model.policy import Method
 from deployer.model.service import is_done
+from deployer.state.owner import this_process
 from deployer.state.requests import Request, Wish
 from deployer.state.store import Entry, StateStore
 
@@ -31,18 +34,18 @@ ALL_AT_ONCE = "all-at-once"
 """The strategy of a rollback: every slot at once, as far as floor and surge allow."""
 
 
-def resume(settings: FleetSettings, watch: Watch) -> Result:
+def resume(settings: FleetSettings, options: RunOptions, watch: Watch) -> Result:
     """Goes on with the fleet's last rollout where it was cut short, as it was planned. Raises DeployerError."""
-    return _go_on(settings, watch, turn_back=False)
+    return _go_on(settings, options, watch, turn_back=False)
 
 
 def abort(settings: FleetSettings, watch: Watch) -> Result:
     """Turns the fleet's last rollout round, if it was cut short, and brings every slot back."""
-    result = _go_on(settings, watch, turn_back=True)
+    result = _go_on(settings, RunOptions(), watch, turn_back=True)
     return replace(result, exit_code=ExitCode.DONE) if result.status is Status.ROLLED_BACK else result
 
 
-def _go_on(settings: FleetSettings, watch: Watch, *, turn_back: bool) -> Result:
+def _go_on(settings: FleetSettings, options: RunOptions, watch: Watch, *, turn_back: bool) -> Result:
     stop = StopRequest()
     wiring = Wiring(settings, stop=stop)
     store = wiring.store()
@@ -66,8 +69,15 @@ def _go_on(settings: FleetSettings, watch: Watch, *, turn_back: bool) -> Result:
         if turn_back and not memory.rolling_back:
             memory.turn_back()
             journal.append("stance", Stance.ADVANCE.value, {"reason": "aborted", "rolling_back": True})
-        mailbox = Mailbox(store, settings.name, entry.rollout, stop, wiring.clock)
-        return Carrier(ground, hold, journal, stop, watch, mailbox).go_on(plan, memory)
+        approval = _approval(wiring) if options.approve else None
+        mailbox = Mailbox(store, settings.name, entry.rollout, stop, wiring.clock, approval)
+        answers = Answers(options.hooks_ran, options.hooks_again)
+        return Carrier(ground, hold, journal, stop, watch, mailbox, answers).go_on(plan, memory)
+
+
+def _approval(wiring: Wiring) -> Approval:
+    """The yes of whoever resumes."""
+    return Approval(str(this_process(wiring.environment)), wiring.clock.wall(), beforehand=True)
 
 
 def _nothing_open(wiring: Wiring, store: StateStore, entry: Entry | None) -> Result:

@@ -12,7 +12,7 @@ from deployer.engine.loop import Decides, Ending, Loop
 from deployer.engine.memory import Memory
 from deployer.engine.observe import Observer
 from deployer.engine.plan import RolloutPlan
-from deployer.engine.ports import Clock, Cloud, Hosts, Journal, Lease
+from deployer.engine.ports import Clock, Cloud, Hooks, Hosts, Journal, Lease, NoHooks
 from deployer.engine.result import Result, Status
 from deployer.model.capacity import lower_bound
 from deployer.model.errors import ExitCode
@@ -41,6 +41,9 @@ class Run:
     each_tick: Callable[[], None] = lambda: None
     conclude: Callable[[Ending], None] = lambda _ending: None
     """Puts back what was changed around the rollout, at every end but an abandoned one."""
+    finish: Callable[[Result, Observation | None], Result] = lambda result, _seen: result
+    """Has the last word on a result, before the journal is closed: hooks run then."""
+    hooks: Hooks = field(default_factory=NoHooks)
     poll: float = 1.0
     seconds_bake: float = 0.0
     abandoned: bool = False
@@ -70,6 +73,7 @@ class Run:
             ),
             strategy=self.strategy,
             way_back=WayBack(),
+            hooks=self.hooks,
             stop=self.stop,
             each_tick=self.each_tick,
             poll=self.poll,
@@ -82,6 +86,7 @@ class Run:
         by_operation, throttled = calls()
         result = self._result(ending, loop, seconds, by_operation, throttled)
         if ending not in (Ending.ABANDONED, Ending.INTERRUPTED, Ending.PAUSED):
+            result = self.finish(result, self._last)
             self.journal.append("end", self.plan.fleet, result.document())
         return result
 
