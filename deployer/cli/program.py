@@ -63,11 +63,11 @@ class Backend(Protocol):
         """What is wrong, and what dead runs left; with `undo`, put right."""
         ...
 
-    def pause(self, settings: FleetSettings) -> Holder | None:
     def approve(self, settings: FleetSettings) -> Holder | None:
         """Tells the running rollout to go on past the gate that waits."""
         ...
 
+    def pause(self, settings: FleetSettings) -> Holder | None:
         """Asks the running rollout to pause."""
         ...
 
