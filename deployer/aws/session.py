@@ -22,16 +22,18 @@ from deployer.aws.rates import RATES, Group, Limiter, Rate, groups_of
 
 if TYPE_CHECKING:
     from mypy_boto3_autoscaling import AutoScalingClient
+    from mypy_boto3_cloudfront import CloudFrontClient
+    from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_elb import ElasticLoadBalancingClient
     from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
+    from mypy_boto3_rds import RDSClient
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sns import SNSClient
     from mypy_boto3_sts import STSClient
 
-    from mypy_boto3_rds import RDSClient
 
-    from mypy_boto3_sns import SNSClient
 @dataclass(frozen=True)
 class AwsSettings:
     """How AWS is reached. What is None comes from the environment and ~/.aws, as for the AWS CLI.
@@ -149,19 +151,6 @@ class AwsSession:
         return cast("DynamoDBClient", self._client("dynamodb"))
 
     @property
-    def sts(self) -> STSClient:
-        """STS."""
-        return cast("STSClient", self._client("sts"))
-
-    @property
-    def region(self) -> str:
-        """The region in force. Raises UsageError when there is none."""
-        return self.ec2.meta.region_name
-
-    def identity(self) -> Identity:
-        """Asks AWS who we are: the cheapest proof that credentials, region and endpoint are right.
-
-    @property
     def sns(self) -> SNSClient:
         """SNS, for messages."""
         return cast("SNSClient", self._client("sns"))
@@ -180,6 +169,19 @@ class AwsSession:
     def rds(self) -> RDSClient:
         """RDS, for snapshots before a migration."""
         return cast("RDSClient", self._client("rds"))
+
+    @property
+    def sts(self) -> STSClient:
+        """STS."""
+        return cast("STSClient", self._client("sts"))
+
+    @property
+    def region(self) -> str:
+        """The region in force. Raises UsageError when there is none."""
+        return self.ec2.meta.region_name
+
+    def identity(self) -> Identity:
+        """Asks AWS who we are: the cheapest proof that credentials, region and endpoint are right.
 
         Raises UsageError (no credentials, no region) or PreflightRefused (expired, denied, no answer).
         """

@@ -79,11 +79,11 @@ class RolloutPlan:
             "balancers": tuple(_balancer(item) for item in data["balancers"]),
             "slots": tuple(_build(PlannedSlot, item) for item in data["slots"]),
             "sides": tuple(data["sides"]) if data.get("sides") else None,
+            "hooks": tuple((label, digest) for label, digest in data.get("hooks", ())),
             "tags": tuple((key, value) for key, value in data["tags"]),
         }
         return _build(cls, {**data, **rest})
 
-            "hooks": tuple((label, digest) for label, digest in data.get("hooks", ())),
 
 def _balancer(item: Mapping[str, Any]) -> Balancer:
     return _build(Balancer, {**item, "kind": BalancerKind(item["kind"]), "zones": frozenset(item["zones"])})
