@@ -47,6 +47,8 @@ class PolicyScope:
     bundles: Sequence[str] = ()
     state_bucket: str | None = None
     state_table: str | None = None
+    group: str | None = None
+    """The Auto Scaling group that the fleet lives in."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,8 @@ class Statement:
 
 
 LOOKING = (
+    "autoscaling:DescribeAutoScalingGroups",
+    "autoscaling:DescribeLaunchConfigurations",
     "ec2:DescribeImages",
     "ec2:DescribeInstanceAttribute",
     "ec2:DescribeInstanceCreditSpecifications",
@@ -102,7 +106,13 @@ _LAUNCHED_WITH = (
 )
 """What RunInstances touches besides what it creates."""
 
-_PREFIXES = {"ec2": "ec2", "elb": "elasticloadbalancing", "elbv2": "elasticloadbalancing", "dynamodb": "dynamodb"}
+_PREFIXES = {
+    "autoscaling": "autoscaling",
+    "ec2": "ec2",
+    "elb": "elasticloadbalancing",
+    "elbv2": "elasticloadbalancing",
+    "dynamodb": "dynamodb",
+}
 _S3_ACTIONS = {
     "GetObject": "s3:GetObject",
     "HeadObject": "s3:GetObject",
@@ -130,7 +140,7 @@ def policy(scope: PolicyScope, features: Iterable[Feature]) -> dict[str, object]
     for feature, make in _STATEMENTS:
         if feature in wanted:
             statements += make(scope)
-    statements += [*_bundles(scope), *_state(scope)]
+    statements += [*_group(scope), *_bundles(scope), *_state(scope)]
     once = {statement.sid: statement for statement in statements}
     return {"Version": "2012-10-17", "Statement": [statement.document() for statement in once.values()]}
 
@@ -249,6 +259,37 @@ _STATEMENTS = (
     (Feature.EXPIRE, _expire),
     (Feature.WEIGHTS, _weights),
 )
+
+
+def _group(scope: PolicyScope) -> list[Statement]:
+    """A group's own actions, and those on what it launches from; nothing where there is no group."""
+    if scope.group is None:
+        return []
+    here = f"arn:aws:autoscaling:{scope.region}:{scope.account}"
+    on_group = (
+        "AttachInstances",
+        "ResumeProcesses",
+        "SuspendProcesses",
+        "TerminateInstanceInAutoScalingGroup",
+        "UpdateAutoScalingGroup",
+    )
+    return [
+        Statement(
+            "ChangeGroup",
+            tuple(f"autoscaling:{name}" for name in on_group),
+            (f"{here}:autoScalingGroup:*:autoScalingGroupName/{scope.group}",),
+        ),
+        Statement(
+            "LaunchSource",
+            ("ec2:CreateLaunchTemplateVersion", "ec2:DeleteLaunchTemplateVersions", "ec2:ModifyLaunchTemplate"),
+            (_ec2(scope, "launch-template"),),
+        ),
+        Statement(
+            "LaunchConfigurations",
+            ("autoscaling:CreateLaunchConfiguration", "autoscaling:DeleteLaunchConfiguration"),
+            (f"{here}:launchConfiguration:*:launchConfigurationName/*",),
+        ),
+    ]
 
 
 def _bundles(scope: PolicyScope) -> list[Statement]:

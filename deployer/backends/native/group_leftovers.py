@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from deployer.aws.group_sources import GroupSource
@@ -10,6 +10,7 @@ from deployer.aws.groups import AwsGroup, GroupFacts
 from deployer.backends.native.groups import LEAST, MOST, PROCESSES, SOURCE
 from deployer.backends.native.preparing import Ground
 from deployer.backends.native.undoing import open_undos
+from deployer.engine.ports import Record
 from deployer.engine.reports import Leftover
 
 Left = Mapping[str, Mapping[str, Any]]
@@ -19,24 +20,31 @@ _LOOK_BACK = 5
 
 
 def group_leftovers(ground: Ground, *, undo: bool) -> Iterator[Leftover]:
-    """Suspended processes, limits and templates that a rollout has changed and not put back, and Standby.
+    """What rollouts have changed of the fleet's group and not put back; nothing for a fleet without one.
 
-    With `undo` the processes are resumed; limits and templates are put back by `deployer resume` or `abort`
-    alone, since only these know whether the rollout is to be gone on with.
+    With `undo` suspended processes are resumed. Limits and templates are put back by `deployer resume` or
+    `abort` alone, since only these know whether the rollout is to be gone on with.
     """
     name = ground.wiring.settings.find.asg
     if name is None:
         return
-    group = AwsGroup(ground.wiring.session, name)
-    facts = group.describe()
     store, fleet = ground.wiring.store(), ground.wiring.settings.name
-    for entry in store.rollouts(fleet, _LOOK_BACK):
-        left = open_undos(store.read_rollout(fleet, entry.rollout), name)
-        yield from _suspended(group, facts, left, entry.rollout, undo=undo)
-        yield from _changed(name, left, entry.rollout)
+    past = ((one.rollout, store.read_rollout(fleet, one.rollout)) for one in store.rollouts(fleet, _LOOK_BACK))
+    yield from leftovers_of(AwsGroup(ground.wiring.session, name), past, undo=undo)
+
+
+def leftovers_of(
+    group: AwsGroup, past: Iterable[tuple[str, Sequence[Record]]], *, undo: bool
+) -> Iterator[Leftover]:
+    """The same from the journals of `past` rollouts, by name. Raises AwsError."""
+    facts = group.describe()
+    for rollout, records in past:
+        left = open_undos(records, group.name)
+        yield from _suspended(group, facts, left, rollout, undo=undo)
+        yield from _changed(group.name, left, rollout)
     for member in facts.members:
         if member.lifecycle in ("Standby", "EnteringStandby"):
-            yield Leftover("standby", member.id, f"is in {member.lifecycle} in {name}; nothing reaches it")
+            yield Leftover("standby", member.id, f"is in {member.lifecycle} in {group.name}; nothing reaches it")
 
 
 def _suspended(group: AwsGroup, facts: GroupFacts, left: Left, rollout: str, *, undo: bool) -> Iterator[Leftover]:

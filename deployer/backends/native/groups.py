@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from deployer.aws.cloud import AwsCloud
 from deployer.aws.group_cloud import GroupCloud
 from deployer.aws.group_sources import GroupSource, GroupSources
 from deployer.aws.groups import LEAVING, AwsGroup, GroupFacts
@@ -40,7 +41,7 @@ def footing(ground: Ground, plan: RolloutPlan, journal: Journal, lease: Lease, *
     name = ground.wiring.settings.find.asg
     if name is None:
         return Footing(ground.cloud)
-    prepared = GroupFooting(ground, plan, journal, lease, AwsGroup(ground.wiring.session, name))
+    prepared = GroupFooting(AwsGroup(ground.wiring.session, name), ground.cloud, plan, journal, lease)
     prepared.prepare(rolling_back=rolling_back)
     return prepared
 
@@ -48,15 +49,15 @@ def footing(ground: Ground, plan: RolloutPlan, journal: Journal, lease: Lease, *
 class GroupFooting(Footing):
     """A group that is prepared for a rollout, and what it was like before."""
 
-    def __init__(self, ground: Ground, plan: RolloutPlan, journal: Journal, lease: Lease, group: AwsGroup) -> None:
+    def __init__(self, group: AwsGroup, cloud: AwsCloud, plan: RolloutPlan, journal: Journal, lease: Lease) -> None:
         self._plan, self._journal, self._lease, self._group = plan, journal, lease, group
-        self._sources = GroupSources(ground.wiring.session)
+        self._sources = GroupSources(group.session)
         self._undos = Undos.of(journal, group.name)
         self._before: GroupSource | None = None
         self._made: GroupSource | None = None
         found = self._balance(group.describe())
         self._cloud = GroupCloud(
-            inner=ground.cloud,
+            inner=cloud,
             group=group,
             rollout=plan.rollout,
             image="",

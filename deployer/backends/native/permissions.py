@@ -27,6 +27,7 @@ def iam_policy(settings: FleetSettings, account: str, region: str) -> dict[str, 
         classic=tuple(name for name in balancers if not name.startswith("arn:")),
         bundles=(bundle.removeprefix("s3://").replace("{release}", "*"),) if bundle.startswith("s3://") else (),
         state_bucket=store.removeprefix("s3://") if store.startswith("s3://") else None,
+        group=find.asg,
         state_table=store.removeprefix("dynamodb://") if store.startswith("dynamodb://") else None,
     )
     return policy(scope, _features(settings))

@@ -1,0 +1,169 @@
+"""A rollout on a group of the lab, as far as the group is concerned: prepare, swap, conclude."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from deployer.aws.cloud import AwsCloud
+from deployer.aws.found import FoundFleet
+from deployer.aws.group_sources import GroupSources
+from deployer.aws.groups import AwsGroup
+from deployer.aws.query import FleetQuery
+from deployer.aws.session import AwsSession, AwsSettings
+from deployer.backends.native.groups import GroupFooting
+from deployer.engine.launching import LaunchOrder
+from deployer.engine.loop import Ending
+from deployer.engine.plan import PlannedSlot, RolloutPlan
+from deployer.engine.ports import Registration
+from deployer.lab.ec2 import seed_base_image
+from deployer.model.capacity import Limits
+from deployer.model.fleet import Balancer, BalancerKind, Release, Tag
+from deployer.model.outcome import Done
+from deployer.model.policy import Method, Policy
+from tests.bake.world import MemoryJournal
+from tests.lab.autoscaling.fleet import POOL, Auto, until
+
+BALANCER = Balancer(POOL, "shop", BalancerKind.ALB, 8080)
+
+
+@dataclass
+class HeldLease:
+    """A lease that a test can take away."""
+
+    held: bool = True
+    epoch: int = 1
+
+    def still_held(self) -> bool:
+        return self.held
+
+    def heartbeat(self) -> None:
+        """Nothing expires."""
+
+    def release(self) -> None:
+        """Nothing is held."""
+
+
+class QuietCloud(AwsCloud):
+    """The fleet's instances for real; its balancer is the test's own record, which has no API."""
+
+    def register(self, registrations: Any) -> Any:
+        return {one: Done(None) for one in registrations}
+
+    def _health(self, balancer: Balancer) -> Any:
+        return Done({})
+
+
+@dataclass
+class Grouped:
+    """One group, one journal, and as many runs of one rollout as a test starts."""
+
+    auto: Auto
+    method: Method = Method.RELAUNCH
+    workers: bool = False
+    journal: MemoryJournal = field(default_factory=MemoryJournal)
+    lease: HeldLease = field(default_factory=HeldLease)
+    image: str = ""
+    members: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        lab = self.auto.lab
+        self.image = seed_base_image(lab.ec2, "image-of-release-2", lab.home.parent / "base")
+        settings = AwsSettings(region="eu-west-1", endpoint=self.auto.client.meta.endpoint_url)
+        self.group = AwsGroup(AwsSession(settings), self.auto.name)
+
+    def start(self, *, rolling_back: bool = False) -> GroupFooting:
+        """Another process carries the rollout, from the journal."""
+        self.members = self.members or list(self.auto.states())
+        balancers = () if self.workers else (BALANCER,)
+        found = FoundFleet(FleetQuery("web", asg=self.auto.name, balancers=()), (), balancers)
+        footing = GroupFooting(
+            self.group, QuietCloud(self.group.session, found), self.plan(), self.journal, self.lease
+        )
+        footing.prepare(rolling_back=rolling_back)
+        return footing
+
+    def plan(self) -> RolloutPlan:
+        """The plan: one slot a member."""
+        slots = tuple(PlannedSlot(f"slot-{n}", "", "", one, "t3.micro") for n, one in enumerate(self.members))
+        return RolloutPlan(
+            rollout="r-1",
+            fleet="web",
+            strategy="rolling",
+            strategy_settings={},
+            previous=Release("1", "", self.auto.lab.image),
+            goal=Release("2", "", self.image),
+            limits=Limits(size=len(slots), window=1, floor=0, surge=0),
+            policy=Policy(method=self.method),
+            balancers=() if self.workers else (BALANCER,),
+            slots=slots,
+        )
+
+    def launch(self, footing: GroupFooting, slot: str, image: str | None = None) -> str:
+        """Launches into a slot and waits until it runs; its outcome is in the journal, as the engine puts it."""
+        raw = next(raw for raw in map(self.auto.instance, self.auto.states()) if raw.get("SubnetId"))
+        order = LaunchOrder(
+            slot=slot,
+            token=f"token-{slot}-{len(self.journal.lines)}",
+            image=image or self.image,
+            zone=raw["Placement"]["AvailabilityZone"],
+            subnet=raw["SubnetId"],
+            model=raw["InstanceId"],
+            tags={Tag.FLEET: "web", Tag.ROLLOUT: "r-1", Tag.SLOT: slot},
+        )
+        (outcome,) = footing.cloud.launch([order]).values()
+        assert isinstance(outcome, Done), outcome
+        made = outcome.value.id
+        self._outcome({"move": "Launch", "slot": slot}, instance=made)
+        until(lambda: self.auto.instance(made)["State"]["Name"] == "running", f"{made} running")
+        return made
+
+    def attach(self, footing: GroupFooting, instance: str) -> None:
+        """Registers an instance with the fleet's balancer."""
+        (outcome,) = footing.cloud.register([Registration(POOL, instance)]).values()
+        assert isinstance(outcome, Done), outcome
+        self._outcome({"move": "Attach", "instance": instance})
+
+    def terminate(self, footing: GroupFooting, instance: str) -> None:
+        """Terminates an instance."""
+        self.journal.append("intent", "tick", {"moves": [{"move": "Terminate", "instance": instance}]})
+        (outcome,) = footing.cloud.terminate([instance]).values()
+        assert isinstance(outcome, Done), outcome
+        self._outcome({"move": "Terminate", "instance": instance})
+
+    def swap(self, footing: GroupFooting, old: str, slot: str) -> str:
+        """One slot with surge: the successor first, then the old one goes."""
+        made = self.launch(footing, slot)
+        self.attach(footing, made)
+        self.terminate(footing, old)
+        return made
+
+    def roll(self, footing: GroupFooting) -> list[str]:
+        """All slots, then the orderly end."""
+        made = [self.swap(footing, one, f"slot-{n}") for n, one in enumerate(self.members)]
+        footing.conclude(Ending.REACHED)
+        return made
+
+    def _outcome(self, move: dict[str, str], **more: str) -> None:
+        self.journal.append("outcome", move["move"], {"move": move, "outcome": "done", **more})
+
+    def settings(self) -> dict[str, Any]:
+        """The group field by field, without its members and what it launches."""
+        left_out = ("Instances", "LaunchTemplate", "MixedInstancesPolicy", "LaunchConfigurationName")
+        return {key: value for key, value in self.auto.described().items() if key not in left_out}
+
+    def suspended(self) -> set[str]:
+        """The suspended processes."""
+        return {one["ProcessName"] for one in self.auto.described()["SuspendedProcesses"]}
+
+    def versions(self, template: str) -> tuple[int, list[int]]:
+        """The template's default version, and all that there are."""
+        ec2 = self.auto.ec2
+        found = ec2.describe_launch_template_versions(LaunchTemplateId=template)["LaunchTemplateVersions"]
+        default = next(one["VersionNumber"] for one in found if one["DefaultVersion"])
+        return default, sorted(one["VersionNumber"] for one in found)
+
+    def launches(self) -> str:
+        """The image that the group would launch now."""
+        facts = self.group.describe()
+        return GroupSources(self.group.session).image(facts.source)
