@@ -28,10 +28,19 @@ PAGES = [
 
 
 def _blocks(page: Path, language: str) -> Iterator[str]:
-    for indent, block in re.findall(
-        rf"^( *)```{language}\n(.*?)^ *```$", page.read_text(), re.DOTALL | re.MULTILINE
-    ):
-        yield "\n".join(line.removeprefix(indent) for line in block.splitlines())
+    """The fenced blocks of a language; fences are paired, so that text between two blocks is not taken for one."""
+    opened: re.Match[str] | None = None
+    lines: list[str] = []
+    for line in page.read_text().splitlines():
+        fence = re.fullmatch(r"( *)```(\w*)", line)
+        if fence is None:
+            lines.append(line.removeprefix(opened[1]) if opened is not None else line)
+        elif opened is None:
+            opened, lines = fence, []
+        else:
+            if opened[2] == language:
+                yield "\n".join(lines)
+            opened = None
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

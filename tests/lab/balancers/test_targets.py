@@ -158,5 +158,5 @@ def test_a_matcher_reads_codes_and_ranges() -> None:
 def test_scaling_shortens_the_interval_but_never_the_timeout_to_nothing() -> None:
     check = HealthCheck(interval=5, timeout=2)
     assert check.scaled_interval(0.2) == 1.0
-    assert check.scaled_timeout(0.2) == 1.0
-    assert check.scaled_timeout(1.0) == 2.0
+    assert check.scaled_timeout(0.2) == 2.0
+    assert HealthCheck(interval=30, timeout=20).scaled_timeout(0.2) == 4.0
