@@ -175,7 +175,9 @@ class Actuator:
             bad = next((outcome for outcome in mine if not isinstance(outcome, Done)), None)
             if bad is None:
                 self.memory.ask(move.instance, asked, until)
-            self._scribe.tell(move, f"{move.instance} {word}", bad or (mine[0] if mine else Done(None)))
+            said = bad or (mine[0] if mine else Done(None))
+            requests = sorted({getattr(outcome, "request_id", "") for outcome in mine} - {""})
+            self._scribe.tell(move, f"{move.instance} {word}", said, requests=requests)
 
     def _weigh(self, moves: Sequence[Weigh]) -> None:
         for move in moves:
@@ -212,7 +214,7 @@ class Actuator:
             if package is None:
                 facts.install = Install(Work.FAILED, goal.digest, f"there is no bundle of release {goal.name}")
                 continue
-            facts.install = Install(Work.RUNNING, package.digest)
+            facts.install = Install(Work.RUNNING, package.digest, release=goal.name)
             task = PutRelease(
                 self._host(seen, move.instance), package, self._deployment(goal.name), self.memory.previous.name
             )

@@ -142,7 +142,8 @@ class Memory:
         self.stance = Stance.ADVANCE
         self.failures = 0
         for ident, facts in self.instances.items():
-            facts.install = Install()
+            if facts.install.work is not Work.RUNNING:
+                facts.install = Install()
             facts.staged = Install()
             facts.attached_at = None
             facts.attached_by_us = False

@@ -52,7 +52,8 @@ class Observer:
         if isinstance(report.task, StageRelease):
             facts.staged = Install(report.work, report.task.package.digest, report.detail)
             return
-        facts.install = Install(report.work, report.task.package.digest, report.detail)
+        package = report.task.package
+        facts.install = Install(report.work, package.digest, report.detail, package.release)
         facts.answer = None
         facts.since = now
 

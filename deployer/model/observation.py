@@ -53,6 +53,12 @@ class Install:
     work: Work = Work.NONE
     digest: str = ""
     detail: str = ""
+    release: str = ""
+    """Of which release: on the way back, one that was begun on the way forward may still be running."""
+
+    def is_of(self, release: str) -> bool:
+        """Whether it is about this release."""
+        return self.release in ("", release)
 
 
 @dataclass(frozen=True)

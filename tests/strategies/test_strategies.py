@@ -6,15 +6,15 @@ from dataclasses import replace
 
 from deployer.model.capacity import Amount
 from deployer.model.fleet import TargetState
-from deployer.model.moves import Attach, Drain, Launch, Terminate, Wait, Weigh
-from deployer.model.observation import Observation
+from deployer.model.moves import Attach, Drain, GiveUp, Launch, Terminate, Update, Wait, Weigh
+from deployer.model.observation import Answer, Install, Observation, Work
 from deployer.model.occasions import Occasion, Point, Ruling, Verdict
 from deployer.strategies.blue_green import BlueGreen
 from deployer.strategies.canary import Canary
 from deployer.strategies.rolling import OneAtATime, Rolling, ZoneByZone
 from deployer.strategies.traffic_canary import TrafficCanary
 from deployer.strategies.way_back import WayBack
-from tests.builders import GOAL, NOW, PREVIOUS, new, old, quiet, seen, slot
+from tests.builders import GOAL, NOW, PREVIOUS, in_place, installed, new, old, quiet, seen, slot
 
 
 def launches(moves: object) -> list[str]:
@@ -137,3 +137,18 @@ def test_the_way_back_attaches_what_is_still_there_instead_of_launching() -> Non
         [slot("0", drained, new("n-0"), begun=True)], goal=PREVIOUS, previous=GOAL, rolling_back=True, surge=1
     )
     assert list(WayBack().decide(fleet)) == [Attach("i-0")]
+
+
+def test_on_the_way_back_an_installation_of_the_way_forward_is_waited_for_and_says_nothing_of_the_old_release() -> (
+    None
+):
+    out = replace(quiet(old("i-0", TargetState.ABSENT)), answer=Answer(ok=False, at=NOW))
+    going_back = {"policy": in_place(), "goal": PREVIOUS, "previous": GOAL, "rolling_back": True}
+    running = installed(out, Install(Work.RUNNING, "digest-2", release="2"))
+    [wait] = WayBack().decide(seen([slot("0", running, begun=True)], **going_back))  # type: ignore[arg-type]
+    assert isinstance(wait, Wait)
+    failed = installed(out, Install(Work.FAILED, "digest-2", "exit 1", release="2"))
+    assert WayBack().decide(seen([slot("0", failed, begun=True)], **going_back)) == [Update("i-0")]  # type: ignore[arg-type]
+    again = installed(out, Install(Work.FAILED, "digest-1", "exit 1", release="1"))
+    [gave_up] = WayBack().decide(seen([slot("0", again, begun=True)], **going_back))  # type: ignore[arg-type]
+    assert isinstance(gave_up, GiveUp)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from deployer.model.fleet import InstanceState
 from deployer.model.methods.room import Room
 from deployer.model.methods.steps import attach_again, bring_up, take_out
 from deployer.model.moves import GiveUp, Move, Stage, Update, Wait
@@ -31,21 +32,14 @@ def settle(seen: Observation, slot: Slot, room: Room) -> list[Move]:
 def _next(seen: Observation, one: Seen, room: Room) -> Move | None:
     if one.failed is not None:
         return take_out(seen, one, room) if one.spoilt else None
-    updated = one.install.work is Work.DONE and one.install.digest == seen.goal.digest
-    if updated or seen.on_goal(one):
+    install = one.install
+    if install.work is Work.RUNNING:
+        return _running(seen, one)
+    if seen.on_goal(one) or (install.work is Work.DONE and install.digest == seen.goal.digest):
         return bring_up(seen, one)
-    match one.install.work:
-        case Work.RUNNING:
-            return _running(seen, one)
-        case Work.FAILED:
-            return GiveUp(one.id, f"release {seen.goal.name} could not be installed: {one.install.detail}")
-        case Work.UNKNOWN:
-            return GiveUp(
-                one.id,
-                f"the outcome of installing release {seen.goal.name} is unknown: {one.install.detail}",
-            )
-        case Work.NONE | Work.DONE:
-            pass
+    broken = _install_broke(seen, one)
+    if broken is not None:
+        return broken
     if one.answer is None and one.running:
         return Wait(one.id, "asked which release it serves, which may be the goal already")
     if seen.failures > seen.policy.max_failures and not seen.rolling_back:
@@ -53,6 +47,20 @@ def _next(seen: Observation, one: Seen, room: Room) -> Move | None:
     if one.registered_anywhere and one.running and one.staged.work is not Work.DONE:
         return _stage(seen, one)
     return take_out(seen, one, room) or Update(one.id)
+
+
+def _install_broke(seen: Observation, one: Seen) -> GiveUp | None:
+    """An installation of the goal that did not end well; one of another release says nothing of this one."""
+    if not one.install.is_of(seen.goal.name):
+        return None
+    match one.install.work:
+        case Work.FAILED:
+            return GiveUp(one.id, f"release {seen.goal.name} could not be installed: {one.install.detail}")
+        case Work.UNKNOWN:
+            what = f"the outcome of installing release {seen.goal.name} is unknown"
+            return GiveUp(one.id, f"{what}: {one.install.detail}")
+        case _:
+            return None
 
 
 def _stage(seen: Observation, one: Seen) -> Move:
