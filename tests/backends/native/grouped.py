@@ -65,6 +65,7 @@ class Grouped:
     lease: HeldLease = field(default_factory=HeldLease)
     image: str = ""
     members: list[str] = field(default_factory=list)
+    places: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         lab = self.auto.lab
@@ -75,6 +76,7 @@ class Grouped:
     def start(self, *, rolling_back: bool = False) -> GroupFooting:
         """Another process carries the rollout, from the journal."""
         self.members = self.members or list(self.auto.states())
+        self.places = self.places or [self.auto.instance(one) for one in self.members]
         balancers = () if self.workers else (BALANCER,)
         found = FoundFleet(FleetQuery("web", asg=self.auto.name, balancers=()), (), balancers)
         footing = GroupFooting(
@@ -101,13 +103,15 @@ class Grouped:
 
     def launch(self, footing: GroupFooting, slot: str, image: str | None = None) -> str:
         """Launches into a slot and waits until it runs; its outcome is in the journal, as the engine puts it."""
-        raw = next(raw for raw in map(self.auto.instance, self.auto.states()) if raw.get("SubnetId"))
+        place = self.places[int(slot.removeprefix("slot-"))]
+        serving = [one for one, state in self.auto.states().items() if state == "InService"]
+        raw = next(raw for raw in map(self.auto.instance, serving) if raw["State"]["Name"] == "running")
         order = LaunchOrder(
             slot=slot,
             token=f"token-{slot}-{len(self.journal.lines)}",
             image=image or self.image,
-            zone=raw["Placement"]["AvailabilityZone"],
-            subnet=raw["SubnetId"],
+            zone=place["Placement"]["AvailabilityZone"],
+            subnet=place["SubnetId"],
             model=raw["InstanceId"],
             tags={Tag.FLEET: "web", Tag.ROLLOUT: "r-1", Tag.SLOT: slot},
         )

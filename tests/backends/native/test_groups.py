@@ -331,7 +331,7 @@ def test_scale_out_and_scale_in_stay_as_they_were_asked_for(auto: Auto) -> None:
 
 
 def test_the_place_of_a_member_that_died_is_not_filled_twice(auto: Auto) -> None:
-    auto.group(desired=2, TargetGroupARNs=[POOL])
+    auto.group(desired=2, TargetGroupARNs=[POOL], AvailabilityZones=["eu-west-1a"])
     grouped = Grouped(auto)
     footing = grouped.start()
     dead = grouped.members[0]
