@@ -29,7 +29,7 @@ def standing_waits(seen: Observation) -> Iterator[Wait]:
             hold = held(seen, Occasion(Point.AFTER_INSTANCE, one.id), one.id)
             if hold is not None:
                 yield hold
-    if all(is_done(seen, slot) for slot in seen.slots):
+    if not seen.rolling_back and all(is_done(seen, slot) for slot in seen.slots):
         hold = held(seen, FINAL_SOAK, "fleet")
         if hold is not None:
             yield hold

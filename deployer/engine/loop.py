@@ -165,10 +165,10 @@ class Loop:
         return seen
 
     def _with_rulings(self, seen: Observation) -> Observation:
-        if not self.hooks.points:
+        points = self.hooks.points(rolling_back=seen.rolling_back)
+        if not points and not seen.hooked:
             return seen
-        rulings = self.hooks.rulings(rolling_back=seen.rolling_back)
-        return replace(seen, hooked=self.hooks.points, rulings=rulings)
+        return replace(seen, hooked=points, rulings=self.hooks.rulings(rolling_back=seen.rolling_back))
 
     def _show_evidence(self, report: Evidence) -> None:
         """The application's log and the console of an instance that was given up on (fault 12)."""

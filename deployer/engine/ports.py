@@ -117,9 +117,8 @@ class Cloud(Protocol):
 class Hooks(Protocol):
     """The hooks and gates of a rollout. They run beside the loop, which never waits for one."""
 
-    @property
-    def points(self) -> frozenset[Point]:
-        """The points at which there are any."""
+    def points(self, *, rolling_back: bool) -> frozenset[Point]:
+        """The points at which there are any on the way forward, or on the way back."""
         ...
 
     def ask(self, occasions: Sequence[Occasion], seen: Observation) -> None:
@@ -134,7 +133,9 @@ class Hooks(Protocol):
 class NoHooks:
     """A rollout without hooks."""
 
-    points: frozenset[Point] = frozenset()
+    def points(self, *, rolling_back: bool) -> frozenset[Point]:  # noqa: ARG002
+        """There are none."""
+        return frozenset()
 
     def ask(self, occasions: Sequence[Occasion], seen: Observation) -> None:
         """There is nothing to ask."""

@@ -95,7 +95,7 @@ def _advance_turn(seen: Observation, progress: Progress, done_since: float | Non
     if ruled is not None:
         return ruled
     if done_since is not None and seen.now - done_since >= seen.policy.final_soak:
-        return Finish() if held(seen, FINAL_SOAK, "fleet") is None else None
+        return Finish() if seen.rolling_back or held(seen, FINAL_SOAK, "fleet") is None else None
     return _no_progress(seen, progress)
 
 

@@ -64,14 +64,19 @@ class Line:
         """The points at which there are any."""
         return frozenset(one.rules.at for one in self.all)
 
+    @cached_property
+    def points_of_hooks(self) -> frozenset[Point]:
+        """The points at which there are hooks."""
+        return frozenset(one.rules.at for one in self.hooks)
+
     @property
     def all(self) -> tuple[FittedHook | FittedGate, ...]:
         """Hooks and gates."""
         return (*self.hooks, *self.gates)
 
-    def labels_at(self, point: Point) -> tuple[str, ...]:
-        """The labels of the hooks and gates of a point."""
-        return tuple(one.label for one in self.all if one.rules.at is point)
+    def labels_at(self, point: Point, *, gates: bool = True) -> tuple[str, ...]:
+        """The labels of the hooks of a point, and of its gates."""
+        return tuple(one.label for one in (self.all if gates else self.hooks) if one.rules.at is point)
 
     def hooks_at(self, point: Point) -> tuple[FittedHook, ...]:
         """The hooks of a point."""

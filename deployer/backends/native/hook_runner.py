@@ -92,10 +92,9 @@ class HookRunner:
         self._once_done = set(self.told.once_done)
         self._approvals_used: set[Approval] = set()
 
-    @property
-    def points(self) -> frozenset[Point]:
-        """See `Hooks`."""
-        return self.line.points
+    def points(self, *, rolling_back: bool) -> frozenset[Point]:
+        """See `Hooks`. On the way back no gate is asked: nothing that has to be waited for may bar it."""
+        return self.line.points_of_hooks if rolling_back else self.line.points
 
     def ask(self, occasions: Sequence[Occasion], seen: Observation) -> None:
         """See `Hooks`."""
@@ -113,8 +112,8 @@ class HookRunner:
                 self._start_hook(hook, key, task, standing)
             if task.ruling is None or task.ruling.verdict is not Verdict.PASS:
                 return
-        for gate in self.line.gates_at(occasion.point):
-            key = Key(gate.label, occasion, back)
+        for gate in self.line.gates_at(occasion.point) if not back else ():
+            key = Key(gate.label, occasion)
             self._start_gate(gate, key, self._task(key), standing)
 
     def rulings(self, *, rolling_back: bool) -> Mapping[Occasion, Ruling]:
@@ -124,8 +123,9 @@ class HookRunner:
         return {occasion: self.ruling_at(occasion, back=rolling_back) for occasion in occasions}
 
     def ruling_at(self, occasion: Occasion, *, back: bool) -> Ruling:
-        """What hooks and gates of one occasion come to so far."""
-        tasks = [self._tasks.get(Key(label, occasion, back)) for label in self.line.labels_at(occasion.point)]
+        """What hooks and gates of one occasion come to so far; PASS where there are none to ask."""
+        labels = self.line.labels_at(occasion.point, gates=not back)
+        tasks = [self._tasks.get(Key(label, occasion, back)) for label in labels]
         return combined(task.ruling if task is not None else None for task in tasks)
 
     @property

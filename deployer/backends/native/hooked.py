@@ -79,7 +79,7 @@ class Hooked:
 
     def before(self, point: Point, look: Callable[[], Observation]) -> None:
         """Runs the hooks and asks the gates of a point before the fleet is touched. Raises Stopped."""
-        if point not in self.runner.points:
+        if point not in self.runner.line.points:
             return
         ruling = self._wait_for(Occasion(point), Standing(look()))
         reason = f"{point.value}: {ruling.reason}"
@@ -99,7 +99,7 @@ class Hooked:
         if result.status not in _AT_THE_END or seen is None:
             return result
         point, progress = _AT_THE_END[result.status]
-        if point not in self.runner.points:
+        if point not in self.runner.line.points:
             return result
         ruling = self._wait_for(Occasion(point), Standing(seen, progress, result.reason or ""))
         if ruling.verdict is Verdict.PASS:

@@ -49,7 +49,7 @@ class HookedBuilder:
 
     def clean(self, host: Host) -> Outcome[None]:
         """Runs the hooks; removes what must not be in an image when they pass."""
-        if Point.ON_BUILDER in self.runner.points:
+        if Point.ON_BUILDER in self.runner.line.points:
             ruling = self._ask(host)
             if ruling is None:
                 return Temporary("the hooks on the builder were not run")
