@@ -50,7 +50,7 @@ def takes_traffic(seen: Observation, instance: Seen) -> bool:
     that answers with a release that nobody asked for does harm by staying, and is not counted.
     """
     answer = instance.answer
-    if not instance.running or instance.spoilt or not has_weight(seen.weights, instance):
+    if not instance.running or not has_weight(seen.weights, instance):
         return False
     if answer is not None and answer.ok and answer.release not in (None, seen.goal.name, seen.previous.name):
         return False

@@ -100,7 +100,8 @@ class SimCloud:
             return self._done(None)
 
         outcomes = self._each(instances, lambda ident: ident, "CreateTags", one, at_once=True)
-        return next((outcome for outcome in outcomes.values() if not isinstance(outcome, Done)), self._done(None))
+        refused = [outcome for outcome in outcomes.values() if not isinstance(outcome, Done)]
+        return refused[0] if refused else next(iter(outcomes.values()), Done(None))
 
     def weigh(self, weights: Mapping[str, int]) -> Outcome[None]:
         """This world's balancers have one target group each, so there is nothing to weigh."""
@@ -137,7 +138,7 @@ class SimCloud:
 
     def _no_room(self, order: LaunchOrder) -> Temporary | Permanent | None:
         weather, now = self.world.weather, self.world.time.now
-        if order.image not in self.world.images:
+        if order.image in self.world.gone_images:
             weather.reached[Fault.ROLLBACK_TARGET_GONE] += 1
             return Permanent(f"there is no image {order.image}", "InvalidAMIID.NotFound", self._request())
         if order.zone == "a" and weather.lasts(Fault.NO_CAPACITY, now):

@@ -5,17 +5,43 @@ from __future__ import annotations
 from deployer.engine.result import Status
 from deployer.model.fleet import Tag, TargetState
 from deployer.model.policy import Keep
+from deployer.sim.faults import Fault
 from deployer.sim.machines import Machine
+from deployer.sim.setup import Setup
 from deployer.sim.shelf import TwinShelf
 from deployer.sim.witness import Witness
 from deployer.sim.world import SECRET, World
 
+_UNNOTICED = 30.0
+"""Seconds within which a deployer may not have noticed yet what somebody else did."""
+
 _ORDERLY = (Status.SUCCEEDED, Status.ROLLED_BACK)
+_LEAVES_ALONE = frozenset(
+    {
+        Fault.THROTTLED,
+        Fault.LAUNCH_ANSWER_LOST,
+        Fault.TERMINATE_ANSWER_LOST,
+        Fault.NO_CAPACITY,
+        Fault.QUOTA,
+        Fault.TOKEN_MISMATCH,
+        Fault.NEVER_HEALTHY,
+        Fault.WRONG_RELEASE,
+        Fault.WALL_CLOCK_JUMPS,
+        Fault.DISK_FULL,
+        Fault.BUNDLE_DIFFERS,
+        Fault.PART_REGISTERED,
+        Fault.ROLLBACK_TARGET_GONE,
+        Fault.SIGINT,
+        Fault.SECOND_ROLLOUT,
+    }
+)
+"""Faults after which an orderly exit leaves everybody in service who could be."""
 
 
 def check_end(witness: Witness, world: World, status: Status | None, shelf: TwinShelf) -> None:
     """Holds the promises that are about the end of a rollout."""
     _no_secret(witness, world, shelf)
+    _all_recorded(witness, shelf)
     if status in _ORDERLY:
         goal = witness.plan.goal if status is Status.SUCCEEDED else witness.plan.previous
         _arrived(witness, world, goal.name)
@@ -30,6 +56,14 @@ def _no_secret(witness: Witness, world: World, shelf: TwinShelf) -> None:
     for machine in world.machines.values():
         if any(secret in value for value in machine.tags.values()):
             witness.note(17, f"a secret stands in a tag of {machine.id}")
+
+
+def _all_recorded(witness: Witness, shelf: TwinShelf) -> None:
+    """Every change that was answered to the last process stands in the journal by its request id."""
+    written = shelf.written()
+    for request in sorted(witness.owed):
+        if request.encode() not in written:
+            witness.note(18, f"the change that was answered by {request} has no audit record")
 
 
 def _arrived(witness: Witness, world: World, release: str) -> None:
@@ -47,6 +81,21 @@ def _arrived(witness: Witness, world: World, release: str) -> None:
                 state = member.state.value if member is not None else "detached"
                 witness.note(11, f"{machine.id} is left {state} at {group.balancer.name}")
     _no_surplus(witness, world)
+
+
+def check_rest(witness: Witness, world: World, setup: Setup) -> None:
+    """However an orderly exit came about: what could serve is not left out of a balancer (promise 11).
+
+    Only where nobody else takes instances out, and the calls that put them back can be made.
+    """
+    if any(planned.fault not in _LEAVES_ALONE for planned in setup.faults):
+        return
+    for machine in world.fleet():
+        if not machine.healthy or machine.id in witness.given_up:
+            continue
+        away = [group.balancer.name for group in world.groups.values() if machine.id not in group.members]
+        if away:
+            witness.note(11, f"{machine.id} is left out of {', '.join(away)}")
 
 
 def _was_shown(witness: Witness, machine: Machine) -> bool:
@@ -74,4 +123,5 @@ def _is_kept(witness: Witness, machine: Machine) -> bool:
 
 def _was_touched_by_others(witness: Witness, machine: Machine) -> bool:
     """Somebody else's doing at the very end, which no deployer has seen yet."""
-    return machine.lost or machine.id in witness.touched
+    when = witness.touched.get(machine.id)
+    return machine.lost or (when is not None and witness.world.time.now - when < _UNNOTICED)

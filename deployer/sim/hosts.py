@@ -90,6 +90,7 @@ class SimHosts:
             case GatherEvidence():
                 return Evidence(machine.id, self.world.said_by_hosts())
             case StageRelease():
+                self.witness.stages += 1
                 if self.world.weather.strikes(Fault.BUNDLE_DIFFERS):
                     return Worked(task, Work.FAILED, "the bundle's digest differs from the one that was planned")
                 return Worked(task, Work.UNKNOWN if dead else Work.DONE)

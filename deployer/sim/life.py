@@ -14,7 +14,7 @@ from deployer.engine.plan import RolloutPlan
 from deployer.engine.ports import Clock, Journal, Lease, Record
 from deployer.engine.replay import pinned_plan, replay
 from deployer.engine.result import Result, Status
-from deployer.model.errors import LeaseLost, StateUnavailable
+from deployer.model.errors import FleetHeld, LeaseLost, StateUnavailable
 from deployer.model.hosts import Package
 from deployer.sim.cloud import SimCloud
 from deployer.sim.crash import Fuse, Killed
@@ -104,7 +104,7 @@ class Life:
                 lease.release()
         except Killed:
             return "killed"
-        except (LeaseLost, StateUnavailable) as error:
+        except (FleetHeld, LeaseLost, StateUnavailable) as error:
             return f"{type(error).__name__}: {error}"
         return result
 

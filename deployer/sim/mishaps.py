@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from deployer.engine.clock import StopRequest
-from deployer.model.errors import FleetHeld
+from deployer.model.errors import FleetHeld, StateUnavailable
 from deployer.model.fleet import Tag, TargetState
 from deployer.sim.crash import Fuse
 from deployer.sim.faults import NEXT, WINDOWS, Fault, Planned
@@ -101,7 +101,8 @@ class Mishaps:
             case Fault.OPERATOR_DETACHES:
                 return self._detach_one()
             case Fault.ROLLBACK_TARGET_GONE:
-                return self.world.images.pop(self.witness.plan.previous.image or "", None) is not None
+                self.world.gone_images.add(self.witness.plan.previous.image or "")
+                return True
             case Fault.WALL_CLOCK_JUMPS:
                 self.world.time.wall_offset += self.world.random.choice((-7200.0, -90.0, 90.0, 7200.0))
                 return True
@@ -118,6 +119,7 @@ class Mishaps:
         machine = self._victim()
         if machine is None:
             return False
+        self.witness.touched[machine.id] = self.world.time.now
         if fault is Fault.SCALE_IN:
             for group in self.world.groups.values():
                 group.deregister(machine)
@@ -134,7 +136,7 @@ class Mishaps:
     def _join(self, zone: str) -> None:
         """The autoscaler launches one from the image it knows, and registers it."""
         image = self.witness.plan.previous.image or ""
-        if image not in self.world.images:
+        if image in self.world.gone_images:
             return
         machine = self.world.add(zone=zone, image=image, tags={Tag.FLEET: FLEET})
         machine.foreign = True
@@ -145,6 +147,7 @@ class Mishaps:
         if machine.running:
             for group in self.world.groups.values():
                 group.register(machine)
+            self.witness.registered_by_others(machine)
 
     def _detach_one(self) -> bool:
         machine = self._victim()
@@ -154,6 +157,7 @@ class Mishaps:
         member = group.members.get(machine.id)
         if member is None or member.state is TargetState.DRAINING:
             return False
+        self.witness.touched[machine.id] = self.world.time.now
         group.deregister(machine)
         return True
 
@@ -176,7 +180,7 @@ class Mishaps:
             case Fault.JOURNAL_TORN:
                 self.tear_pending = True
             case Fault.LEASE_LOST:
-                return self.store.break_lease(FLEET) is not None
+                return self._unlock()
             case Fault.HOLDER_PAUSED:
                 self.pause_pending = True
             case Fault.SECOND_ROLLOUT:
@@ -185,18 +189,27 @@ class Mishaps:
                 raise AssertionError(f"nothing sets {fault} off")
         return True
 
+    def _unlock(self) -> bool:
+        """Somebody breaks the lease of a living holder."""
+        try:
+            return self.store.break_lease(FLEET) is not None
+        except StateUnavailable:
+            return False
+
     def _kill(self) -> None:
         self.fuse.killed = True
 
     def _second_rollout(self) -> bool:
         """Somebody else starts a rollout: refused, and told who holds the fleet (promise 5)."""
-        if self.store.holder(FLEET) is None:
-            return False
         other = Owner("other", "elsewhere", "elsewhere", 1, "1")
         clock = SimClock(self.world, Fuse(), StopRequest(), lambda: None)
         try:
+            if self.store.holder(FLEET) is None:
+                return False
             self.store.acquire(FLEET, other, "another release", "r-other", TTL, clock)
         except FleetHeld:
             return True
+        except StateUnavailable:
+            return False
         self.witness.note(5, "a second rollout was given the fleet while the first held it")
         return True

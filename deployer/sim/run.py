@@ -11,10 +11,11 @@ from deployer.engine.clock import StopRequest
 from deployer.engine.events import Acted, Event, Failed, Looked, Refused
 from deployer.engine.plan import PlannedSlot, RolloutPlan
 from deployer.engine.result import Result, Status
+from deployer.model.errors import ExitCode
 from deployer.model.fleet import Release, Tag
 from deployer.sim.crash import Fuse
 from deployer.sim.faults import Fault
-from deployer.sim.final import check_end
+from deployer.sim.final import check_end, check_rest
 from deployer.sim.groups import Group
 from deployer.sim.life import TTL, Life
 from deployer.sim.machines import Fate, Image
@@ -90,7 +91,7 @@ class Twin:
             violations=self.witness.violations,
             ends=self.ends,
             status=status,
-            moves=self.moves,
+            moves=self.moves + Counter({"Stage": self.witness.stages}),
             refusals=self.refusals,
             faults=self.world.weather.reached,
             calls=self.fuse.calls,
@@ -119,6 +120,8 @@ class Twin:
         result = life.run()
         self.dead.add(life.number)
         self.ends.append(result.status.value if isinstance(result, Result) else result)
+        if isinstance(result, Result) and result.exit_code is not ExitCode.NEEDS_A_HAND and life.stop.count < 2:
+            check_rest(self.witness, self.world, self.setup)
         return result
 
     def _pause(self) -> None:

@@ -60,9 +60,11 @@ class Witness:
     rolling_back: bool = False
     lowest: int | None = None
     changes: int = 0
+    stages: int = 0
+    """Bundles that were brought onto hosts: a move that changes nothing that runs."""
     requests: int = 0
-    touched: set[str] = field(default_factory=set)
-    """Instances that somebody else has done something to."""
+    touched: dict[str, float] = field(default_factory=dict)
+    """Instances that somebody else has done something to, and when."""
     owed: set[str] = field(default_factory=set)
     """Requests of this process that changed something: each is owed one audit record."""
 
@@ -161,6 +163,10 @@ class Witness:
         if answer is None or not answer.answer.ok:
             self._broken(10, f"{machine.id} is registered without having answered")
         self.removed.discard((group.balancer.id, machine.id))
+
+    def registered_by_others(self, machine: Machine) -> None:
+        """Somebody else has put an instance in: whatever was asked of it before is over."""
+        self.removed -= {(ident, machine.id) for ident in self.world.groups}
 
     def deregistering(self, group: Group, machine: Machine) -> None:
         """Before an instance is deregistered."""

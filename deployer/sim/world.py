@@ -27,6 +27,8 @@ class World:
     time: VirtualTime = field(default_factory=VirtualTime)
     weather: Weather = field(default_factory=Weather)
     images: dict[str, Image] = field(default_factory=dict)
+    gone_images: set[str] = field(default_factory=set)
+    """Deregistered: nothing can be launched from them any more."""
     groups: dict[str, Group] = field(default_factory=dict)
     machines: dict[str, Machine] = field(default_factory=dict)
     bystanders: dict[str, Machine] = field(default_factory=dict)
