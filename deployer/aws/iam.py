@@ -74,8 +74,6 @@ class Statement:
 
 
 LOOKING = (
-    "autoscaling:DescribeAutoScalingGroups",
-    "autoscaling:DescribeLaunchConfigurations",
     "ec2:DescribeImages",
     "ec2:DescribeInstanceAttribute",
     "ec2:DescribeInstanceCreditSpecifications",
@@ -274,6 +272,10 @@ def _group(scope: PolicyScope) -> list[Statement]:
         "UpdateAutoScalingGroup",
     )
     return [
+        Statement(
+            "LookAtGroup",
+            ("autoscaling:DescribeAutoScalingGroups", "autoscaling:DescribeLaunchConfigurations"),
+        ),
         Statement(
             "ChangeGroup",
             tuple(f"autoscaling:{name}" for name in on_group),
