@@ -121,16 +121,15 @@ class Visitor(threading.Thread):
         if body:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
         answer = self._ask(self._places.site, method, path, headers, body)
-        good = isinstance(answer, Answer) and answer.status in {200, 302}
+        came = answer if isinstance(answer, Answer) and answer.status in {200, 302} else None
         with self._books.lock:
-            if good:
-                self._books.pages[answer.release] += 1
+            if came is not None:
+                self._books.pages[came.release] += 1
             else:
                 self._books.failed.append(f"{method} {path}: {answer}")
-        if not good:
-            return None
-        self._cookies |= answer.cookies
-        return answer
+        if came is not None:
+            self._cookies |= came.cookies
+        return came
 
     def _fetch(self, files: list[str], release: str) -> None:
         """Files that a page of `release` asks for; style sheets ask for more."""
@@ -140,14 +139,14 @@ class Visitor(threading.Thread):
                 answer = self._ask(self._places.origin, "GET", f"/{self._places.bucket}{where.path}", {}, "")
             else:
                 answer = self._ask(self._places.site, "GET", where.path, {"Host": SITE}, "")
-            good = isinstance(answer, Answer) and answer.status == 200
+            came = answer if isinstance(answer, Answer) and answer.status == 200 else None
             with self._books.lock:
-                if good:
+                if came is not None:
                     self._books.assets[release] += 1
                 else:
                     self._books.missing.append(f"{file} of a page of release {release}: {answer}")
-            if good and where.path.endswith(".css"):
-                self._fetch([urljoin(file, name) for name in _FILE.findall(answer.text)], release)
+            if came is not None and where.path.endswith(".css"):
+                self._fetch([urljoin(file, name) for name in _FILE.findall(came.text)], release)
 
     def _ask(
         self, place: tuple[str, int], method: str, path: str, headers: dict[str, str], body: str

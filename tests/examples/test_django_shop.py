@@ -191,3 +191,23 @@ def test_the_health_check_answers_by_any_name_and_without_a_database(host: Host)
     )
     assert said == [200, "1"]
     assert not (host.shared / "shop.sqlite3").exists()
+
+
+@pytest.mark.lab
+@pytest.mark.timeout(600)
+def test_one_rollout_loses_no_page_no_file_and_no_basket_and_migrates_once() -> None:
+    done = subprocess.run(
+        [sys.executable, str(SHOP / "demo"), "--instances", "3", "--zones", "2", "--visitors", "2"],
+        capture_output=True,
+        text=True,
+        timeout=560,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-4000:] + done.stdout
+    counted = json.loads(done.stdout)
+    assert counted["rollout"]["instances"]["replaced"] == 3
+    for kind in ("pages", "assets"):
+        assert set(counted[kind]["by_release"]) == {"1", "2"}
+    assert (counted["pages"]["failed"], counted["assets"]["missing"], counted["baskets_lost"]) == (0, 0, 0)
+    (ran,) = counted["migrations"]
+    assert ran.endswith(" release 2")
