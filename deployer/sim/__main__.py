@@ -9,9 +9,11 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from deployer.sim.coverage import Coverage
 from deployer.sim.crashes import enumerate_crashes
+from deployer.sim.keeping import keep
 from deployer.sim.run import Outcome, simulate
 from deployer.sim.setup import draw
 
@@ -34,6 +36,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--seeds", type=int, default=300, help="how many seeds to run (default 300)")
     parser.add_argument("--first", type=int, default=0, help="the first seed (default 0)")
     parser.add_argument("--seed", type=int, help="run this one seed, and tell what happened")
+    parser.add_argument("--keep", type=Path, help="a folder to write the setups to that broke a promise")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
     parser.add_argument(
         "--crashes", action="store_true", help="crash at every mutating call of every kind of rollout"
@@ -43,7 +46,7 @@ def main(arguments: Sequence[str]) -> int:
         return _replay(options.seed)
     if options.crashes:
         return _crashes(options.jobs)
-    return _fuzz(range(options.first, options.first + options.seeds), options.jobs)
+    return _fuzz(range(options.first, options.first + options.seeds), options.jobs, options.keep)
 
 
 def complaints(outcome: Outcome) -> list[str]:
@@ -56,13 +59,15 @@ def complaints(outcome: Outcome) -> list[str]:
     return found
 
 
-def _fuzz(seeds: range, jobs: int) -> int:
+def _fuzz(seeds: range, jobs: int, folder: Path | None) -> int:
     began = time.monotonic()
     coverage, failures = Coverage(), []
     for found in _chunks(seeds, jobs):
         coverage.merge(found.coverage)
         for seed, text in found.failures:
             failures.append(seed)
+            if folder is not None:
+                keep(draw(seed), text, folder)
             _say(f"seed {seed}: {text}\n  replay: python -m deployer.sim --seed {seed}")
     for line in coverage.lines():
         _say(line)

@@ -1,0 +1,78 @@
+"""The engine in the twin: every promise, under every fault, on fleets of all kinds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from deployer.engine.result import Status
+from deployer.sim.__main__ import complaints, main
+from deployer.sim.coverage import Coverage
+from deployer.sim.crash import CrashPoint, Moment
+from deployer.sim.faults import Fault
+from deployer.sim.keeping import keep, kept
+from deployer.sim.run import simulate
+from deployer.sim.setup import draw
+
+KEPT = sorted((Path(__file__).parent / "kept").glob("*.json"))
+"""Setups that have shown a broken promise once; each says what it was."""
+
+
+@pytest.mark.parametrize("path", KEPT, ids=lambda path: path.stem)
+def test_what_once_broke_a_promise_does_not_any_more(path: Path) -> None:
+    assert complaints(simulate(kept(path))) == []
+
+
+def test_what_is_kept_is_read_back_as_it_was(tmp_path: Path) -> None:
+    for seed in range(60):
+        setup = draw(seed)
+        assert kept(keep(setup, "because", tmp_path)) == setup
+    crashing = replace(draw(1), crash=CrashPoint(3, Moment.HALF))
+    assert kept(keep(crashing, "because", tmp_path)) == crashing
+
+
+@pytest.mark.parametrize("block", range(6))
+def test_no_fault_breaks_a_promise(block: int) -> None:
+    broken = {seed: complaints(simulate(draw(seed))) for seed in range(5000 + 25 * block, 5025 + 25 * block)}
+    assert {seed: found for seed, found in broken.items() if found} == {}
+
+
+def test_in_fair_weather_every_rollout_succeeds_and_a_second_one_changes_nothing() -> None:
+    for seed in range(7000, 7040):
+        outcome = simulate(draw(seed, faults=False))
+        assert outcome.status is Status.SUCCEEDED, f"seed {seed}: {outcome.reason}"
+        assert complaints(outcome) == [], f"seed {seed}"
+
+
+def test_a_seed_gives_the_same_rollout_again() -> None:
+    for seed in (3, 4, 16):
+        told: list[list[str]] = [[], []]
+        outcomes = [simulate(draw(seed), lines.append) for lines in told]
+        assert told[0] == told[1]
+        assert (outcomes[0].seconds, outcomes[0].calls) == (outcomes[1].seconds, outcomes[1].calls)
+
+
+def test_what_was_never_reached_is_named() -> None:
+    coverage = Coverage()
+    coverage.add(simulate(draw(7000, faults=False)))
+    missing = coverage.missing()
+    assert "move GiveUp" in missing
+    assert "fault 8 (no capacity)" in missing
+    assert len([name for name in missing if name.startswith("fault")]) == len(Fault)
+
+
+def test_the_command_tells_how_many_kept_their_promises(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--seeds", "4", "--jobs", "1"]) == 0
+    said = capsys.readouterr().out
+    assert "4 rollouts in" in said
+    assert "0 broke a promise" in said
+    assert "moves: " in said
+
+
+def test_one_seed_is_replayed_with_everything_that_happened(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--seed", "16"]) == 0
+    said = capsys.readouterr().out
+    assert "TARGETS_MISSING" in said
+    assert "processes ended: " in said
