@@ -79,7 +79,7 @@ class Launcher:
             image=image,
             zone=place.zone,
             subnet=place.subnet,
-            model=planned.instance,
+            model=_model(seen, planned),
             tags={
                 **dict(self.plan.tags),
                 Tag.FLEET: self.plan.fleet,
@@ -161,3 +161,17 @@ class Launcher:
         self.memory.failures += 1
         self.scribe.journal.append("failure", order.slot, {"reason": reason})
         self.watch(Failed(order.slot, reason))
+
+
+def _model(seen: Observation, planned: PlannedSlot) -> str:
+    """The instance whose settings a new one takes over: the slot's own, or when that is gone another living one.
+
+    Without surge the predecessor is terminated before its successor is launched, and after a crash nobody
+    remembers its settings.
+    """
+    own = seen.find(planned.instance)
+    if own is not None and own.alive:
+        return planned.instance
+    living = sorted((one for _, one in seen.instances() if one.alive), key=lambda one: one.launched_by_us)
+    near = [one for one in living if one.instance.zone == planned.zone]
+    return next((one.id for one in (*near, *living)), planned.instance)
