@@ -250,12 +250,11 @@ def test_yes_asks_nothing(deployer: Deployer) -> None:
     assert _kinds(backend) == ["rollout"]
 
 
-@pytest.mark.parametrize("command", ["rollout", "plan"])
-def test_hooks_are_not_silently_left_out(deployer: Deployer, tmp_path: Path, command: str) -> None:
+def test_hooks_and_gates_reach_the_backend_with_the_settings(deployer: Deployer, tmp_path: Path) -> None:
     with (tmp_path / "deployer.toml").open("a") as file:
-        file.write(HOOK)
+        file.write(HOOK + '[[fleet.web.gates]]\nat = "after-step"\nuse = "approval"\n')
     backend = FakeBackend()
-    ended = deployer(command, backend=backend)
-    assert ended.code == 2
-    assert "fleet.web has hooks, which this version reads but does not run" in ended.err
-    assert backend.asked == []
+    assert deployer("rollout", backend=backend).code == 0
+    _, settings, _ = backend.asked[0]
+    assert settings.hooks[0].run == ("./migrate",)
+    assert settings.gates[0].use == "approval"

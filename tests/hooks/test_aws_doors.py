@@ -78,27 +78,15 @@ def test_the_latest_datapoint_is_read_and_no_datapoint_is_none(session: AwsSessi
 
 
 def test_paths_of_a_distribution_are_invalidated(session: AwsSession) -> None:
-    origins = {
-        "Quantity": 1,
-        "Items": [
-            {"Id": "o", "DomainName": "assets.s3.amazonaws.com", "S3OriginConfig": {"OriginAccessIdentity": ""}}
-        ],
+    bucket = {"Id": "o", "DomainName": "assets.s3.amazonaws.com", "S3OriginConfig": {"OriginAccessIdentity": ""}}
+    config = {
+        "CallerReference": "r",
+        "Comment": "",
+        "Enabled": True,
+        "Origins": {"Quantity": 1, "Items": [bucket]},
+        "DefaultCacheBehavior": {"TargetOriginId": "o", "ViewerProtocolPolicy": "https-only"},
     }
-    behaviour = {
-        "TargetOriginId": "o",
-        "ViewerProtocolPolicy": "https-only",
-        "MinTTL": 0,
-        "ForwardedValues": {"QueryString": False, "Cookies": {"Forward": "none"}},
-    }
-    made = session.cloudfront.create_distribution(
-        DistributionConfig={
-            "CallerReference": "r",
-            "Comment": "",
-            "Enabled": True,
-            "Origins": origins,
-            "DefaultCacheBehavior": behaviour,
-        }  # type: ignore[typeddict-item]
-    )
+    made = session.cloudfront.create_distribution(DistributionConfig=config)  # type: ignore[arg-type]
     ident = made["Distribution"]["Id"]
     assert CloudFrontEdge(session).invalidate(ident, ("/*",), "run-1")
     listed = session.cloudfront.list_invalidations(DistributionId=ident)["InvalidationList"]

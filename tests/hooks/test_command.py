@@ -92,7 +92,8 @@ def test_what_it_leaves_in_the_background_is_not_waited_for(tmp_path: Path) -> N
 
 
 def test_output_is_bounded_and_has_no_control_characters(tmp_path: Path) -> None:
-    text = r"""i=0; while [ $i -lt 3000 ]; do echo "line $i"; i=$((i+1)); done; printf '\033[31mred\033[0m\007 \033]0;t\007\n'"""
+    text = r"""i=0; while [ $i -lt 3000 ]; do echo "line $i"; i=$((i+1)); done
+    printf '\033[31mred\033[0m\007 \033]0;t\007\n'"""
     outcome = Command((script(tmp_path, text),)).run(call(folder=tmp_path), doors())
     assert outcome.line == "red "
     assert len(outcome.output.splitlines()) == 40

@@ -80,7 +80,7 @@ def test_a_webhook_as_a_gate_that_answers_500_or_not_at_all_is_an_error(server: 
 
 @pytest.mark.parametrize("settings", [{}, {"url": "http://a", "url_env": "B"}, {"url": "file:///etc/passwd"}])
 def test_a_webhook_without_one_http_address_is_refused(settings: dict[str, str]) -> None:
-    with pytest.raises(ValueError, match="url|address"):
+    with pytest.raises(ValueError, match=r"url|address"):
         Webhook(**settings)
 
 
