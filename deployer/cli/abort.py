@@ -5,12 +5,13 @@ from __future__ import annotations
 import click
 
 from deployer.cli.carry import carry
-from deployer.cli.options import fleet_options
+from deployer.cli.options import backend_option, fleet_options
 from deployer.cli.program import Call, Program
 
 
 @click.command()
 @fleet_options
+@backend_option
 @click.pass_obj
 def abort(program: Program | None, /, **given: object) -> int:
     """Turn the fleet's last rollout round, if it was cut short: every slot goes back to what it was.
@@ -18,4 +19,4 @@ def abort(program: Program | None, /, **given: object) -> int:
     Works from any machine that sees the state store. With nothing open it changes nothing.
     """
     call = Call.of(program, given)
-    return carry(call, lambda watch: call.program.backend().abort(call.settings, watch))
+    return carry(call, lambda watch: call.backend.abort(call.settings, watch))

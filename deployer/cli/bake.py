@@ -20,7 +20,7 @@ def bake(program: Program | None, /, **given: object) -> int:
     """Make the image of a release without rolling it out; a later rollout finds and uses it."""
     call = Call.of(program, given)
     with watching(call.style, call.program.err) as watched:
-        baked = call.program.backend().bake(call.settings, RunOptions(), watched)
+        baked = call.backend.bake(call.settings, RunOptions(), watched)
     if call.as_json:
         print_document(bake_document(baked), call.program.out)
     else:

@@ -43,7 +43,7 @@ def _refused(settings: FleetSettings, error: DeployerError) -> Result:
         fleet=settings.name,
         strategy=settings.rollout.strategy,
         method=settings.rollout.method.value,
-        backend="native",
+        backend=settings.rollout.backend.value,
         status=Status.FAILED,
         release_from=None,
         release_to=settings.release.name or "",

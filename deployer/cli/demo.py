@@ -9,6 +9,7 @@ import click
 @click.option("--strategy", default="rolling", show_default=True, help="Which instances, when, how many.")
 @click.option("--batch", metavar="N|N%", help="How many instances at once; the strategy's own when left out.")
 @click.option("--method", type=click.Choice(["relaunch", "in-place"]), default="relaunch", show_default=True)
+@click.option("--backend", type=click.Choice(["native", "codedeploy"]), default="native", show_default=True)
 @click.option("--lb", type=click.Choice(["alb", "nlb", "classic"]), default="alb", show_default=True)
 @click.option("--instances", type=click.IntRange(1, 200), default=8, show_default=True)
 @click.option("--zones", type=click.IntRange(1, 6), default=3, show_default=True)
@@ -28,6 +29,7 @@ def demo(
     strategy: str,
     batch: str | None,
     method: str,
+    backend: str,
     lb: str,
     instances: int,
     zones: int,
@@ -45,6 +47,7 @@ def demo(
     Ends with exit code 0 only when the rollout succeeded and no request failed.
     """
     # Imported here: `deployer --help` has to be quick.
+    from deployer.config.rollout import BackendName
     from deployer.lab.demo.options import Balancer, DemoOptions, Sabotage
     from deployer.lab.demo.report import show
     from deployer.lab.demo.story import tell
@@ -54,6 +57,7 @@ def demo(
         strategy=strategy,
         batch=batch,
         method=Method(method),
+        backend=BackendName(backend),
         balancer=Balancer(lb),
         instances=instances,
         zones=zones,

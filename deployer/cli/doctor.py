@@ -22,7 +22,7 @@ def doctor(program: Program | None, /, leftovers: bool, undo: bool, **given: obj
     Exit status: 0 when there is nothing to be done, 5 when there is.
     """
     call = Call.of(program, given)
-    diagnosis = call.program.backend().doctor(call.settings, leftovers_only=leftovers, undo=undo)
+    diagnosis = call.backend.doctor(call.settings, leftovers_only=leftovers, undo=undo)
     if call.as_json:
         print_document(diagnosis_document(diagnosis), call.program.out)
     else:

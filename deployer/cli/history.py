@@ -17,7 +17,7 @@ from deployer.view.past import history_lines
 def history(program: Program | None, /, limit: int, **given: object) -> int:
     """Show a fleet's latest rollouts and how they ended."""
     call = Call.of(program, given)
-    past = call.program.backend().history(call.settings, limit)
+    past = call.backend.history(call.settings, limit)
     if call.as_json:
         print_document(history_document(call.settings.name, past), call.program.out)
     else:

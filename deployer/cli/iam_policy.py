@@ -17,5 +17,5 @@ def iam_policy(program: Program | None, /, account: str, **given: object) -> int
     """Print the least IAM policy that rollouts of this fleet need, as its settings stand. Asks nothing of AWS."""
     call = Call.of(program, given)
     region = call.settings.aws.region or "*"
-    print_document(call.program.backend().iam_policy(call.settings, account, region), call.program.out)
+    print_document(call.backend.iam_policy(call.settings, account, region), call.program.out)
     return 0

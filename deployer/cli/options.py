@@ -37,6 +37,12 @@ def fleet_options(command: F) -> F:
     return command
 
 
+def backend_option(command: F) -> F:
+    """Which backend, for commands that have no other option of a rollout."""
+    one = settings_of(RolloutSettings)["backend"]
+    return click.option("--backend", metavar=_metavar(one.kind), help=one.doc)(command)
+
+
 def release_options(command: F) -> F:
     """What to roll out."""
     settings = settings_of(ReleaseSettings)

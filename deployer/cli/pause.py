@@ -18,7 +18,7 @@ def pause(program: Program | None, /, **given: object) -> int:
     `deployer resume` goes on with it, `deployer abort` turns it round; from any machine that sees the state store.
     """
     call = Call.of(program, given)
-    held = call.program.backend().pause(call.settings)
+    held = call.backend.pause(call.settings)
     if held is None:
         click.echo("no rollout runs on the fleet")
     else:

@@ -22,7 +22,7 @@ from deployer.view.summary import print_plan
 def plan(program: Program | None, /, detailed_exitcode: bool, **given: object) -> int:
     """Show what a rollout would do, and within which limits; changes nothing."""
     call = Call.of(program, given)
-    report = call.program.backend().plan(call.settings, RunOptions())
+    report = call.backend.plan(call.settings, RunOptions())
     if call.as_json:
         print_document(plan_document(report), call.program.out)
     else:

@@ -11,6 +11,7 @@ from typing import Protocol, TextIO, TypeVar, cast
 
 from deployer.cli.finding import Discovered, find_by_tags
 from deployer.config.load import Given, load_fleet
+from deployer.config.rollout import BackendName
 from deployer.config.settings import FleetSettings, RunOptions
 from deployer.engine.events import Watch
 from deployer.engine.reports import BakeReport, Diagnosis, Explanation, FleetStatus, PastRollout, PlanReport
@@ -84,17 +85,23 @@ class Backend(Protocol):
         ...
 
 
-def _native() -> Backend:
-    from deployer.backends import native
+def _by_settings(settings: FleetSettings) -> Backend:
+    match settings.rollout.backend:
+        case BackendName.NATIVE:
+            from deployer.backends import native
 
-    return cast("Backend", native)
+            return cast("Backend", native)
+        case BackendName.CODEDEPLOY:
+            from deployer.backends import codedeploy
+
+            return cast("Backend", codedeploy)
 
 
 @dataclass(frozen=True)
 class Program:
     """The outside of a command. Tests pass another one in."""
 
-    backend: Callable[[], Backend] = _native
+    backend: Callable[[FleetSettings], Backend] = _by_settings
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
     folder: Path = field(default_factory=Path.cwd)
     find: Callable[[str, Mapping[str, str], str | None, str | None], Discovered] = find_by_tags
@@ -134,6 +141,11 @@ class Call:
         return cls(world, load_fleet(given, world.folder), style_of(options, world.environment))
 
     @property
+    def backend(self) -> Backend:
+        """What carries rollouts out, as the settings say."""
+        return self.program.backend(self.settings)
+
+    @property
     def as_json(self) -> bool:
         """Whether standard output gets a document."""
         return self.style.output is Output.JSON
@@ -170,12 +182,3 @@ def _choice(options: Mapping[str, object], environment: Mapping[str, str], name:
             return member
     known = " or ".join(str(member.value) for member in of)
     raise UsageError(f"{variable} is {said!r}; expected {known}")
-
-
-def refuse_hooks(settings: FleetSettings) -> None:
-    """Raises UsageError for hooks: nothing runs them yet, and a migration that was left out is no small thing."""
-    if settings.hooks:
-        raise UsageError(
-            f"{settings.source}: fleet.{settings.name} has hooks, which this version reads but does not run; "
-            "remove them, and run what they do around `deployer rollout`"
-        )

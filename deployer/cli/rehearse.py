@@ -31,7 +31,7 @@ def rehearse(program: Program | None, /, seeds: int, **given: object) -> int:
     from deployer.sim.rehearsal import rehearse as run
 
     call = Call.of(program, given)
-    plan = call.program.backend().plan(call.settings, RunOptions()).plan
+    plan = call.backend.plan(call.settings, RunOptions()).plan
     strategy = strategy_for(plan.strategy, plan.strategy_settings, call.settings.folder)
     with click.progressbar(length=1, label=f"{seeds} rollouts in the twin", file=call.program.err) as bar:
         done = run(plan, strategy, seeds=seeds)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import click
 
 from deployer.cli.carry import carry
-from deployer.cli.options import fleet_options
+from deployer.cli.options import backend_option, fleet_options
 from deployer.cli.program import Call, Program
 from deployer.config.settings import RunOptions
 
 
 @click.command()
 @fleet_options
+@backend_option
 @click.option("--approve", is_flag=True, help="Go on past the approval gate that it waited at.")
 @click.option(
     "--hook-ran", "ran", metavar="NAME", multiple=True, help="A run-once hook that was cut short did its work."
@@ -29,4 +30,4 @@ def resume(
     """
     call = Call.of(program, given)
     options = RunOptions(approve=approve, hooks_ran=ran, hooks_again=again)
-    return carry(call, lambda watch: call.program.backend().resume(call.settings, options, watch))
+    return carry(call, lambda watch: call.backend.resume(call.settings, options, watch))

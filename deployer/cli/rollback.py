@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from deployer.cli.carry import carry
-from deployer.cli.options import fleet_options
+from deployer.cli.options import backend_option, fleet_options
 from deployer.cli.program import Call, Program
 from deployer.config.settings import RunOptions
 
@@ -13,6 +13,7 @@ from deployer.config.settings import RunOptions
 @click.command()
 @click.option("--to", metavar="RELEASE", help="The release to go back to; the one before when left out.")
 @fleet_options
+@backend_option
 @click.pass_obj
 def rollback(program: Program | None, /, to: str | None, **given: object) -> int:
     """Bring a fleet back to the release before: nothing is baked, and it goes as wide as the floor allows.
@@ -20,4 +21,4 @@ def rollback(program: Program | None, /, to: str | None, **given: object) -> int
     Asks nothing: it is made for the night. A target that is gone is refused before anything is touched.
     """
     call = Call.of(program, given)
-    return carry(call, lambda watch: call.program.backend().rollback(call.settings, RunOptions(), watch, to))
+    return carry(call, lambda watch: call.backend.rollback(call.settings, RunOptions(), watch, to))

@@ -36,12 +36,12 @@ def rollout(program: Program | None, /, yes: bool, supersede: bool, sabotage: st
     interactive = not call.as_json and not yes and call.program.interactive()
     if interactive and not _agreed(call, options):
         return int(ExitCode.REFUSED)
-    return carry(call, lambda watch: call.program.backend().rollout(call.settings, options, watch))
+    return carry(call, lambda watch: call.backend.rollout(call.settings, options, watch))
 
 
 def _agreed(call: Call, options: RunOptions) -> bool:
     """Shows the plan and asks; True when there is nothing to agree to, too, for the rollout to say so."""
-    report = call.program.backend().plan(call.settings, options)
+    report = call.backend.plan(call.settings, options)
     print_plan(report, console_on(call.program.err, call.style))
     if not report.changes or click.confirm("Start?", err=True):
         return True

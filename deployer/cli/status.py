@@ -17,7 +17,7 @@ from deployer.view.summary import print_status
 def status(program: Program | None, /, **given: object) -> int:
     """Show a fleet as it is now: who is in service, on which release, and who holds it."""
     call = Call.of(program, given)
-    found = call.program.backend().status(call.settings)
+    found = call.backend.status(call.settings)
     if call.as_json:
         print_document(status_document(found), call.program.out)
     else:

@@ -20,7 +20,7 @@ def unlock(program: Program | None, /, yes: bool, **given: object) -> int:
     Look first whether it is really dead: `deployer resume` goes on with a dead one without any unlocking.
     """
     call = Call.of(program, given)
-    held = call.program.backend().holder(call.settings)
+    held = call.backend.holder(call.settings)
     if held is None:
         click.echo("nobody holds the fleet")
         return 0
@@ -28,6 +28,6 @@ def unlock(program: Program | None, /, yes: bool, **given: object) -> int:
     if not yes and not (call.program.interactive() and click.confirm("Free it?", err=True)):
         click.echo("not freed; say --yes to free it", err=True)
         return int(ExitCode.REFUSED)
-    call.program.backend().unlock(call.settings)
+    call.backend.unlock(call.settings)
     click.echo("freed; `deployer doctor --leftovers` shows what the rollout left")
     return 0

@@ -17,7 +17,7 @@ from deployer.view.text import clean
 def why(program: Program | None, /, subject: str, **given: object) -> int:
     """Tell what holds an instance or slot: what is seen of it, how old that is, and the inequality in its way."""
     call = Call.of(program, given)
-    explanation = call.program.backend().why(call.settings, subject)
+    explanation = call.backend.why(call.settings, subject)
     if call.as_json:
         print_document(explanation_document(explanation), call.program.out)
     else:

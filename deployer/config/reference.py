@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import MISSING, Field, fields
 from enum import Enum
 
+from deployer.config.codedeploy import CodeDeploySettings
 from deployer.config.durations import show_duration
 from deployer.config.hooks import GateSettings, HookSettings
 from deployer.config.kinds import Duration
@@ -60,6 +61,11 @@ _SECTIONS: tuple[tuple[str, str, type], ...] = (
         "[fleet.NAME.rollout.deadlines]",
         "The longest time that an instance may stay in each state.",
         DeadlineSettings,
+    ),
+    (
+        "[fleet.NAME.codedeploy]",
+        'What AWS CodeDeploy needs beside that, for `backend = "codedeploy"`.',
+        CodeDeploySettings,
     ),
     (
         "[[fleet.NAME.hooks]]",

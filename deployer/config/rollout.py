@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 
 from deployer.config.kinds import Choice, Command, Count, Duration, Flag, Plugin, Share, Shares, Table, installed
 from deployer.config.setting import section, setting, settings_of
@@ -39,6 +40,15 @@ class DeadlineSettings:
     )
 
 
+class BackendName(Enum):
+    """What carries a rollout out."""
+
+    NATIVE = "native"
+    """This program itself, over EC2, the balancers and SSH."""
+    CODEDEPLOY = "codedeploy"
+    """AWS CodeDeploy, with the agent on each instance."""
+
+
 @dataclass(frozen=True)
 class RolloutSettings:
     """How a release is rolled out."""
@@ -56,6 +66,10 @@ class RolloutSettings:
     )
     method: Method = field(
         default=Method.RELAUNCH, metadata=setting(Choice(Method), "How one instance becomes new.")
+    )
+    backend: BackendName = field(
+        default=BackendName.NATIVE,
+        metadata=setting(Choice(BackendName), "What carries it out: this program, or AWS CodeDeploy."),
     )
     floor: Amount | None = field(
         default=None,

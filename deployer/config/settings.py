@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from deployer.config.codedeploy import CodeDeploySettings
 from deployer.config.hooks import GateSettings, HookSettings
 from deployer.config.kinds import Count, Duration, File, Flag, Tags, Text, Texts
 from deployer.config.rollout import RolloutSettings
@@ -167,6 +168,7 @@ class FleetSettings:
     release: ReleaseSettings = field(default_factory=ReleaseSettings, metadata=section(ReleaseSettings))
     ssh: SshSettings = field(default_factory=SshSettings, metadata=section(SshSettings))
     rollout: RolloutSettings = field(default_factory=RolloutSettings, metadata=section(RolloutSettings))
+    codedeploy: CodeDeploySettings = field(default_factory=CodeDeploySettings, metadata=section(CodeDeploySettings))
     hooks: tuple[HookSettings, ...] = ()
     gates: tuple[GateSettings, ...] = ()
     state: StateSettings = field(default_factory=StateSettings)

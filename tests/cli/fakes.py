@@ -63,4 +63,4 @@ def program(
             raise PreflightRefused(f"no instance carries the tags of {name}")
         return found
 
-    return Program(lambda: backend, environment or {}, folder, find, lambda: interactive)
+    return Program(lambda _settings: backend, environment or {}, folder, find, lambda: interactive)

@@ -96,7 +96,7 @@ def test_an_address_is_no_path(load: Load, place: str) -> None:
     ("text", "line", "sentence"),
     [
         ("[flet.web]\n", 1, 'flet is not a setting; did you mean "fleet"?'),
-        (FIND + 'xyzzy = "red"\n', 3, "fleet.web.xyzzy is not a setting; known: balancers, find, health"),
+        (FIND + 'xyzzy = "red"\n', 3, "fleet.web.xyzzy is not a setting; known: balancers, codedeploy, find"),
         (
             FIND + "[fleet.web.rollout]\n\nbacth = 2\n",
             5,

@@ -51,7 +51,7 @@ def _go_on(settings: FleetSettings, options: RunOptions, watch: Watch, *, turn_b
     store = wiring.store()
     entry = store.last_rollout(settings.name)
     if entry is None or entry.finished:
-        return _nothing_open(wiring, store, entry)
+        return nothing_open(wiring, store, entry)
     with (
         heeding_signals(stop),
         holding(wiring, store, entry.rollout, "resumed") as hold,
@@ -64,7 +64,8 @@ def _go_on(settings: FleetSettings, options: RunOptions, watch: Watch, *, turn_b
         plan = pinned_plan(records)
         if plan is None:
             journal.append("end", settings.name, {"status": "failed", "reason": "it died before it had a plan"})
-            return _nothing_open(wiring, store, entry)
+            return nothing_open(wiring, store, entry)
+        refuse_other_backend(plan, "native")
         memory = replay(records, plan, wiring.clock.now())
         if turn_back and not memory.rolling_back:
             memory.turn_back()
@@ -80,7 +81,16 @@ def _approval(wiring: Wiring) -> Approval:
     return Approval(str(this_process(wiring.environment)), wiring.clock.wall(), beforehand=True)
 
 
-def _nothing_open(wiring: Wiring, store: StateStore, entry: Entry | None) -> Result:
+def refuse_other_backend(plan: RolloutPlan, ours: str) -> None:
+    """Raises PreflightRefused for a rollout that another backend began."""
+    if plan.backend != ours:
+        raise PreflightRefused(
+            f"rollout {plan.rollout} was begun with the backend {plan.backend}; go on with it by "
+            f"`--backend {plan.backend}`, or set backend in [fleet.{plan.fleet}.rollout]"
+        )
+
+
+def nothing_open(wiring: Wiring, store: StateStore, entry: Entry | None) -> Result:
     """No rollout is open. A lease that a dead holder left behind is freed on the way."""
     holder = store.holder(wiring.settings.name)
     if holder is not None:
@@ -106,7 +116,7 @@ def rollback(settings: FleetSettings, options: RunOptions, watch: Watch, to: str
         on_ground(wiring) as ground,
     ):
         planning.refuse_unfit(settings, ground.found.instances)
-        goal = _target(ground, store, to)
+        goal = target_of(ground, store, to)
         plan = _plan_back(ground, options, rollout_id, goal)
         answers = ground.ask()
         seen = ground.look(plan, answers)
@@ -126,7 +136,7 @@ def _plan_back(ground: Ground, options: RunOptions, rollout_id: str, goal: Relea
     return replace(plan, strategy=ALL_AT_ONCE, strategy_settings={})
 
 
-def _target(ground: Ground, store: StateStore, to: str | None) -> Release:
+def target_of(ground: Ground, store: StateStore, to: str | None) -> Release:
     """The release to go back to, with its image where the method needs one."""
     settings = ground.wiring.settings
     known = _known_releases(store, settings.name)
