@@ -44,6 +44,17 @@ class S3Objects:
             answer = self._session.s3.put_object(Bucket=bucket, Key=key, Body=source)
         return StoredObject(etag=answer["ETag"].strip('"'), version=answer.get("VersionId"))
 
+    def find(self, bucket: str, key: str) -> StoredObject | None:
+        """What an object is, or None when there is none, or no such bucket. Raises AwsError."""
+        with translated(f"looking for s3://{bucket}/{key}"):
+            try:
+                answer = self._session.s3.head_object(Bucket=bucket, Key=key)
+            except self._session.s3.exceptions.ClientError as error:
+                if code_of(error) in _MISSING:
+                    return None
+                raise
+        return StoredObject(etag=answer["ETag"].strip('"'), version=answer.get("VersionId"))
+
     def _copy(self, body: Any, target: IO[bytes], limit: int, where: str) -> None:
         """The size is counted while it comes: what a header says of it is not relied on."""
         copied = 0

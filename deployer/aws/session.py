@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mypy_boto3_autoscaling import AutoScalingClient
     from mypy_boto3_cloudfront import CloudFrontClient
     from mypy_boto3_cloudwatch import CloudWatchClient
+    from mypy_boto3_codedeploy import CodeDeployClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_elb import ElasticLoadBalancingClient
@@ -139,6 +140,16 @@ class AwsSession:
     def autoscaling(self) -> AutoScalingClient:
         """Auto Scaling groups."""
         return cast("AutoScalingClient", self._client("autoscaling"))
+
+    @property
+    def codedeploy(self) -> CodeDeployClient:
+        """CodeDeploy."""
+        return cast("CodeDeployClient", self._client("codedeploy"))
+
+    @property
+    def codedeploy_once(self) -> CodeDeployClient:
+        """CodeDeploy without retries: CreateDeployment has no token, and a retry could deploy twice."""
+        return cast("CodeDeployClient", self._client("codedeploy", once=True))
 
     @property
     def s3(self) -> S3Client:

@@ -1,0 +1,27 @@
+"""The CodeDeploy backend: AWS CodeDeploy carries rollouts out, we prepare, follow and judge them.
+
+`translate` says in its terms what the settings ask for, `setting_up` and `revisions` make what a deployment
+stands on, `following` shows it target by target, `carrying` goes forward and back, `green` provides instances.
+"""
+
+from deployer.backends.codedeploy.reporting import plan
+from deployer.backends.codedeploy.resuming import abort, resume, rollback
+from deployer.backends.codedeploy.rolling_out import rollout
+from deployer.backends.native import bake, doctor, history, holder, iam_policy, pause, status, unlock, why
+
+__all__ = [
+    "abort",
+    "bake",
+    "doctor",
+    "history",
+    "holder",
+    "iam_policy",
+    "pause",
+    "plan",
+    "resume",
+    "rollback",
+    "rollout",
+    "status",
+    "unlock",
+    "why",
+]

@@ -1,0 +1,57 @@
+"""`deployer plan`, with CodeDeploy: what would be made, and what would be deployed."""
+
+from __future__ import annotations
+
+from deployer.backends.codedeploy.revisions import is_uploaded, place_of
+from deployer.backends.codedeploy.rolling_out import pinned, refuse_unfit, setup_of, wiring_for
+from deployer.backends.native import planning
+from deployer.backends.native.preparing import Prepared, new_rollout, on_ground, prepare
+from deployer.config.settings import FleetSettings, RunOptions
+from deployer.engine.clock import StopRequest
+from deployer.engine.reports import PlanReport
+from deployer.model.errors import UsageError
+from deployer.model.policy import Method
+from deployer.model.service import count
+
+
+def plan(settings: FleetSettings, options: RunOptions) -> PlanReport:
+    """What a rollout would do; changes nothing. Raises DeployerError."""
+    wiring = wiring_for(settings, StopRequest())
+    with on_ground(wiring) as ground:
+        ready = pinned(prepare(ground, options, new_rollout(wiring)))
+        refuse_unfit(ready)
+        relaunches = ready.plan.policy.method is Method.RELAUNCH
+        return PlanReport(
+            plan=ready.plan,
+            releases=tuple(
+                (one.id, planning.release_of(one, ready.answers.get(one.id)))
+                for one in planning.members(ground.found.instances)
+            ),
+            proof=planning.proof_of(ready.answers),
+            in_service=count(ready.look()).in_service,
+            image=ready.plan.previous.image if relaunches else None,
+            bundle=settings.release.bundle_of(ready.plan.goal.name, settings.folder),
+            seconds_lower_bound=0.0,
+            steps=_steps(ready),
+            warnings=_warnings(settings, ready),
+        )
+
+
+def _steps(ready: Prepared) -> tuple[str, ...]:
+    if ready.package is None:
+        raise UsageError(f"release {ready.plan.goal.name} of fleet {ready.plan.fleet} has no bundle to deploy")
+    wiring = ready.ground.wiring
+    place = place_of(wiring.settings, ready.package)
+    setup = setup_of(ready.ground, ready.plan)
+    return tuple(setup.steps(upload=not is_uploaded(wiring, place), revision=place))
+
+
+def _warnings(settings: FleetSettings, ready: Prepared) -> tuple[str, ...]:
+    bundle = ready.ground.wiring.bundle(ready.plan.goal.name)
+    remarks = [str(problem) for problem in bundle.warnings] if bundle is not None else []
+    if settings.rollout.lame_duck:
+        remarks.append(
+            "lame_duck is not run: CodeDeploy waits for the whole deregistration delay; a BeforeBlockTraffic "
+            "script of the AppSpec can do what it does"
+        )
+    return tuple(remarks)

@@ -1,0 +1,81 @@
+"""`deployer resume`, `abort` and `rollback`, with CodeDeploy."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from deployer.backends.codedeploy.rolling_out import NAME, Running, rollout, setup_of, wiring_for
+from deployer.backends.native.holding import Mailbox, holding
+from deployer.backends.native.preparing import on_ground
+from deployer.backends.native.resuming import nothing_open, refuse_other_backend, target_of
+from deployer.backends.native.signals import heeding_signals
+from deployer.backends.native.wiring import Wiring
+from deployer.config.settings import FleetSettings, RunOptions
+from deployer.engine.clock import StopRequest
+from deployer.engine.events import Watch
+from deployer.engine.plan import RolloutPlan
+from deployer.engine.replay import pinned_plan, replay
+from deployer.engine.result import Result, Status
+from deployer.model.errors import ExitCode, UsageError
+from deployer.model.observation import Stance
+from deployer.model.policy import Method
+from deployer.state.requests import Request, Wish
+
+
+def resume(settings: FleetSettings, options: RunOptions, watch: Watch) -> Result:  # noqa: ARG001 - the protocol's
+    """Goes on with the fleet's last rollout where it was cut short, as it was planned. Raises DeployerError."""
+    return _go_on(settings, watch, turn_back=False)
+
+
+def abort(settings: FleetSettings, watch: Watch) -> Result:
+    """Turns the fleet's last rollout round, if it was cut short, and deploys the release before."""
+    result = _go_on(settings, watch, turn_back=True)
+    return replace(result, exit_code=ExitCode.DONE) if result.status is Status.ROLLED_BACK else result
+
+
+def rollback(settings: FleetSettings, options: RunOptions, watch: Watch, to: str | None = None) -> Result:
+    """Deploys the release before, or `to`. Raises PreflightRefused when nothing tells which one that is."""
+    in_place = replace(settings, rollout=replace(settings.rollout, method=Method.IN_PLACE))
+    wiring = Wiring(in_place)
+    with on_ground(wiring) as ground:
+        goal = target_of(ground, wiring.store(), to)
+    return rollout(_releasing(settings, goal.name), options, watch)
+
+
+def _releasing(settings: FleetSettings, release: str) -> FleetSettings:
+    return replace(settings, release=replace(settings.release, name=release))
+
+
+def _go_on(settings: FleetSettings, watch: Watch, *, turn_back: bool) -> Result:
+    stop = StopRequest()
+    wiring = Wiring(settings, stop=stop)
+    store = wiring.store()
+    entry = store.last_rollout(settings.name)
+    if entry is None or entry.finished or entry.plan is None:
+        return replace(nothing_open(wiring, store, entry), backend=NAME)
+    plan = pinned_plan([entry.plan])
+    if plan is None:
+        raise UsageError(f"the journal of rollout {entry.rollout} begins without a plan")
+    refuse_other_backend(plan, NAME)
+    wiring = wiring_for(_as_planned(settings, plan), stop)
+    with (
+        heeding_signals(stop),
+        holding(wiring, store, entry.rollout, "resumed") as hold,
+        on_ground(wiring) as ground,
+    ):
+        # What asked it to pause has been heard; going on is the answer.
+        store.post(settings.name, Request("", Wish.PAUSE, "resume", wiring.clock.wall()))
+        journal = store.open_rollout(settings.name, entry.rollout, hold.lease, wiring.clock)
+        memory = replay(journal.records(), plan, wiring.clock.now())
+        if turn_back and not memory.rolling_back:
+            memory.turn_back()
+            journal.append("stance", Stance.ADVANCE.value, {"reason": "aborted", "rolling_back": True})
+        mailbox = Mailbox(store, settings.name, entry.rollout, stop, wiring.clock)
+        run = Running(ground, hold, journal, stop, watch, mailbox, plan.policy.method)
+        return run.go_on(plan, setup_of(ground, plan), memory)
+
+
+def _as_planned(settings: FleetSettings, plan: RolloutPlan) -> FleetSettings:
+    """The settings with what the plan is pinned to, whatever the command line says now."""
+    named = _releasing(settings, plan.goal.name)
+    return replace(named, rollout=replace(named.rollout, strategy=plan.strategy))
