@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mypy_boto3_elb import ElasticLoadBalancingClient
     from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
     from mypy_boto3_elbv2.type_defs import ActionTypeDef, CreateTargetGroupInputTypeDef
+    from mypy_boto3_s3 import S3Client
 
 NAME = "shop-web"
 """The name of the target group, or of the classic ELB; the ALB or NLB itself is called `shop`."""
@@ -26,6 +27,9 @@ OTHER_SIDE = "shop-web-other"
 """The second target group of a listener that splits its traffic; nobody is in it at first."""
 SERVICE, ROLE = "shop", "web"
 KEY_NAME = "lab"
+BUNDLES = "lab-bundles"
+"""A bucket for CodeDeploy's revisions."""
+SERVICE_ROLE = "arn:aws:iam::123456789012:role/codedeploy"
 _TAGS = {"Service": SERVICE, "Role": ROLE, "Name": NAME}
 _HEALTH_INTERVAL = 5
 _HEALTH_TIMEOUT = 2
@@ -48,6 +52,7 @@ class Clients:
     elbv2: ElasticLoadBalancingv2Client
     elb: ElasticLoadBalancingClient
     autoscaling: AutoScalingClient
+    s3: S3Client
 
 
 class FleetSeed:

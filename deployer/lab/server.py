@@ -194,12 +194,13 @@ class Lab:
             session.client("elbv2", endpoint_url=address),
             session.client("elb", endpoint_url=address),
             session.client("autoscaling", endpoint_url=address),
+            session.client("s3", endpoint_url=address),
         )
 
     def _seed(self) -> None:
         """The golden image, then the fleet from it."""
         from deployer.lab import ec2
-        from deployer.lab.fleet import KEY_NAME, NAME, OTHER_SIDE, FleetSeed
+        from deployer.lab.fleet import BUNDLES, KEY_NAME, NAME, OTHER_SIDE, FleetSeed
 
         fleet, settings = self._order.fleet, self._order.settings
         zones = tuple(settings.region + letter for letter in _LETTERS)
@@ -211,6 +212,8 @@ class Lab:
         clients.ec2.import_key_pair(
             KeyName=KEY_NAME, PublicKeyMaterial=self._home.key.with_suffix(".pub").read_bytes()
         )
+        region: Any = {"LocationConstraint": settings.region}
+        clients.s3.create_bucket(Bucket=BUNDLES, CreateBucketConfiguration=region)
         self._room.boot = fleet.boot
         FleetSeed(clients, fleet, settings.app_port, self.say).make(
             image, zones[: fleet.zones], zones[: max(2, fleet.zones)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from deployer.lab.fleet import NAME, ROLE, SERVICE
+from deployer.lab.fleet import BUNDLES, NAME, ROLE, SERVICE, SERVICE_ROLE
 from deployer.lab.home import Facts, LabHome
 
 
@@ -39,6 +39,10 @@ batch     = "25%"
 method    = "relaunch"
 floor     = "75%"
 lame_duck = ["sudo", "/opt/shop/bin/lame-duck", "on"]
+
+[fleet.web.codedeploy]
+bucket       = "{BUNDLES}"
+service_role = "{SERVICE_ROLE}"
 
 # The journal goes with the lab: one of another lab's rollouts would mean other instances.
 [state]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from deployer.config.reader import read_text
-from deployer.config.rollout import RolloutSettings
+from deployer.config.rollout import BackendName, RolloutSettings
 from deployer.config.setting import settings_of
 from deployer.model.errors import UsageError
 from deployer.model.policy import Method
@@ -50,6 +50,7 @@ class DemoOptions:
     strategy: str = "rolling"
     batch: str | None = None
     method: Method = Method.RELAUNCH
+    backend: BackendName = BackendName.NATIVE
     balancer: Balancer = Balancer.ALB
     instances: int = 8
     zones: int = 3
