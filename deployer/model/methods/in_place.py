@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from deployer.model.fleet import InstanceState
 from deployer.model.methods.room import Room
 from deployer.model.methods.steps import attach_again, bring_up, take_out
 from deployer.model.moves import GiveUp, Move, Stage, Update, Wait
