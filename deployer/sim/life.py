@@ -92,9 +92,13 @@ class Life:
         """Who holds the lease in this life."""
         return Owner("twin", "here", "twin", self.number, str(self.number))
 
+    def clock(self) -> SimClock:
+        """Time as this process sees it."""
+        return SimClock(self.world, self.fuse, self.stop, self.paused)
+
     def run(self) -> Result | str:
         """Takes the fleet and works on the rollout: its result, or why the process ended without one."""
-        clock = SimClock(self.world, self.fuse, self.stop, self.paused)
+        clock = self.clock()
         try:
             lease = self.store.acquire(FLEET, self.owner, "twin", self.plan.rollout, TTL, clock)
             self.witness.new_life(lease.epoch)

@@ -100,11 +100,10 @@ class Twin:
             reason=result.reason if isinstance(result, Result) else None,
         )
 
-    def live(self) -> Result | str:
-        """One process, from taking the lease to its end."""
+    def next_life(self) -> Life:
+        """The next process that is to work on the rollout."""
         self.lives += 1
-        self.mishaps.stop = StopRequest()
-        life = Life(
+        return Life(
             number=self.lives,
             setup=self.setup,
             plan=self.plan,
@@ -117,6 +116,11 @@ class Twin:
             paused=self._pause,
             stop=self.mishaps.stop,
         )
+
+    def live(self) -> Result | str:
+        """One process, from taking the lease to its end."""
+        self.mishaps.stop = StopRequest()
+        life = self.next_life()
         result = life.run()
         self.dead.add(life.number)
         self.ends.append(result.status.value if isinstance(result, Result) else result)
@@ -159,18 +163,12 @@ class Twin:
         return self.fuse.calls - before
 
     def _once_more(self, name: str) -> Result | str:
-        self.lives += 1
-        life = Life(
-            number=self.lives,
-            setup=self.setup,
+        life = replace(
+            self.next_life(),
             plan=second_plan(self.plan, self.world, name),
-            world=self.world,
             witness=silent(self.witness),
-            store=self.store,
-            fuse=self.fuse,
-            buckets=self.buckets,
             watch=lambda _event: None,
-            paused=self._pause,
+            stop=StopRequest(),
         )
         result = life.run()
         self.dead.add(life.number)
