@@ -6,6 +6,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -90,6 +91,13 @@ def _handler(server: Server, lock: threading.Lock) -> type[BaseHTTPRequestHandle
 @pytest.fixture
 def server() -> Iterator[Server]:
     """A server on a free port of 127.0.0.1."""
+    with serving() as known:
+        yield known
+
+
+@contextmanager
+def serving() -> Iterator[Server]:
+    """Serves on a free port of 127.0.0.1."""
     known = Server()
     http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(known, threading.Lock()))
     http.daemon_threads = True

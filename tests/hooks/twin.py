@@ -114,6 +114,7 @@ class Rehearsal:
     doors: Doors = field(default_factory=Doors)
     folder: Path = field(default_factory=Path)
     approval: Approval | None = None
+    starts: Callable[[Callable[[], None]], None] = at_once
     each_tick: Callable[[Rehearsal], None] = lambda _rehearsal: None
     lives: int = 0
     twin: Twin = field(init=False)
@@ -152,7 +153,7 @@ class Rehearsal:
             self.clock,
             self._watch,
             self.doors,
-            at_once,
+            self.starts,
             lambda: self.approval,
         )
         hooked = Hooked(runner, self.clock, self.stop, lease.heartbeat)
