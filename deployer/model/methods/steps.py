@@ -171,7 +171,8 @@ def attach_again(seen: Observation, instance: Seen) -> Move | None:
             seen.policy.deadlines.health,
         )
     if instance.healthy_everywhere:
-        return None
+        sure = instance.in_service_since is not None
+        return None if sure else Wait(instance.id, "healthy again, making sure")
     word = balancer_word(seen, instance)
     return _wait_or_give_up(
         seen, instance, word, f"did not turn healthy again: {word}", seen.policy.deadlines.health

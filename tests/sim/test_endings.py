@@ -1,0 +1,102 @@
+"""How a rollout ends when it is asked to stop, or when nothing comes of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from deployer.engine.result import Result, Status
+from deployer.model.policy import Method, OnFailure
+from deployer.sim.crashes import kinds
+from deployer.sim.faults import Fault, Planned
+from deployer.sim.machines import Fate
+from deployer.sim.run import build
+from deployer.sim.setup import Setup
+
+SETUPS = dict(kinds())
+
+
+def setup(method: Method, *faults: Planned) -> Setup:
+    return replace(SETUPS[f"rolling {method.value}"], faults=faults)
+
+
+@pytest.mark.parametrize("at", [3.0, 9.0, 20.0, 33.0, 47.0, 60.0, 90.0])
+@pytest.mark.parametrize("method", list(Method))
+def test_asked_once_to_stop_everybody_in_flight_is_brought_back_into_service(method: Method, at: float) -> None:
+    twin = build(setup(method))
+    twin.world.time.after(at, lambda: twin.mishaps.stop.ask("SIGINT"))
+    result = twin.live()
+    assert isinstance(result, Result)
+    assert result.status is Status.INTERRUPTED
+    assert len(twin.witness.serving()) == len(twin.setup.zones)
+    assert twin.witness.violations == []
+    assert twin.store.holder("web") is None
+
+
+@pytest.mark.parametrize("method", list(Method))
+def test_asked_twice_to_stop_it_leaves_everything_and_keeps_the_lease_for_the_resume(method: Method) -> None:
+    twin = build(setup(method))
+    for at in (20.0, 22.0):
+        twin.world.time.after(at, lambda: twin.mishaps.stop.ask("SIGINT"))
+    result = twin.live()
+    assert isinstance(result, Result)
+    assert result.status is Status.INTERRUPTED
+    assert twin.store.holder("web") is not None
+    resumed = twin.live()
+    assert isinstance(resumed, Result)
+    assert resumed.status is Status.SUCCEEDED
+    assert twin.witness.violations == []
+
+
+@pytest.mark.parametrize("on_failure", list(OnFailure))
+def test_instances_that_never_come_up_end_the_rollout_with_a_reason_and_the_fleet_whole(
+    on_failure: OnFailure,
+) -> None:
+    base = setup(Method.RELAUNCH)
+    twin = build(replace(base, policy=replace(base.policy, on_failure=on_failure)))
+    twin.world.fate = lambda: Fate(never_answers=True)
+    result = twin.live()
+    assert isinstance(result, Result)
+    assert result.status is (Status.ROLLED_BACK if on_failure is OnFailure.ROLLBACK else Status.FAILED)
+    assert result.reason == "2 failed, more than the 0 allowed"
+    assert len(twin.witness.serving()) == len(twin.setup.zones)
+    assert twin.witness.violations == []
+
+
+def test_without_any_capacity_it_stops_at_the_progress_deadline_and_says_so() -> None:
+    base = setup(Method.RELAUNCH, Planned(Fault.QUOTA, 0.0, 1e9))
+    twin = build(replace(base, policy=replace(base.policy, on_failure=OnFailure.STOP)))
+    twin.mishaps.schedule()
+    result = twin.live()
+    assert isinstance(result, Result)
+    assert result.status is Status.FAILED
+    assert result.reason is not None
+    assert "no progress for 900 s" in result.reason
+    assert len(twin.witness.serving()) == len(twin.setup.zones)
+
+
+def test_a_holder_that_stood_still_past_its_lease_changes_nothing_after_it_was_replaced() -> None:
+    twin = build(setup(Method.RELAUNCH, Planned(Fault.HOLDER_PAUSED, 15.0)))
+    twin.mishaps.schedule()
+    result = twin.live()
+    assert isinstance(result, str)
+    assert result.startswith("LeaseLost")
+    assert twin.ends[0] == "succeeded"
+    assert twin.witness.violations == []
+
+
+def test_while_the_state_store_is_down_nothing_is_changed() -> None:
+    twin = build(setup(Method.RELAUNCH, Planned(Fault.STATE_STORE_DOWN, 10.0, 60.0)))
+    twin.mishaps.schedule()
+    result = twin.live()
+    assert isinstance(result, str)
+    assert result.startswith("StateUnavailable")
+    before = twin.witness.changes
+    assert isinstance(twin.live(), str)
+    assert twin.witness.changes == before
+    twin.world.time.advance(60.0)
+    again = twin.live()
+    assert isinstance(again, Result)
+    assert again.status is Status.SUCCEEDED
+    assert twin.witness.violations == []
