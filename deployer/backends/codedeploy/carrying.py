@@ -14,7 +14,7 @@ from deployer.backends.codedeploy.translate import BLUE_GREEN
 from deployer.engine.events import Noted, Turned
 from deployer.engine.plan import RolloutPlan
 from deployer.engine.ports import Journal
-from deployer.model.errors import AwsError, FleetHeld
+from deployer.model.errors import AwsError, FleetHeld, PreflightRefused
 from deployer.model.fleet import Release
 from deployer.model.observation import Observation, Seen, Stance
 from deployer.model.policy import OnFailure
@@ -55,7 +55,6 @@ class Carrier:
         self.setup.make(self.api)
         for release, revision in revisions.items():
             self.api.register(self.setup.group.application, revision, f"release {release} of {self.plan.fleet}")
-        self.follower.hold.keep = True  # from here on the fleet may be half way, whatever ends this
         adopted = self._adopted(revisions[self.plan.goal.name])
         if adopted is None and self.blue_green:
             self._provide_green()
@@ -122,10 +121,15 @@ class Carrier:
         for slot, instance in made.items():
             follower.memory.launched(slot, instance, follower.clock.now())
         limit = self.plan.policy.deadlines.launch
-        green.wait_until_running(follower.look, made, limit, follower.clock.sleep)
+        try:
+            green.wait_until_running(follower.look, made, limit, follower.clock.sleep)
+        except AwsError as error:
+            cloud.terminate([instance.id for instance in made.values()])
+            raise PreflightRefused(f"{error}; the green instances are terminated, blue was not touched") from error
 
     def _deploy(self, revision: Revision, adopted: str | None) -> Followed:
         follower, goal = self.follower, self.follower.memory.goal
+        follower.hold.keep = True  # from here on the fleet may be half way, whatever ends this
         ident = adopted or self._create(revision, goal)
         self.journal.append("note", "deployment", {"id": ident, "release": goal.name})
         follower.watch(Noted(f"deployment {ident} of release {goal.name} to {self.setup.group.name}"))

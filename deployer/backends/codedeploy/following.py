@@ -213,6 +213,10 @@ class Follower:
                     self.seconds.append(self.clock.now() - began)
                     self.watch(Completed(slot, target.instance, self.seconds[-1]))
                 return [target.instance]
+            case Progress.FAILED if self._was_cut_short(target):
+                facts.install = Install()
+                at = target.failure.name if target.failure is not None else "its start"
+                self.watch(Noted(f"{target.instance} was cut short at {at}"))
             case Progress.FAILED:
                 reason, evidence = explain(target)
                 facts.install = Install(Work.FAILED, self.memory.goal.digest, reason)
@@ -222,6 +226,11 @@ class Follower:
             case _:
                 facts.install = Install()
         return []
+
+    def _was_cut_short(self, target: TargetFacts) -> bool:
+        """Whether it ended because somebody asked us to stop, and not by a script of its own."""
+        failure = target.failure
+        return self.stop.count > 0 and (failure is None or not failure.code.startswith("Script"))
 
     def _slot(self, instance: str) -> str:
         held = {slot.instance: slot.name for slot in self.plan.slots}

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from deployer.aws.cloud import AwsCloud
 from deployer.engine.plan import RolloutPlan, launch_token
-from deployer.engine.ports import LaunchOrder, Registration
+from deployer.engine.ports import Cloud, LaunchOrder, Registration
 from deployer.model.errors import AwsError, PreflightRefused
 from deployer.model.fleet import Instance, InstanceState, Tag, TargetState
 from deployer.model.observation import Observation, Seen
@@ -21,7 +20,7 @@ def side_of(plan: RolloutPlan, colour: str) -> tuple[str, str]:
     return SIDE, f"{plan.rollout}-{colour}"
 
 
-def mark_blue(cloud: AwsCloud, plan: RolloutPlan) -> None:
+def mark_blue(cloud: Cloud, plan: RolloutPlan) -> None:
     """Tags the instances that are to be replaced. Raises AwsError."""
     outcome = cloud.tag([slot.instance for slot in plan.slots], dict([side_of(plan, "blue")]))
     if not isinstance(outcome, Done):
@@ -45,7 +44,7 @@ def orders(plan: RolloutPlan, instances: Mapping[str, Instance]) -> list[LaunchO
     ]
 
 
-def launch(cloud: AwsCloud, wanted: Sequence[LaunchOrder]) -> dict[str, Instance]:
+def launch(cloud: Cloud, wanted: Sequence[LaunchOrder]) -> dict[str, Instance]:
     """Launches every order; the instances by slot. The tokens make repeating it harmless.
 
     Raises PreflightRefused when one cannot be had: those that were launched are terminated again.
@@ -82,7 +81,7 @@ def _runs(one: Seen | None) -> bool:
 class WayBack:
     """Gives the fleet back to the instances that should have it: step by step, each look deciding the next."""
 
-    def __init__(self, cloud: AwsCloud, keep: frozenset[str], leave: frozenset[str]) -> None:
+    def __init__(self, cloud: Cloud, keep: frozenset[str], leave: frozenset[str]) -> None:
         self._cloud = cloud
         self._keep = keep
         self._leave = leave

@@ -25,7 +25,7 @@ from deployer.engine.plan import RolloutPlan
 from deployer.engine.ports import Journal
 from deployer.engine.result import Result, Status
 from deployer.model.capacity import lower_bound
-from deployer.model.errors import ExitCode, PreflightRefused, UsageError
+from deployer.model.errors import ExitCode, FleetHeld, PreflightRefused, UsageError
 from deployer.model.policy import Method
 from deployer.model.service import is_done
 from deployer.state.requests import Wish
@@ -130,7 +130,12 @@ class Running:
         )
         began = self.ground.wiring.clock.now()
         carrier = Carrier(api, plan, setup, follower, self.journal)
-        ended = carrier.back() if memory.rolling_back else carrier.forward()
+        try:
+            ended = carrier.back() if memory.rolling_back else carrier.forward()
+        except (PreflightRefused, FleetHeld) as refusal:
+            # Nothing of the fleet was changed, so there is nothing to resume.
+            self.journal.append("end", plan.fleet, {"status": Status.FAILED.value, "reason": str(refusal)})
+            raise
         self.hold.keep = ended.abandoned
         result = self._result(plan, follower, ended, self.ground.wiring.clock.now() - began)
         if ended.kind != "interrupted":
@@ -161,7 +166,7 @@ class Running:
             release_from=plan.previous.name,
             release_to=plan.goal.name,
             image_from=plan.previous.image,
-            image_to=plan.previous.image,
+            image_to=plan.previous.image if plan.policy.method is Method.RELAUNCH else None,
             total=plan.limits.size,
             replaced=len(new),
             failed=sum(1 for facts in follower.memory.instances.values() if facts.failed is not None),
