@@ -131,14 +131,14 @@ def action_of(operation: str) -> str | None:
     return _S3_ACTIONS[name] if service == "s3" else f"{_PREFIXES[service]}:{name}"
 
 
-def policy(scope: PolicyScope, features: Iterable[Feature]) -> dict[str, object]:
-    """The policy document for these features, ready for `json.dumps`."""
+def policy(scope: PolicyScope, features: Iterable[Feature], more: Iterable[Statement] = ()) -> dict[str, object]:
+    """The policy document for these features, and what else is needed (`more`), ready for `json.dumps`."""
     wanted = set(features) | {Feature.LOOK}
     statements = [Statement("Look", LOOKING)]
     for feature, make in _STATEMENTS:
         if feature in wanted:
             statements += make(scope)
-    statements += [*_group(scope), *_bundles(scope), *_state(scope)]
+    statements += [*_group(scope), *_bundles(scope), *_state(scope), *more]
     once = {statement.sid: statement for statement in statements}
     return {"Version": "2012-10-17", "Statement": [statement.document() for statement in once.values()]}
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from deployer.aws.iam import Feature, PolicyScope, policy
+from deployer.backends.native.hook_line import fit_hooks
+from deployer.backends.native.hook_rights import hook_rights
 from deployer.backends.native.strategies import recipe_of, strategy_for
 from deployer.config.settings import FleetSettings
 from deployer.model.policy import Method
@@ -30,7 +32,7 @@ def iam_policy(settings: FleetSettings, account: str, region: str) -> dict[str, 
         group=find.asg,
         state_table=store.removeprefix("dynamodb://") if store.startswith("dynamodb://") else None,
     )
-    return policy(scope, _features(settings))
+    return policy(scope, _features(settings), hook_rights(fit_hooks(settings), account, region))
 
 
 def _features(settings: FleetSettings) -> list[Feature]:
