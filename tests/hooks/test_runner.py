@@ -12,7 +12,7 @@ from deployer.backends.native.hook_calls import Approval, Caller, Standing
 from deployer.backends.native.hook_line import FittedGate, FittedHook, Line
 from deployer.backends.native.hook_runner import MARGIN, HookRunner
 from deployer.config.hooks import GatePolicy, GateSettings, HookFailure, HookSettings
-from deployer.engine.events import Event, Noted
+from deployer.engine.events import Event, Failed, Noted
 from deployer.engine.plan import RolloutPlan
 from deployer.engine.ports import Record
 from deployer.hooks.approval import Approval as ApprovalGate
@@ -94,8 +94,9 @@ class Bench:
 
     @property
     def warnings(self) -> list[str]:
-        """The warnings so far."""
-        return [event.text for event in self.events if isinstance(event, Noted) and event.warning]
+        """The warnings and failures so far."""
+        found = [event.text for event in self.events if isinstance(event, Noted) and event.warning]
+        return found + [event.reason for event in self.events if isinstance(event, Failed)]
 
 
 def two(first: Scripted, second: Scripted, point: Point = Point.BEFORE_ROLLOUT) -> Line:
@@ -246,6 +247,17 @@ def test_what_a_plugin_raises_or_wrongly_returns_is_its_error() -> None:
     bench.ask(STEP)
     assert bench.ask(STEP) is Verdict.ERROR
     assert "returned a bool" in bench.warnings[0]
+
+
+def test_a_failure_that_counts_is_told_with_what_the_hook_said() -> None:
+    bench = Bench(hook_at(Point.BEFORE_ROLLOUT, Scripted([failed("one\ntwo")])))
+    bench.ask()
+    (told,) = [event for event in bench.events if isinstance(event, Failed)]
+    assert (told.instance, told.reason, told.evidence) == (
+        "hook hook",
+        "at before-rollout: two",
+        "one\ntwo",
+    )
 
 
 def test_intent_and_outcome_of_a_hook_are_in_the_journal_before_and_after_it_runs() -> None:

@@ -24,7 +24,7 @@ from deployer.backends.native.hook_rules import (
     tries_again,
 )
 from deployer.config.hooks import HookFailure
-from deployer.engine.events import Noted, Watch
+from deployer.engine.events import Failed, Noted, Watch
 from deployer.engine.ports import Clock, Journal
 from deployer.hooks.command import Command
 from deployer.hooks.contract import Ended, HookOutcome, Judgement, error, judged
@@ -273,7 +273,7 @@ class HookRunner:
                 "detail": clean(outcome.line),
             },
         )
-        self._tell_hook(hook, key, outcome)
+        self._tell_hook(hook, key, outcome, final=not again)
         if again:
             task.not_before = self.clock.now() + pause_before(task.attempt)
             task.ruling = Ruling(Verdict.PENDING, f"{hook.name} is tried again: {outcome.line}")
@@ -281,11 +281,15 @@ class HookRunner:
         task.ruling = ruling
         self._once_done.add(hook.label)
 
-    def _tell_hook(self, hook: FittedHook, key: Key, outcome: HookOutcome) -> None:
-        bad = outcome.ended is not Ended.PASSED
-        if bad and hook.rules.on_failure is HookFailure.IGNORE:
+    def _tell_hook(self, hook: FittedHook, key: Key, outcome: HookOutcome, *, final: bool) -> None:
+        """A failure that counts is told with what the hook said, any other in one line."""
+        bad, policy = outcome.ended is not Ended.PASSED, hook.rules.on_failure
+        if bad and policy is HookFailure.IGNORE:
             return
-        said = f": {outcome.output}" if bad and outcome.output else ""
+        if bad and policy is HookFailure.FAIL and final and not key.back:
+            self.watch(Failed(f"hook {hook.name}", f"at {key.occasion}: {outcome.line}", outcome.output))
+            return
+        said = f": {outcome.line}" if bad and outcome.line else ""
         self.watch(Noted(f"hook {hook.name} at {key.occasion} {_PAST[outcome.ended]}{said}", warning=bad))
 
     def _gate_judged(self, gate: FittedGate, key: Key, task: _Task, judgement: Judgement) -> None:
