@@ -22,6 +22,7 @@ _COPIED = ("deployer", "strategies", "hooks", "tests", "examples", "pyproject.to
 _LONGEST = 280.0
 _FAILED = re.compile(r"^(?:FAILED|ERROR) \S+?::(\S+)", re.MULTILINE)
 _TWIN = "tests/sim/test_twin.py::test_no_fault_breaks_a_promise"
+_KEPT = "tests/sim/test_twin.py::test_what_once_broke_a_promise_does_not_any_more"
 _WITNESS = "tests/sim/test_witness.py"
 
 
@@ -48,14 +49,19 @@ MUTANTS = (
     ),
     Mutant(
         1,
-        "an instance under update still counts as in service",
+        "a worker under update still counts as in service",
         "deployer/model/service.py",
         "    if instance.install.work in (Work.RUNNING, Work.FAILED, Work.UNKNOWN):\n",
         "    if instance.install.work in ():\n",
-        (
-            _TWIN,
-            "tests/sim/test_twin.py::test_in_fair_weather_every_rollout_succeeds_and_a_second_one_changes_nothing",
-        ),
+        (_KEPT,),
+    ),
+    Mutant(
+        1,
+        "what balancers use, but is not believed in yet, is free to take",
+        "deployer/engine/guard.py",
+        "    return (one, 0) if takes_traffic(tally.seen, one) else None\n",
+        "    return None\n",
+        ("tests/engine/test_guard_unbelieved.py",),
     ),
     Mutant(
         2,
@@ -147,19 +153,11 @@ MUTANTS = (
     ),
     Mutant(
         9,
-        "a resume forgets which launches have no answer yet",
-        "deployer/engine/replay.py",
-        "        facts.pending, facts.pending_since = launch, now\n",
-        "        facts.pending_since = now\n",
-        ("tests/sim/test_crashes.py",),
-    ),
-    Mutant(
-        9,
-        "each launch has another token",
-        "deployer/engine/plan.py",
-        "    parts = (plan.fleet, plan.rollout, slot.name,",
-        "    import secrets\n\n    parts = (secrets.token_hex(4), plan.fleet, plan.rollout, slot.name,",
-        ("tests/sim/test_twin.py::test_a_seed_gives_the_same_rollout_again", "tests/sim/test_crashes.py", _TWIN),
+        "a launch whose answer was lost is repeated under another token",
+        "deployer/engine/launching.py",
+        "            self._send(wanted)\n",
+        "            self._send([LaunchOrder(**{**asdict(o), 'token': f'{o.token}-again'}) for o in wanted])\n",
+        ("tests/sim/test_crashes.py", _TWIN),
     ),
     Mutant(
         10,
@@ -171,11 +169,11 @@ MUTANTS = (
     ),
     Mutant(
         10,
-        "on the way back new instances are free to take",
-        "deployer/model/service.py",
-        "    return seen.rolling_back and answer is not None and",
-        "    return False and answer is not None and",
-        (_TWIN, "tests/sim/test_twin.py::test_what_once_broke_a_promise_does_not_any_more", "tests/model"),
+        "turning back does not turn the goal round",
+        "deployer/engine/memory.py",
+        "        self.goal, self.previous = self.previous, self.goal\n",
+        "",
+        ("tests/sim/test_endings.py",),
     ),
     Mutant(
         11,
@@ -229,8 +227,8 @@ MUTANTS = (
         16,
         "a resume takes the plan that it is given",
         "deployer/engine/replay.py",
-        '        if record.kind == "plan":\n',
-        '        if record.kind == "no such kind":\n',
+        'if r.kind == "plan"), None)',
+        'if r.kind == "no such kind"), None)',
         (f"{_WITNESS}::test_promise_16_a_resume_keeps_to_the_plan_that_the_rollout_began_with",),
     ),
     Mutant(
