@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.lab import Ended, TestLab, load
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(600), pytest.mark.xdist_group("rollouts")]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
 ROLLOUT = ("rollout", "--batch", "50%", "--output", "json")
 

@@ -29,6 +29,12 @@ def put(root: Path, name: str, text: str) -> None:
     path.write_text(text)
 
 
+def with_argument(text: str) -> set[int]:
+    """The processes that have `text` on their command line; one that is just ending has none any more."""
+    found = psutil.process_iter(["cmdline"])
+    return {process.pid for process in found if text in " ".join(process.info["cmdline"] or [])}
+
+
 def of_lab(home: Path) -> list[psutil.Process]:
     """All processes that a room with this home started."""
     found = []
@@ -99,7 +105,7 @@ def test_nothing_survives_a_power_off_not_even_double_forked_children_that_ignor
     until(lambda: "sleep 4321" in lab.run(spec, "ps ax -o args"), "the escaped process runs")
     inner = lab.run(spec, "ps ax -o args | grep -c '[s]leep 4321'")
     assert int(inner) >= 1
-    before = {p.pid for p in psutil.process_iter() if "4321" in " ".join(p.cmdline())}
+    before = with_argument("4321")
     assert before
     lab.room.power_off(spec.instance_id, 0.2)
     assert not any(psutil.pid_exists(pid) for pid in before)
