@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from deployer.model.fleet import InstanceState, TargetState
+from deployer.model.fleet import InstanceState, Tag, TargetState
 from deployer.model.holds import held
 from deployer.model.observation import Observation, Seen, Slot, Work
 from deployer.model.occasions import Occasion, Point
@@ -33,7 +33,7 @@ def is_fit(seen: Observation, instance: Seen) -> bool:
     """Whether it may be counted on as soon as it is sent traffic, whatever weight its target group has now."""
     if not instance.running or instance.in_service_since is None or not instance.healthy_everywhere:
         return False
-    if instance.expecting is not None or instance.spoilt:
+    if instance.expecting is not None or instance.spoilt or _is_not_what_it_should_be(seen, instance):
         return False
     if not instance.targets and (instance.answer is None or not instance.answer.ok):
         return False  # a worker has no balancer to vouch for it: unknown health is not healthy (promise 14)
@@ -41,6 +41,17 @@ def is_fit(seen: Observation, instance: Seen) -> bool:
         return False
     changed = instance.launched_by_us or instance.install.work is Work.DONE
     return not changed or is_proven(seen, instance) or _served_before_turning_back(seen, instance)
+
+
+def _is_not_what_it_should_be(seen: Observation, instance: Seen) -> bool:
+    """Whether it was given a release of this rollout and answers with another (fault 14).
+
+    One that ran a third release before, and was never touched, carries its traffic as it did.
+    """
+    ours = (seen.goal.name, seen.previous.name)
+    answer = instance.answer
+    given = instance.launched_by_us or instance.instance.tags.get(Tag.RELEASE) in ours
+    return given and answer is not None and answer.ok and answer.release not in (None, *ours)
 
 
 def takes_traffic(seen: Observation, instance: Seen) -> bool:

@@ -180,6 +180,7 @@ class Group:
             self._publish(member.machine.id, None)
 
     def _publish(self, ident: str, state: TargetState | None) -> None:
+        self.time.changes += 1
         if state is None:
             self._published.pop(ident, None)
         else:

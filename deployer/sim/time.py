@@ -22,6 +22,8 @@ class VirtualTime:
     now: float = 0.0
     wall_offset: float = EPOCH
     after_event: Action | None = None
+    changes: int = 0
+    """Counts what has changed in the world, so that nobody looks again where nothing has."""
     _queue: list[tuple[float, int, Action]] = field(default_factory=list)
     _order: count[int] = field(default_factory=count)
 

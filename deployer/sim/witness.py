@@ -65,6 +65,7 @@ class Witness:
     requests: int = 0
     touched: dict[str, float] = field(default_factory=dict)
     """Instances that somebody else has done something to, and when."""
+    _looked_at: int = -1
     owed: set[str] = field(default_factory=set)
     """Requests of this process that changed something: each is owed one audit record."""
 
@@ -202,6 +203,9 @@ class Witness:
 
     def after_event(self) -> None:
         """Something happened: while nobody else takes capacity away, the floor really is kept."""
+        if self.world.time.changes == self._looked_at:
+            return
+        self._looked_at = self.world.time.changes
         serving = self.serving()
         self.lowest = len(serving) if self.lowest is None else min(self.lowest, len(serving))
         if not self.calm:

@@ -114,6 +114,7 @@ class World:
         app.version += 1
         version = app.version
         app.release, app.digest, app.answers = fate.release or release, digest, False
+        self.time.changes += 1
         if fate.never_answers:
             return
         self.time.after(fate.boot, lambda: self._answer(machine, version, True))
@@ -173,6 +174,7 @@ class World:
         if machine.app.version != version or machine.app.answers is answers:
             return
         machine.app.answers = answers and machine.running
+        self.time.changes += 1
         for group in self.groups.values():
             group.health_changed(machine)
 
@@ -181,6 +183,7 @@ class World:
         self._show(machine)
 
     def _show(self, machine: Machine) -> None:
+        self.time.changes += 1
         machine.history.put(self.time.now, machine.shown(self.time.wall_offset))
 
 
