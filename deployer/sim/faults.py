@@ -48,6 +48,9 @@ class Fault(Enum):
     OPERATOR_DETACHES = 40
     SECOND_ROLLOUT = 41
     ENDPOINT_DOWN = 42
+    ALARM = 43
+    ALARM_WITHOUT_DATA = 44
+    HOOK_HANGS = 45
     TARGETS_MISSING = 46
     BUNDLE_DIFFERS = 48
     SICK_LATER = 50
@@ -66,6 +69,8 @@ WINDOWS = frozenset(
         Fault.HOST_HANGS,
         Fault.STATE_STORE_DOWN,
         Fault.ENDPOINT_DOWN,
+        Fault.ALARM,
+        Fault.ALARM_WITHOUT_DATA,
         Fault.TARGETS_MISSING,
     }
 )
@@ -85,6 +90,7 @@ NEXT = frozenset(
         Fault.CONNECTION_DROPS,
         Fault.DISK_FULL,
         Fault.BUNDLE_DIFFERS,
+        Fault.HOOK_HANGS,
         Fault.PART_REGISTERED,
         Fault.BAD_ID_IN_BATCH,
         Fault.PROTECTED,

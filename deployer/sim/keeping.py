@@ -9,6 +9,7 @@ from typing import Any
 
 from deployer.engine.plan import PlannedSlot, RolloutPlan
 from deployer.model.fleet import Release
+from deployer.model.occasions import Point
 from deployer.sim.crash import CrashPoint, Moment
 from deployer.sim.faults import Fault, Planned
 from deployer.sim.setup import GroupSetup, Setup
@@ -46,6 +47,7 @@ def to_json(setup: Setup) -> dict[str, Any]:
         "seed": setup.seed,
         "poll": setup.poll,
         "bystanders": setup.bystanders,
+        "hooked": sorted(point.value for point in setup.hooked),
         "plan": plan,
         "groups": [
             {
@@ -78,4 +80,5 @@ def from_json(data: Mapping[str, Any]) -> Setup:
         faults=tuple(Planned(Fault[one["fault"]], one["at"], one["seconds"]) for one in data["faults"]),
         crash=CrashPoint(crash["call"], Moment[crash["moment"]]) if crash else None,
         bystanders=data["bystanders"],
+        hooked=frozenset(Point(value) for value in data.get("hooked", ())),
     )

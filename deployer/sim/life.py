@@ -18,6 +18,7 @@ from deployer.model.errors import FleetHeld, LeaseLost, StateUnavailable
 from deployer.model.hosts import Package
 from deployer.sim.cloud import SimCloud
 from deployer.sim.crash import Fuse, Killed
+from deployer.sim.hooks import SimHooks
 from deployer.sim.hosts import SimHosts
 from deployer.sim.rates import Buckets
 from deployer.sim.setup import Setup
@@ -125,6 +126,7 @@ class Life:
             strategy=self.setup.make_strategy(),
             cloud=SimCloud(self.world, self.witness, self.fuse, self.buckets),
             hosts=SimHosts(self.world, self.witness, self.fuse),
+            hooks=SimHooks(self.world, self.witness, self.fuse, self.setup.hooked),
             journal=journal,
             lease=lease,
             clock=clock,

@@ -10,6 +10,7 @@ from deployer.engine.loop import Decides
 from deployer.model.capacity import Amount, Limits, limits_for
 from deployer.model.errors import Infeasible
 from deployer.model.fleet import Balancer, BalancerKind
+from deployer.model.occasions import INSTANCE_POINTS, STEP_POINTS, Point
 from deployer.model.policy import Deadlines, Keep, Method, OnFailure, Policy
 from deployer.sim.crash import CrashPoint
 from deployer.sim.faults import WINDOWS, Fault, Planned
@@ -31,6 +32,9 @@ DEADLINES = Deadlines(
 
 _LASTING = {Fault.TARGETS_MISSING: (5.0, 10.0)}
 """How long faults last that are over soon, in seconds."""
+
+_OF_HOOKS = frozenset({Fault.ALARM, Fault.ALARM_WITHOUT_DATA, Fault.HOOK_HANGS})
+_POINTS = sorted(INSTANCE_POINTS | STEP_POINTS | {Point.FINAL_SOAK}, key=lambda point: point.value)
 
 STRATEGIES = ("rolling", "growing", "one-at-a-time", "zone-by-zone", "canary", "blue-green")
 
@@ -62,6 +66,8 @@ class Setup:
     faults: tuple[Planned, ...] = ()
     crash: CrashPoint | None = None
     bystanders: int = 1
+    hooked: frozenset[Point] = frozenset()
+    """The points at which hooks run and gates are asked."""
     own: Decides | None = None
     """A strategy that is none of ours, and is to be tried."""
 
@@ -101,7 +107,8 @@ def draw(seed: int, *, faults: bool = True) -> Setup:
             setup = _draw(random, seed)
         except Infeasible:
             continue
-        return replace(setup, faults=draw_faults(random)) if faults else setup
+        drawn = draw_faults(random) if faults else ()
+        return replace(setup, faults=drawn, hooked=_draw_hooked(random, drawn))
 
 
 def _draw(random: Random, seed: int) -> Setup:
@@ -166,6 +173,13 @@ def _planned(random: Random, fault: Fault) -> Planned:
     at = random.uniform(1.0, 240.0) if random.random() < 0.7 else random.uniform(1.0, 30.0)
     lasts = random.choice(_LASTING.get(fault, (10.0, 40.0, 120.0))) if fault in WINDOWS else 0.0
     return Planned(fault, round(at, 1), lasts)
+
+
+def _draw_hooked(random: Random, faults: tuple[Planned, ...]) -> frozenset[Point]:
+    """Most rollouts have no hooks; those whose faults are about them do."""
+    if not _OF_HOOKS & {planned.fault for planned in faults} and random.random() < 0.8:
+        return frozenset()
+    return frozenset({Point.THROUGHOUT, *random.sample(_POINTS, random.randint(1, len(_POINTS)))})
 
 
 @dataclass

@@ -60,6 +60,8 @@ class Witness:
     rolling_back: bool = False
     lowest: int | None = None
     changes: int = 0
+    alarmed: bool = False
+    """Whether the deployer was told that an alarm is in ALARM."""
     stages: int = 0
     """Bundles that were brought onto hosts: a move that changes nothing that runs."""
     requests: int = 0
@@ -77,6 +79,7 @@ class Witness:
         self.sighting = None
         self.answers = {}
         self.owed = set()
+        self.alarmed = False
 
     def wake(self, epoch: int) -> None:
         """A process that stood still goes on; what it was shown is from before."""
@@ -138,6 +141,8 @@ class Witness:
             self._broken(6, f"launch in {order.slot} was not journaled before it was made")
         if self.failures > self.plan.policy.max_failures and not self.rolling_back:
             self._broken(13, f"launch in {order.slot} after {self.failures} failures")
+        if self.alarmed and not self.rolling_back:
+            self._broken(13, f"launch in {order.slot} though an alarm is in ALARM")
 
     def launched(self, machine: Machine) -> None:
         """After an instance was launched."""
