@@ -209,8 +209,9 @@ def in_background(work: Callable[[], Any]) -> Callable[[], Any]:
     return result
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def lab_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A lab for one file: moto keeps its backends for the process, and another room's lab makes them anew."""
     os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
     from moto.server import ThreadedMotoServer
 
