@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from deployer.aws.codedeploy import CodeDeploy, DeploymentFacts, DeploymentOrder, DeploymentStatus, Revision
+from deployer.aws.codedeploy import CodeDeploy
+from deployer.aws.codedeploy_values import DeploymentFacts, DeploymentOrder, DeploymentStatus, Revision
 from deployer.backends.codedeploy import green
 from deployer.backends.codedeploy.following import Followed, Follower
 from deployer.backends.codedeploy.revisions import uploaded

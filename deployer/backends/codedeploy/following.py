@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from deployer.aws.codedeploy import CodeDeploy, DeploymentFacts, DeploymentStatus, EventFacts, Progress, TargetFacts
+from deployer.aws.codedeploy import CodeDeploy
+from deployer.aws.codedeploy_values import DeploymentFacts, DeploymentStatus, EventFacts, Progress, TargetFacts
 from deployer.backends.native.holding import Hold, Mailbox
 from deployer.backends.native.preparing import Ground
 from deployer.engine.clock import StopRequest

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deployer.aws.codedeploy import Revision
+from deployer.aws.codedeploy_values import Revision
 from deployer.aws.errors import before_anything
 from deployer.aws.objects import S3Objects
 from deployer.backends.native.wiring import Wiring

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 
-from deployer.aws.codedeploy import CodeDeploy, GroupSpec, HostConfig, Revision
+from deployer.aws.codedeploy import CodeDeploy
+from deployer.aws.codedeploy_values import GroupSpec, HostConfig, Revision
 from deployer.config.settings import FleetSettings
 from deployer.model.errors import PreflightRefused, UsageError
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from deployer.aws.codedeploy import GroupSpec, HostConfig
+from deployer.aws.codedeploy_values import GroupSpec, HostConfig
 from deployer.config.rollout import RolloutSettings
 from deployer.config.settings import FleetSettings
 from deployer.model.capacity import Amount, Limits

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from deployer.aws.codedeploy import GroupSpec, HostConfig
+from deployer.aws.codedeploy_values import GroupSpec, HostConfig
 from deployer.backends.codedeploy.translate import group_for, host_config, method_of, refuse_inexact
 from deployer.config.rollout import RolloutSettings
 from deployer.config.settings import FindSettings, FleetSettings, ReleaseSettings
