@@ -110,18 +110,22 @@ class Count:
 
 @dataclass(frozen=True)
 class Duration:
-    """A duration in seconds."""
+    """A duration in seconds, `least` or longer."""
 
     expected: str = 'a duration such as "30s", "5m" or "1h"'
+    least: float = 0.0
 
     def read(self, value: object) -> float:
         """See `Kind`."""
         if not isinstance(value, str | int | float):
             raise Unfit
         try:
-            return parse_duration(value)
+            seconds = parse_duration(value)
         except ValueError as error:
             raise Unfit from error
+        if seconds < self.least:
+            raise Unfit
+        return seconds
 
     parse = read
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from deployer.config.kinds import Choice, Command, Count, Duration, Flag, Plugin, Share, Shares, Table, installed
+from deployer.config.kinds import Choice, Command, Count, Duration, Flag, Plugin, Share, Shares, Table, Text, installed
 from deployer.config.setting import section, setting, settings_of
 from deployer.model.capacity import Amount
 from deployer.model.policy import Deadlines, Keep, Method, OnFailure, Policy, Sabotage
@@ -78,6 +78,13 @@ class RolloutSettings:
         ),
     )
     zone_floor: Amount | None = field(default=None, metadata=setting(Share(), "The same, in every zone."))
+    instance_type: str | None = field(
+        default=None,
+        metadata=setting(
+            Text('an instance type such as "m7i.large"', r"[a-z0-9-]+\.[a-z0-9-]+"),
+            "The instance type that every instance is to have; each place keeps its own when left out.",
+        ),
+    )
     surge: Amount | None = field(
         default=None,
         metadata=setting(

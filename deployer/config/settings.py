@@ -116,6 +116,13 @@ class SshSettings:
     )
 
 
+DEFAULT_LEASE = 60.0
+"""Seconds: twenty looks of a rollout may fail to reach a shared store before the fleet is lost to it."""
+
+SHORTEST_LEASE = 5.0
+"""Seconds: a lease is renewed when a third of it has passed, and a renewal in S3 takes up to a second or two."""
+
+
 @dataclass(frozen=True)
 class StateSettings:
     """Where the journal and the lease are kept."""
@@ -132,6 +139,13 @@ class StateSettings:
     )
     path: Path | None = field(
         default=None, metadata=setting(File(), "Folder of a local store; the user's state folder when left out.")
+    )
+    lease: float = field(
+        default=DEFAULT_LEASE,
+        metadata=setting(
+            Duration('a duration of at least "5s", such as "1m"', least=SHORTEST_LEASE),
+            "A holder that is silent for longer than this may have its rollout resumed by another.",
+        ),
     )
 
 

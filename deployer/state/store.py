@@ -10,9 +10,6 @@ from deployer.engine.ports import Clock, Journal, Lease, Record
 from deployer.state.owner import Owner
 from deployer.state.requests import Request
 
-DEFAULT_TTL = 60.0
-"""How long a lease lasts without a heartbeat, in seconds."""
-
 
 @dataclass(frozen=True)
 class Holder:

@@ -12,6 +12,6 @@ from tests.e2e.lab import TestLab, lab
 
 @pytest.fixture
 def fleet(tmp_path: Path) -> Iterator[TestLab]:
-    """Four instances of release 1 behind an ALB."""
-    with lab(tmp_path, "--instances", "4", "--boot", "3") as made:
+    """Four instances of release 1 behind an ALB. Its delay is longer than the longest request of the load."""
+    with lab(tmp_path, "--instances", "4", "--boot", "3", "--deregistration-delay", "10") as made:
         yield made

@@ -18,6 +18,7 @@ from typing import Any
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "web"
 DEPLOYER = [sys.executable, "-m", "deployer"]
+ROLLOUT = ("rollout", "--batch", "50%", "--output", "json")
 PATIENCE = 240.0
 
 
@@ -56,6 +57,14 @@ class TestLab:
             stderr=subprocess.PIPE,
             text=True,
         )
+
+    def wait_for(self, process: subprocess.Popen[str], text: str) -> None:
+        """Reads a command's log until it says `text`."""
+        assert process.stderr is not None
+        for line in process.stderr:
+            if text in line:
+                return
+        raise AssertionError(f"the command ended and never said {text!r}")
 
     def finish(self, process: subprocess.Popen[str]) -> Ended:
         """Waits for a command."""
@@ -98,6 +107,14 @@ class TestLab:
         for release in ("release-1", "release-2"):
             shutil.copytree(EXAMPLES / release, folder / release)
         self.write(lambda text: re.sub(r"bundle *= .*", f'bundle = "{folder}/release-{{release}}"', text))
+
+
+def eventually(act: Callable[[], Ended], enough: Callable[[Ended], bool]) -> Ended:
+    """Runs a command again and again until its end is as wanted, or patience ends; returns the last end."""
+    end = time.monotonic() + PATIENCE
+    while not enough(ended := act()) and time.monotonic() < end:
+        time.sleep(1.0)
+    return ended
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from deployer.engine.ports import Clock, Lease
 from deployer.model.errors import DeployerError, StateUnavailable
 from deployer.state.owner import this_process
 from deployer.state.requests import Request, Wish
-from deployer.state.store import DEFAULT_TTL, StateStore
+from deployer.state.store import StateStore
 
 LOOK_EVERY = 3.0
 """Seconds between looks for a request to pause or to make way."""
@@ -86,8 +86,8 @@ def holding(wiring: Wiring, store: StateStore, rollout_id: str, reason: str) -> 
     The fleet is let go of at an orderly end, an error of ours that we understand among them. What is not
     understood may have left things half done, so then the lease stays, and points to `resume`.
     """
-    fleet, owner = wiring.settings.name, this_process(wiring.environment)
-    hold = Hold(store.acquire(fleet, owner, reason, rollout_id, DEFAULT_TTL, wiring.clock))
+    fleet, owner, lasts = wiring.settings.name, this_process(wiring.environment), wiring.settings.state.lease
+    hold = Hold(store.acquire(fleet, owner, reason, rollout_id, lasts, wiring.clock))
     try:
         yield hold
     except DeployerError:

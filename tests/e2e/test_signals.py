@@ -1,0 +1,101 @@
+"""What a rollout does when it is stopped, once, twice, in a hurry, or frozen: with real signals, in a lab."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.lab import ROLLOUT, Ended, TestLab, eventually, load
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
+
+IN_PLACE = (*ROLLOUT, "--method", "in-place", "--floor", "50%")
+GRACE = 10.0
+"""Seconds that a CI system gives a cancelled job before it kills it."""
+LEASE = 6.0
+
+
+def held(fleet: TestLab) -> object:
+    """Who holds the fleet, by `deployer status`."""
+    return fleet.run("status", "--output", "json").document["held"]
+
+
+def all_new(fleet: TestLab, ended: Ended) -> None:
+    assert ended.code == 0, ended.err
+    assert fleet.releases() == ["2"] * 4
+    assert held(fleet) is None
+    left = fleet.run("doctor", "--leftovers")
+    assert left.code == 0, left.out
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_the_first_signal_brings_what_is_in_flight_into_service_and_leaves_the_rollout_to_be_resumed(
+    fleet: TestLab, number: signal.Signals, code: int
+) -> None:
+    rollout = fleet.start(*IN_PLACE)
+    fleet.wait_for(rollout, "move=drain")
+    rollout.send_signal(number)
+    stopped = fleet.finish(rollout)
+    assert stopped.code == code, stopped.err
+    status = fleet.run("status", "--output", "json").document
+    assert status["in_service"] == 4
+    assert status["held"] is None
+    all_new(fleet, fleet.run("resume", "--output", "json"))
+
+
+def test_the_second_signal_ends_it_at_once_keeps_the_fleet_held_and_tells_how_to_go_on(fleet: TestLab) -> None:
+    rollout = fleet.start(*IN_PLACE)
+    fleet.wait_for(rollout, "move=drain")
+    rollout.send_signal(signal.SIGINT)
+    fleet.wait_for(rollout, "turned")
+    rollout.send_signal(signal.SIGINT)
+    stopped = fleet.finish(rollout)
+    assert stopped.code == 130, stopped.err
+    assert "deployer resume" in stopped.err
+    assert held(fleet) is not None
+    other = fleet.run(*IN_PLACE)
+    assert other.code == 4
+    assert "deployer resume" in other.err
+    all_new(fleet, fleet.run("resume", "--output", "json"))
+
+
+def test_a_cancelled_job_that_is_killed_ten_seconds_later_can_be_resumed(fleet: TestLab) -> None:
+    with load(fleet) as requests:
+        rollout = fleet.start(*IN_PLACE)
+        fleet.wait_for(rollout, "move=drain")
+        rollout.send_signal(signal.SIGTERM)
+        time.sleep(GRACE)
+        rollout.kill()
+        rollout.communicate()
+        resumed = fleet.run("resume", "--output", "json")
+    all_new(fleet, resumed)
+    assert requests["failed"] == 0
+
+
+def test_one_that_was_frozen_past_its_lease_finds_the_fleet_taken_over_and_changes_nothing_more(
+    fleet: TestLab, tmp_path: Path
+) -> None:
+    fleet.write(lambda text: text.replace("[state]", f'[state]\nlease = "{LEASE:g}s"'))
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "deployer.toml").write_text((fleet.folder / "deployer.toml").read_text())
+    with load(fleet) as requests:
+        rollout = fleet.start(*IN_PLACE)
+        fleet.wait_for(rollout, "move=drain")
+        rollout.send_signal(signal.SIGSTOP)
+        refused = fleet.run("resume", "--output", "json", folder=elsewhere)
+        assert refused.code == 4, refused.err
+        resumed = eventually(
+            lambda: fleet.run("resume", "--output", "json", folder=elsewhere), lambda ended: ended.code != 4
+        )
+        all_new(fleet, resumed)
+        rollout.send_signal(signal.SIGCONT)
+        woken = fleet.finish(rollout)
+    assert woken.code == 4, woken.err
+    assert "lease" in woken.err
+    assert fleet.releases() == ["2"] * 4
+    assert held(fleet) is None
+    assert requests["failed"] == 0
