@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 PAGE = 1000
 """The most instances that one page of DescribeInstances holds."""
 
-_BURSTABLE = ("t2.", "t3.", "t3a.", "t4g.")
+BURSTABLE = ("t2.", "t3.", "t3a.", "t4g.")
+"""The families that have CPU credits, and take a credit specification."""
 _ASK_AT_MOST = 3
 
 
@@ -152,7 +153,7 @@ class Models:
 
     def _credit_specification(self, raw: InstanceTypeDef) -> dict[str, str] | None:
         ident, kind = raw.get("InstanceId", ""), str(raw.get("InstanceType", ""))
-        if not kind.startswith(_BURSTABLE):
+        if not kind.startswith(BURSTABLE):
             return None
         with self._lock:
             known = self._credits.get(ident)

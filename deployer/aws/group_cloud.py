@@ -37,8 +37,10 @@ class GroupCloud:
     rollout: str
     image: str
     before_resize: BeforeResize
-    before_launch: Callable[[str], None]
-    """Told of an image that is not the group's, so that the group launches the same from now on."""
+    before_launch: Callable[[str, str | None], None]
+    """Told of an image and type that are not the group's, so that the group launches the same from now on."""
+    kind: str | None = None
+    """The instance type that the group launches, where the rollout changes it."""
     known: set[str] = field(default_factory=set)
     ended: set[str] = field(default_factory=set)
 
@@ -66,9 +68,13 @@ class GroupCloud:
             gone = instance.state if not instance.state.alive else InstanceState.SHUTTING_DOWN
             return replace(instance, state=gone, lifecycle=lifecycle)
         foreign = instance.tags.get(Tag.ROLLOUT) != self.rollout
-        if lifecycle in ARRIVING and foreign and instance.image == self.image:
+        if lifecycle in ARRIVING and foreign and self._launches(instance.image, instance.type):
             return None  # it comes when its hooks are done, and one of another image has to be seen and replaced
         return replace(instance, lifecycle=lifecycle)
+
+    def _launches(self, image: str, kind: str | None) -> bool:
+        """Whether the group launches such instances itself now."""
+        return image == self.image and self.kind in (None, kind)
 
     def _ours_to_come(self, instance: Instance) -> bool:
         """Whether this rollout launched it and it has yet to become a member."""
@@ -84,8 +90,9 @@ class GroupCloud:
 
     def launch(self, orders: Sequence[LaunchOrder]) -> Mapping[str, Outcome[Instance]]:
         """Launches; the outcomes by token. What is launched is attached to the group when it is registered."""
-        for image in {order.image for order in orders} - {self.image}:
-            self.before_launch(image)
+        for image, kind in sorted({(order.image, order.instance_type) for order in orders}, key=str):
+            if not self._launches(image, kind):
+                self.before_launch(image, kind)
         return self.inner.launch(orders)
 
     def register(self, registrations: Sequence[Registration]) -> Mapping[Registration, Outcome[None]]:

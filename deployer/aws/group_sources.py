@@ -82,6 +82,15 @@ def own_templates(raw: AutoScalingGroupTypeDef) -> tuple[str, ...]:
     return tuple(str(one.get("InstanceType", "?")) for one in overrides if one.get("LaunchTemplateSpecification"))
 
 
+def own_types(raw: AutoScalingGroupTypeDef) -> tuple[str, ...]:
+    """The instance types that a mixed-instances policy chooses from, instead of its template's.
+
+    Types that are asked for by their attributes are shown as `by attributes`.
+    """
+    overrides = raw.get("MixedInstancesPolicy", {}).get("LaunchTemplate", {}).get("Overrides", [])
+    return tuple(dict.fromkeys(str(one.get("InstanceType") or "by attributes") for one in overrides))
+
+
 @dataclass(frozen=True)
 class GroupSources:
     """Makes sources and hands them to groups. Every call raises AwsError."""
@@ -96,17 +105,26 @@ class GroupSources:
 
     def image(self, source: GroupSource) -> str:
         """The image that is launched."""
-        if source.template:
-            return str(self._version(source).get("LaunchTemplateData", {}).get("ImageId", ""))
-        return str(self._configuration(source)["ImageId"])
+        return str(self._data(source).get("ImageId", ""))
 
-    def with_image(self, source: GroupSource, image: str, mark: str) -> GroupSource:
+    def kind(self, source: GroupSource) -> str:
+        """The instance type that is launched, unless a mixed-instances policy chooses another."""
+        return str(self._data(source).get("InstanceType", ""))
+
+    def _data(self, source: GroupSource) -> Mapping[str, Any]:
+        if source.template:
+            data: Mapping[str, Any] = self._version(source).get("LaunchTemplateData", {})
+            return data
+        return self._configuration(source)
+
+    def with_image(self, source: GroupSource, image: str, mark: str, kind: str | None = None) -> GroupSource:
         """The same source with another image: a further version, or a copy of the configuration.
 
-        `mark` names who it was made for; what bears it already is used again, since neither call is repeatable.
-        `source` must be pinned.
+        `kind` is another instance type, where it is to have one. `mark` names who it was made for; what bears it
+        already is used again, since neither call is repeatable. `source` must be pinned.
         """
-        return self._next_version(source, image, mark) if source.template else self._copy(source, image, mark)
+        change = {"ImageId": image, **({"InstanceType": kind} if kind is not None else {})}
+        return self._next_version(source, change, mark) if source.template else self._copy(source, change, mark)
 
     def use(self, group: str, source: GroupSource) -> None:
         """Has the group launch from it from now on."""
@@ -153,22 +171,22 @@ class GroupSources:
             raise AwsError(f"launch template {source} does not exist any more; the group launches from it")
         return found[0]
 
-    def _next_version(self, source: GroupSource, image: str, mark: str) -> GroupSource:
+    def _next_version(self, source: GroupSource, change: Mapping[str, Any], mark: str) -> GroupSource:
         ec2 = self.session.ec2
-        with translated(f"making a version of {source.template} with {image}"):
+        with translated(f"making a version of {source.template} with {', '.join(change.values())}"):
             pages = ec2.get_paginator("describe_launch_template_versions").paginate(
                 LaunchTemplateId=source.template
             )
             for page in pages:
                 for one in page["LaunchTemplateVersions"]:
-                    data = one.get("LaunchTemplateData", {})
-                    if one.get("VersionDescription") == mark and data.get("ImageId") == image:
+                    data: Mapping[str, Any] = one.get("LaunchTemplateData", {})
+                    if one.get("VersionDescription") == mark and change.items() <= data.items():
                         return replace(source, version=str(one.get("VersionNumber")))
             made = self.session.ec2_once.create_launch_template_version(
                 LaunchTemplateId=source.template,
                 SourceVersion=source.version,
                 VersionDescription=mark,
-                LaunchTemplateData={"ImageId": image},
+                LaunchTemplateData=change,  # type: ignore[arg-type]
             )["LaunchTemplateVersion"]
         return replace(source, version=str(made.get("VersionNumber")))
 
@@ -181,10 +199,10 @@ class GroupSources:
             raise AwsError(f"launch configuration {source.configuration} does not exist any more")
         return found[0]
 
-    def _copy(self, source: GroupSource, image: str, mark: str) -> GroupSource:
+    def _copy(self, source: GroupSource, change: Mapping[str, Any], mark: str) -> GroupSource:
         name = f"{source.configuration.split(' (')[0]} ({mark})"[:255]
         client = self.session.autoscaling
-        with translated(f"copying launch configuration {source.configuration} with {image}"):
+        with translated(f"copying launch configuration {source.configuration} with {', '.join(change.values())}"):
             if client.describe_launch_configurations(LaunchConfigurationNames=[name])["LaunchConfigurations"]:
                 return replace(source, configuration=name)
             had = self._configuration(source)
@@ -192,7 +210,7 @@ class GroupSources:
             if had.get("UserData"):
                 # boto3 hands out base64 here, and encodes what it is given.
                 settings["UserData"] = base64.b64decode(had["UserData"]).decode()
-            client.create_launch_configuration(LaunchConfigurationName=name, ImageId=image, **settings)
+            client.create_launch_configuration(LaunchConfigurationName=name, **{**settings, **change})
         return replace(source, configuration=name)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from deployer.aws.batches import bisect
 from deployer.aws.errors import attempt, translated
-from deployer.aws.group_sources import GroupSource, own_templates, source_of
+from deployer.aws.group_sources import GroupSource, own_templates, own_types, source_of
 from deployer.aws.session import AwsSession
 from deployer.model.errors import AwsError
 from deployer.model.outcome import Done, Outcome, Permanent, Temporary
@@ -55,6 +55,8 @@ class GroupFacts:
     """ARNs of target groups and names of classic balancers that it is attached to."""
     own_templates: tuple[str, ...] = ()
     """Instance types for which its mixed-instances policy names a template of their own."""
+    own_types: tuple[str, ...] = ()
+    """Instance types that its mixed-instances policy chooses from, instead of its template's."""
 
     def lifecycle(self, instance: str) -> str:
         """The state of a member; empty for an instance that is none."""
@@ -180,4 +182,5 @@ def _facts(raw: AutoScalingGroupTypeDef) -> GroupFacts:
         source=source_of(raw),
         pools=(*raw.get("TargetGroupARNs", []), *raw.get("LoadBalancerNames", [])),
         own_templates=own_templates(raw),
+        own_types=own_types(raw),
     )

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from deployer.aws.ec2 import Models, as_instance, tags_of
+from deployer.aws.ec2 import BURSTABLE, Models, as_instance, tags_of
 from deployer.aws.errors import attempt
 from deployer.engine.ports import LaunchOrder
 from deployer.model.fleet import Instance
@@ -83,8 +83,11 @@ def run_request(
     }
     if placement:
         request["Placement"] = placement
-    if order.instance_type is not None:
+    if order.instance_type is not None and order.instance_type != settings.get("InstanceType"):
         request["InstanceType"] = order.instance_type
+        request.pop("EbsOptimized", None)  # each type has a default of its own, and some take nothing else
+        if not order.instance_type.startswith(BURSTABLE):
+            request.pop("CreditSpecification", None)
     return request
 
 

@@ -6,7 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from deployer.config.kinds import Choice, Command, Count, Duration, Flag, Plugin, Share, Shares, Table, Text, installed
+from deployer.config.kinds import (
+    Choice,
+    Command,
+    Count,
+    Duration,
+    Flag,
+    Plugin,
+    Share,
+    Shares,
+    Table,
+    Text,
+    installed,
+)
 from deployer.config.setting import section, setting, settings_of
 from deployer.model.capacity import Amount
 from deployer.model.policy import Deadlines, Keep, Method, OnFailure, Policy, Sabotage

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from deployer.engine.events import Failed, Watch
 from deployer.engine.memory import Memory
@@ -66,11 +66,12 @@ class Launcher:
     def _is_wanted(self, order: LaunchOrder) -> bool:
         memory = self.memory
         may_start = memory.rolling_back or memory.failures <= self.plan.policy.max_failures
-        return memory.stance is Stance.ADVANCE and order.image == memory.goal.image and may_start
+        same = order.image == memory.goal.image and order.instance_type == self._type_for(order.slot)
+        return memory.stance is Stance.ADVANCE and same and may_start
 
     def _order(self, seen: Observation, move: Launch) -> LaunchOrder:
         facts = self.memory.slot(move.slot)
-        planned = self._planned(seen, move.slot)
+        planned = replace(self._planned(seen, move.slot), type=self._type_for(move.slot))
         place = self._place(planned, facts.zones_tried)
         image = self.memory.goal.image or ""
         order = LaunchOrder(
@@ -93,6 +94,14 @@ class Launcher:
         )
         facts.pending, facts.pending_since = order, self.clock.now()
         return order
+
+    def _type_for(self, name: str) -> str:
+        """The instance type that goes into a slot; on the way back the one that it had."""
+        first = next((slot.type for slot in self.plan.slots if slot.name == name), "")
+        goal = self.memory.goal.instance_type
+        if goal is None or (self.memory.rolling_back and first):
+            return first or self.plan.slots[0].type
+        return goal
 
     def _planned(self, seen: Observation, name: str) -> PlannedSlot:
         """The slot as planned, or, for one that came up in mid-rollout, as its occupant shows it."""

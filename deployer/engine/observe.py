@@ -127,7 +127,9 @@ class Observer:
         sides = self.plan.sides
         if sides is None or balancer not in sides:
             return False
-        return balancer != (sides[1] if instance.image == self.plan.goal.image else sides[0])
+        goal = self.plan.goal
+        new = instance.image == goal.image and goal.instance_type in (None, instance.type)
+        return balancer != (sides[1] if new else sides[0])
 
     def _with_the_unseen(self, seen_now: Mapping[str, Instance], now: float) -> dict[str, Instance]:
         """Adds instances that we know of and this look does not show: lag at first, loss after a while.
@@ -185,6 +187,7 @@ class Observer:
             attempt=facts.attempt,
             blocked=facts.blocked,
             begun=facts.begun_at is not None,
+            first_type=next((slot.type for slot in self.plan.slots if slot.name == name), ""),
         )
 
     def _update(self, instance: Instance, targets: Mapping[str, Target], now: float) -> Seen:

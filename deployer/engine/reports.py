@@ -32,7 +32,9 @@ class PlanReport:
     @property
     def changes(self) -> tuple[str, ...]:
         """The instances that would be replaced or updated."""
-        return tuple(i for i, release in self.releases if release != self.plan.goal.name)
+        goal = self.plan.goal
+        others = {slot.instance for slot in self.plan.slots if goal.instance_type not in (None, slot.type)}
+        return tuple(i for i, release in self.releases if release != goal.name or i in others)
 
 
 @dataclass(frozen=True)

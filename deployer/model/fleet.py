@@ -89,6 +89,8 @@ class Release:
     name: str
     digest: str = ""
     image: str | None = None
+    instance_type: str | None = None
+    """The type of instance that it is to run on; None where each place keeps the type that it has."""
 
 
 @dataclass(frozen=True)

@@ -145,6 +145,8 @@ class Slot:
     """Why nothing can be launched here at present (capacity, quota), as AWS put it."""
     begun: bool = False
     """Whether this rollout has started to change it."""
+    first_type: str = ""
+    """The instance type in it when the rollout was planned; empty for one that came up in mid-rollout."""
 
     @cached_property
     def alive(self) -> tuple[Seen, ...]:
@@ -220,12 +222,12 @@ class Observation:
         return entry[1] if entry else None
 
     def on_goal(self, seen: Seen) -> bool:
-        """Whether the instance is meant to run the goal: by its image, else by what it reports.
+        """Whether the instance is meant to run the goal: by its image, else by what it reports; on the right type.
 
         A fresh instance of the goal's image that has not answered yet counts; whether it really serves the
         release is for `serves_goal` to say.
         """
-        if seen.failed is not None:
+        if seen.failed is not None or not self.is_wanted_type(seen):
             return False
         if (
             self.goal.image is not None
@@ -236,9 +238,12 @@ class Observation:
         return self.serves_goal(seen)
 
     def serves_goal(self, seen: Seen) -> bool:
-        """Whether it is proven to serve the goal: by its answer and, where known, its digest (promise 12)."""
+        """Whether it is proven to serve the goal: by its answer and, where known, its digest (promise 12).
+
+        Where the rollout changes the instance type, one of another type does not.
+        """
         answer = seen.answer
-        if answer is None:
+        if answer is None or not self.is_wanted_type(seen):
             return False
         if answer.proof is Proof.IMAGE:
             return answer.ok and seen.instance.image == self.goal.image
@@ -248,6 +253,21 @@ class Observation:
             and answer.release == self.goal.name
             and (not digest or not self.goal.digest or digest == self.goal.digest)
         )
+
+    def wanted_type(self, slot: Slot | None) -> str | None:
+        """The instance type that belongs into a slot; None where the rollout leaves types alone.
+
+        The way back brings each slot to the type it had.
+        """
+        if self.goal.instance_type is None:
+            return None
+        before = slot.first_type if slot is not None and self.rolling_back else ""
+        return before or self.goal.instance_type
+
+    def is_wanted_type(self, seen: Seen) -> bool:
+        """Whether the instance is of the type that belongs into its slot."""
+        slot, _ = self.by_id.get(seen.id, (None, seen))
+        return self.wanted_type(slot) in (None, seen.instance.type)
 
     def digest_of(self, seen: Seen) -> str:
         """The digest of what was last installed on it or baked into its image, as far as we know."""

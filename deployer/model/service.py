@@ -85,6 +85,8 @@ def proof_missing(seen: Observation, instance: Seen) -> tuple[str, float | None]
     """What an instance still lacks to be proven: the reason, and when it ends if only time is missing."""
     if instance.in_service_since is None or not instance.healthy_everywhere or not instance.running:
         return "not healthy at every balancer yet", None
+    if not seen.is_wanted_type(instance):
+        return f"is a {instance.instance.type}, which is not the type that is wanted", None
     if not seen.serves_goal(instance):
         return f"has not shown release {seen.goal.name} yet", None
     hold = held(seen, Occasion(Point.AFTER_ATTACH, instance.id), instance.id) if instance.attached_by_us else None

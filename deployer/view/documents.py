@@ -28,6 +28,10 @@ def plan_document(report: PlanReport) -> dict[str, object]:
         "method": plan.policy.method.value,
         "release": {"from": plan.previous.name, "to": plan.goal.name},
         "image": {"from": plan.previous.image, "to": report.image},
+        "instance_type": {
+            "from": sorted({slot.type for slot in plan.slots}),
+            "to": plan.goal.instance_type,
+        },
         "bundle": report.bundle,
         "digest": plan.goal.digest or None,
         "fingerprint": plan.fingerprint(),

@@ -69,6 +69,7 @@ def print_plan(report: PlanReport, console: Console) -> None:
         ("surge", f"at most {limits.surge} extra"),
         ("zone floor", ", ".join(f"{zone} {least}" for zone, least in limits.zone_floor)),
         ("balancers", ", ".join(f"{b.name} ({b.kind.value})" for b in plan.balancers) or "none"),
+        ("type", _types(report)),
         ("bundle", f"{report.bundle} ({plan.goal.digest[:12]})" if report.bundle else ""),
         ("image", report.image or ("is baked first" if plan.policy.method.value == "relaunch" else "")),
         ("release known", report.proof.value),
@@ -84,6 +85,12 @@ def print_plan(report: PlanReport, console: Console) -> None:
         _say(console, f"warning: {warning}", "yellow")
     end = f"{len(changes)} of {limits.size} instances would change" if changes else "nothing to do"
     _say(console, end, "bold" if changes else "bold green")
+
+
+def _types(report: PlanReport) -> str:
+    """The instance types before and after, where the rollout changes them."""
+    goal = report.plan.goal.instance_type
+    return f"{', '.join(sorted({slot.type for slot in report.plan.slots}))} → {goal}" if goal is not None else ""
 
 
 def _print_slots(report: PlanReport, console: Console) -> None:

@@ -16,6 +16,7 @@ from deployer.engine.loop import Ending
 from deployer.engine.plan import RolloutPlan
 from deployer.engine.ports import Cloud, Journal, Lease
 from deployer.model.errors import AwsError, LeaseLost
+from deployer.model.fleet import Release
 from deployer.model.outcome import Done, Outcome
 from deployer.model.policy import Method
 
@@ -76,7 +77,7 @@ class GroupFooting(Footing):
         self._suspend(facts)
         goal = self._plan.previous if rolling_back else self._plan.goal
         if self._plan.policy.method is Method.RELAUNCH and goal.image is not None:
-            self._point(facts, goal.image)
+            self._point(facts, goal)
         else:
             self._cloud.image = self._sources.image(facts.source)
 
@@ -88,31 +89,38 @@ class GroupFooting(Footing):
             self._undos.record(PROCESSES, {"names": sorted(ours)})
         self._group.suspend(ours)
 
-    def _point(self, facts: GroupFacts, image: str) -> None:
-        """Has the group launch `image`, so that a scale-out in mid-rollout is new already (fault 19)."""
+    def _point(self, facts: GroupFacts, goal: Release) -> None:
+        """Has the group launch the goal, so that a scale-out in mid-rollout is new already (fault 19)."""
         if SOURCE not in self._undos.open:
             pinned = self._sources.pinned(facts.source)
             self._undos.record(SOURCE, {"before": facts.source.data(), "pinned": pinned.data()})
         undo = self._undos.open[SOURCE]
         self._before = GroupSource.from_data(undo["before"])
         self._made = _source_in(undo, "made")
-        self._aim(image)
+        self._aim(goal.image or "", goal.instance_type)
 
-    def _aim(self, image: str) -> None:
-        """The group launches `image` from now on: what it launched before the rollout, or a version made for it."""
-        self._cloud.image = image
+    def _aim(self, image: str, kind: str | None) -> None:
+        """The group launches these from now on: by what it had before the rollout, or by a version made for it.
+
+        Of the type only the one that the rollout brings matters: the way back goes by what the group had.
+        """
+        kind = kind if kind == self._plan.goal.instance_type else None
+        self._cloud.image, self._cloud.kind = image, kind
         if self._before is None:
             return
         pinned = GroupSource.from_data(self._undos.open[SOURCE]["pinned"])
-        if self._sources.image(pinned) == image:
+        if self._sources.image(pinned) == image and kind in (None, self._sources.kind(pinned)):
             self._sources.use(self._group.name, pinned)
             return
         if not self._before.numeric and self._made is None:
             # `$Latest` would be the new version the moment it is made.
             self._sources.use(self._group.name, pinned)
-        self._made = self._sources.with_image(pinned, image, f"deployer {self._plan.rollout}")
+        former = self._made
+        self._made = self._sources.with_image(pinned, image, f"deployer {self._plan.rollout}", kind)
         self._undos.record(SOURCE, {**_without_what(self._undos.open[SOURCE]), "made": self._made.data()})
         self._sources.use(self._group.name, self._made)
+        if former not in (None, self._made):
+            self._sources.discard(former)
 
     # -- after ---------------------------------------------------------------------------------------
 

@@ -18,10 +18,11 @@ def steps_of(plan: RolloutPlan, image: str | None) -> tuple[str, ...]:
 
 def _relaunch(plan: RolloutPlan) -> tuple[str, ...]:
     limits, name = plan.limits, plan.goal.name
+    kind = f" as {plan.goal.instance_type}" if plan.goal.instance_type is not None else ""
     order = (
-        f"launch up to {limits.surge} extra, attach each when it answers with release {name}"
+        f"launch up to {limits.surge} extra{kind}, attach each when it answers with release {name}"
         if limits.surge
-        else f"drain and terminate as the floor of {limits.floor} allows, then launch in their place"
+        else f"drain and terminate as the floor of {limits.floor} allows, then launch{kind} in their place"
     )
     return (
         order,
@@ -53,11 +54,12 @@ def way_back_of(plan: RolloutPlan, *, target_exists: bool) -> tuple[str, ...]:
     target = plan.previous.image if plan.policy.method is Method.RELAUNCH else "its bundle"
     known = f"{target} is there" if target_exists else f"{target} is gone"
     limits, release = plan.limits, plan.previous.name
+    kind = " on the types of before" if plan.goal.instance_type is not None else ""
     match plan.policy.method:
         case Method.RELAUNCH:
             width = f"as many at once as floor {limits.floor} and surge {limits.surge} allow"
             return (
-                f"way back: release {release} ({known}); no second bake at any step",
+                f"way back: release {release}{kind} ({known}); no second bake at any step",
                 "before the first termination: attach what was drained, terminate what is new; no launch",
                 f"with n of {limits.size} replaced: n launches from {target}, {width}",
             )

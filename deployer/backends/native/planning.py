@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from deployer.config.rollout import BackendName
 from deployer.config.settings import FleetSettings
 from deployer.engine.plan import PlannedSlot
 from deployer.model.capacity import Amount, Limits, limits_for
@@ -12,6 +13,9 @@ from deployer.model.errors import PreflightRefused
 from deployer.model.fleet import Instance, InstanceState, Release, Tag
 from deployer.model.observation import Answer, Proof
 from deployer.model.policy import Method
+
+UNKNOWN = "unknown"
+"""The name of a release that nobody tells."""
 
 WHOLE_SECOND_FLEET = frozenset({"blue-green", "traffic-canary"})
 """Strategies that may have as many extra instances as the fleet has, unless a surge is given."""
@@ -77,11 +81,16 @@ def previous_release(instances: Sequence[Instance], answers: Mapping[str, Answer
     found = members(instances)
     others = [one for one in found if not on_release(one, answers.get(one.id), goal)] or found
     names = Counter(name for one in others if (name := release_of(one, answers.get(one.id))) is not None)
-    name = names.most_common(1)[0][0] if names else "unknown"
+    name = names.most_common(1)[0][0] if names else UNKNOWN
     same = [one for one in others if release_of(one, answers.get(one.id)) == name] or others
     image = Counter(one.image for one in same).most_common(1)[0][0]
     digest = Counter(one.tags.get(Tag.DIGEST, "") for one in same).most_common(1)[0][0]
-    return Release(name, digest, image)
+    return Release(name, digest, image, type_of(same) if goal.instance_type is not None else None)
+
+
+def type_of(instances: Sequence[Instance]) -> str:
+    """The instance type of most of them."""
+    return Counter(one.type for one in instances).most_common(1)[0][0]
 
 
 def release_of(instance: Instance, answer: Answer | None) -> str | None:
@@ -92,7 +101,11 @@ def release_of(instance: Instance, answer: Answer | None) -> str | None:
 
 
 def on_release(instance: Instance, answer: Answer | None, goal: Release) -> bool:
-    """Whether an instance serves this very release: by name, and by digest where both are known."""
+    """Whether an instance serves this very release, by name and, where known, digest, on the type that it is to
+    have.
+    """
+    if goal.instance_type not in (None, instance.type):
+        return False
     digest = instance.tags.get(Tag.DIGEST, "")
     same = not digest or not goal.digest or digest == goal.digest
     return release_of(instance, answer) == goal.name and same
@@ -102,6 +115,25 @@ def proof_of(answers: Mapping[str, Answer]) -> Proof:
     """How the releases are known: the weakest way that had to be used."""
     ways = {answer.proof for answer in answers.values()}
     return next((proof for proof in (Proof.IMAGE, Proof.HOST, Proof.ASKED) if proof in ways), Proof.ASKED)
+
+
+def refuse_type_change(settings: FleetSettings, instances: Sequence[Instance]) -> None:
+    """Refuses a change of instance type that nobody would carry out. Raises PreflightRefused."""
+    wanted = settings.rollout
+    others = [one for one in members(instances) if wanted.instance_type not in (None, one.type)]
+    if not others:
+        return
+    found = f"{', '.join(one.id for one in others[:3])} of fleet {settings.name} is a {others[0].type}"
+    if wanted.backend is not BackendName.NATIVE:
+        raise PreflightRefused(
+            f"{found}, and the backend {wanted.backend.value} cannot make it a {wanted.instance_type}; use "
+            "--backend native, or leave instance_type out"
+        )
+    if wanted.method is not Method.RELAUNCH:
+        raise PreflightRefused(
+            f"{found}, and method {wanted.method.value} keeps the instances, so it cannot become a "
+            f"{wanted.instance_type}; use --method relaunch, or leave instance_type out"
+        )
 
 
 def refuse_unfit(settings: FleetSettings, instances: Sequence[Instance]) -> None:

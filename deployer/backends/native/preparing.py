@@ -6,10 +6,11 @@ import secrets
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from deployer.aws.cloud import AwsCloud
 from deployer.aws.found import FoundFleet
+from deployer.aws.instance_types import refuse_type
 from deployer.backends.native import planning
 from deployer.backends.native.asking import ask_all
 from deployer.backends.native.hook_line import fit_hooks
@@ -20,7 +21,7 @@ from deployer.engine.memory import Memory
 from deployer.engine.observe import Observer
 from deployer.engine.plan import RolloutPlan
 from deployer.model.capacity import Limits
-from deployer.model.errors import Infeasible
+from deployer.model.errors import Infeasible, PreflightRefused
 from deployer.model.fleet import Release
 from deployer.model.hosts import Package
 from deployer.model.observation import Answer, Observation
@@ -85,7 +86,8 @@ def on_ground(wiring: Wiring) -> Iterator[Ground]:
 def check_settings(wiring: Wiring) -> None:
     """Refuses what is wrong in the settings before anything is asked of AWS. Raises UsageError."""
     settings = wiring.settings
-    settings.goal()
+    if settings.rollout.instance_type is None:
+        settings.goal()
     strategy_for(settings.rollout.strategy, recipe_of(settings.rollout), settings.folder)
     fit_hooks(settings)
 
@@ -94,17 +96,39 @@ def prepare(ground: Ground, options: RunOptions, rollout: str) -> Prepared:
     """Works out the plan of a rollout to the settings' release. Raises DeployerError when it cannot be."""
     wiring, found = ground.wiring, ground.found
     settings = wiring.settings
-    name = settings.goal()
     planning.refuse_unfit(settings, found.instances)
+    planning.refuse_type_change(settings, found.instances)
     limits = planning.limits_of(settings, found.instances)
-    # A finished image needs no bundle, which may be long gone.
-    bundle = wiring.bundle(name) if settings.release.image is None else None
-    package = bundle.package if bundle is not None else None
-    goal = Release(name, package.digest if package else "", settings.release.image)
     answers = ground.ask()
+    goal, package = goal_of(ground, answers)
     previous = planning.previous_release(found.instances, answers, goal)
     plan = make_plan(ground, options, rollout, goal, previous, limits)
     return Prepared(ground, answers, plan, package)
+
+
+def goal_of(ground: Ground, answers: Mapping[str, Answer]) -> tuple[Release, Package | None]:
+    """The release that the settings ask for, and its bundle; none for a finished image, whose own may be long gone.
+
+    A change of instance type needs no release: then it is the one that most of the fleet serves, in the image
+    that it runs where the settings lead to no bundle of it. Raises PreflightRefused and BundleError.
+    """
+    settings = ground.wiring.settings
+    wanted, kind = settings.release, settings.rollout.instance_type
+    running = planning.previous_release(ground.found.instances, answers, Release(""))
+    name = wanted.name or running.name
+    if wanted.name is None and name == planning.UNKNOWN:
+        raise PreflightRefused(
+            f"no instance of fleet {settings.name} tells which release it serves; name one by --release"
+        )
+    if wanted.image is not None:
+        return Release(name, "", wanted.image, kind), None
+    leads = wanted.name is not None or "{release}" in (wanted.bundle or "")
+    bundle = ground.wiring.bundle(name) if leads else None
+    if bundle is not None:
+        return Release(name, bundle.package.digest, None, kind), bundle.package
+    if kind is None or name != running.name:
+        return Release(name, "", None, kind), None
+    return replace(running, instance_type=kind), None
 
 
 def survey(ground: Ground, rollout: str = "") -> Prepared:
@@ -115,7 +139,7 @@ def survey(ground: Ground, rollout: str = "") -> Prepared:
     settings, found = ground.wiring.settings, ground.found
     answers = ground.ask()
     present = planning.members(found.instances)
-    wanted = Release(settings.release.name or "", "", settings.release.image)
+    wanted = Release(settings.release.name or "", "", settings.release.image, settings.rollout.instance_type)
     previous = planning.previous_release(present, answers, wanted) if present else Release("unknown")
     goal = wanted if wanted.name else previous
     try:
@@ -145,6 +169,7 @@ def make_plan(
     settings, clock = ground.wiring.settings, ground.wiring.clock
     recipe = recipe_of(settings.rollout)
     strategy = strategy_for(settings.rollout.strategy, recipe, settings.folder)
+    refuse_types(ground, goal)
     sides = planning.sides_of(ground.cloud.look().weights)
     idle = sides[1] if sides is not None and not getattr(strategy, "shifts_traffic", False) else None
     return RolloutPlan(
@@ -163,6 +188,13 @@ def make_plan(
         hooks=fit_hooks(settings).pins(),
         created=clock.wall(),
     )
+
+
+def refuse_types(ground: Ground, goal: Release) -> None:
+    """Refuses an instance type that there is not, or that does not run what the fleet runs."""
+    kind, found = goal.instance_type, planning.members(ground.found.instances)
+    if kind is not None and any(one.type != kind for one in found):
+        refuse_type(ground.wiring.session, kind, goal.image or found[0].image)
 
 
 def new_rollout(wiring: Wiring) -> str:

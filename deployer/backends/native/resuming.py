@@ -141,18 +141,25 @@ def target_of(ground: Ground, store: StateStore, to: str | None) -> Release:
     settings = ground.wiring.settings
     known = _known_releases(store, settings.name)
     running = planning.previous_release(ground.found.instances, ground.ask(), Release(""))
-    name = to or next((release.name for release in known if release.name != running.name), None)
+    in_place = settings.rollout.method is Method.IN_PLACE
+    now = running.name, None if in_place else planning.type_of(planning.members(ground.found.instances))
+    found = next((one for one in known if (one.name == to if to is not None else _differs(one, *now))), None)
+    name = to or (found.name if found is not None else None)
     if name is None:
         raise PreflightRefused(
             f"nothing tells which release of fleet {settings.name} came before {running.name}; name it with --to"
         )
-    found = next((release for release in known if release.name == name), Release(name))
-    if settings.rollout.method is Method.IN_PLACE:
+    if in_place:
         bundle = ground.wiring.bundle(name)
-        return Release(name, bundle.package.digest if bundle is not None else found.digest)
-    if found.image is not None:
+        return Release(name, bundle.package.digest if bundle is not None else found.digest if found else "")
+    if found is not None and found.image is not None:
         return found
     return _from_images(ground, name)
+
+
+def _differs(release: Release, name: str, kind: str | None) -> bool:
+    """Whether a release is another than the one called `name`, or is to run on another type than `kind`."""
+    return release.name != name or (kind is not None and release.instance_type not in (None, kind))
 
 
 def _from_images(ground: Ground, name: str) -> Release:

@@ -21,7 +21,7 @@ def rollout(settings: FleetSettings, options: RunOptions, watch: Watch) -> Resul
     stop = StopRequest()
     wiring = Wiring(settings, stop=stop)
     check_settings(wiring)
-    rollout_id, store, reason = new_rollout(wiring), wiring.store(), f"rollout to release {settings.goal()}"
+    rollout_id, store, reason = new_rollout(wiring), wiring.store(), _purpose(settings)
     if options.supersede:
         superseding(wiring, store, rollout_id, watch)
     with heeding_signals(stop), holding(wiring, store, rollout_id, reason) as hold, on_ground(wiring) as ground:
@@ -34,3 +34,12 @@ def rollout(settings: FleetSettings, options: RunOptions, watch: Watch) -> Resul
         journal = store.open_rollout(settings.name, rollout_id, hold.lease, wiring.clock)
         mailbox = Mailbox(store, settings.name, rollout_id, stop, wiring.clock)
         return Carrier(ground, hold, journal, stop, watch, mailbox).start(ready.plan)
+
+
+def _purpose(settings: FleetSettings) -> str:
+    """What the fleet is held for."""
+    kind = settings.rollout.instance_type
+    if kind is None:
+        return f"rollout to release {settings.goal()}"
+    named = f" and release {settings.release.name}" if settings.release.name is not None else ""
+    return f"rollout to instance type {kind}{named}"

@@ -16,6 +16,7 @@ from deployer.engine.ports import Clock, Cloud, Hooks, Hosts, Journal, Lease, No
 from deployer.engine.result import Result, Status
 from deployer.model.capacity import lower_bound
 from deployer.model.errors import ExitCode
+from deployer.model.fleet import Release
 from deployer.model.hosts import Package
 from deployer.model.methods.work import in_flight
 from deployer.model.observation import Observation
@@ -102,7 +103,7 @@ class Run:
         self, ending: Ending, loop: Loop, seconds: float, calls: Mapping[str, int], throttled: int
     ) -> Result:
         plan, memory = self.plan, self.memory
-        new = self._on(plan.goal.name)
+        new = self._on(plan.goal)
         status, code = _verdict(ending, self.stop)
         lowest = loop.tallies.lowest or 0
         return Result(
@@ -143,8 +144,8 @@ class Run:
             seconds_each=min(self._slot_seconds, default=0.0),
         )
 
-    def _on(self, release: str) -> tuple[str, ...]:
-        """The instances that serve the release now."""
+    def _on(self, release: Release) -> tuple[str, ...]:
+        """The instances that serve the release now, on the type that it is to run on."""
         if self._last is None:
             return ()
         return tuple(
@@ -152,7 +153,8 @@ class Run:
             for _, one in self._last.instances()
             if one.alive
             and one.answer is not None
-            and one.answer.release == release
+            and one.answer.release == release.name
+            and release.instance_type in (None, one.instance.type)
             and _serves(self._last, one.id)
         )
 
