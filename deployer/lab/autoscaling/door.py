@@ -9,7 +9,13 @@ from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import ActionResult
 from moto.core.utils import camelcase_to_underscores
 
-from deployer.lab.autoscaling import group_actions, hook_actions, member_actions, scaling_actions
+from deployer.lab.autoscaling import (
+    group_actions,
+    hook_actions,
+    member_actions,
+    monitoring_actions,
+    scaling_actions,
+)
 from deployer.lab.autoscaling.calls import Action, Call
 from deployer.lab.autoscaling.service import Groups
 
@@ -17,6 +23,7 @@ ACTIONS: Mapping[str, Action] = {
     **group_actions.ACTIONS,
     **hook_actions.ACTIONS,
     **member_actions.ACTIONS,
+    **monitoring_actions.ACTIONS,
     **scaling_actions.ACTIONS,
 }
 """Every Auto Scaling action that the lab answers itself, by its name in the API."""

@@ -160,6 +160,10 @@ class Group:
     activities: list[Activity] = field(default_factory=list)
     further: dict[str, Any] = field(default_factory=dict)
     """Settings that are kept and shown but have no effect here, by their names in the API."""
+    metrics: set[str] = field(default_factory=set)
+    """The group metrics that are enabled."""
+    notifications: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Topic ARN → the events it is to hear of."""
     refused_until: float = 0.0
     """Launches failed: nothing is launched before this time (monotonic seconds)."""
     deleting: bool = False

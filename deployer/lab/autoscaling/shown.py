@@ -34,6 +34,7 @@ def group_wire(group: Group) -> dict[str, Any]:
             for process, reason in group.suspended.items()
         ],
         "VPCZoneIdentifier": group.vpc_zones,
+        "EnabledMetrics": [{"Metric": name, "Granularity": "1Minute"} for name in sorted(group.metrics)],
         "Status": "Delete in progress" if group.deleting else None,
         "Tags": tags_wire(group),
         "TerminationPolicies": list(group.policies),
