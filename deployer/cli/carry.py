@@ -11,7 +11,7 @@ from deployer.engine.result import Result, Status
 from deployer.model.errors import DeployerError
 from deployer.view.choose import console_on, watching
 from deployer.view.documents import print_document
-from deployer.view.summary import print_result
+from deployer.view.summary import next_step, print_result
 
 
 def carry(call: Call, run: Callable[[Watch], Result]) -> int:
@@ -33,6 +33,8 @@ def _as_document(call: Call, run: Callable[[Watch], Result]) -> int:
         print_document(_refused(call.settings, error).document(), call.program.out)
         raise
     print_document(result.document(), call.program.out)
+    if (step := next_step(result)) is not None:
+        print(step, file=call.program.err)
     return int(result.exit_code)
 
 

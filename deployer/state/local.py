@@ -17,8 +17,9 @@ from deployer.state.records import decode
 from deployer.state.shelf import Conflict, Version
 
 _SUFFIX = ".jsonl"
-_LOCK_PATIENCE = 10.0
+LOCK_PATIENCE = 10.0
 """Seconds to wait for another process that is between reading and writing a file, which takes milliseconds."""
+_PID_WIDTH = 10
 
 
 def state_home(env: Mapping[str, str], home: Path) -> Path:
@@ -35,11 +36,13 @@ def state_home(env: Mapping[str, str], home: Path) -> Path:
 class LocalShelf:
     """A folder: `<home>/<scope>/<fleet>/` with `lease.json` and one file a journal.
 
-    `scope` is the account and region, or the endpoint, that fleet names belong to.
+    `scope` is the account and region, or the endpoint, that fleet names belong to. `patience` is how long, in
+    seconds, another process may keep a fleet's files locked before that is an error.
     """
 
-    def __init__(self, home: Path, scope: str) -> None:
+    def __init__(self, home: Path, scope: str, patience: float = LOCK_PATIENCE) -> None:
         self._root = home / _part(scope)
+        self._patience = patience
 
     @property
     def place(self) -> str:
@@ -132,7 +135,7 @@ class LocalShelf:
                 _sync_folder(parent)
         handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            _lock(handle)
+            _lock(handle, self._patience)
             yield folder
         finally:
             os.close(handle)
@@ -188,16 +191,25 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _lock(handle: int) -> None:
-    deadline = time.monotonic() + _LOCK_PATIENCE
+def _lock(handle: int, patience: float) -> None:
+    """Locks the file and writes into it who did."""
+    deadline = time.monotonic() + patience
     while True:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() >= deadline:
-                raise OSError(
-                    errno.ETIMEDOUT, f"another process has kept its lock for {_LOCK_PATIENCE:g} s"
-                ) from None
+                raise OSError(errno.ETIMEDOUT, _kept(handle, patience)) from None
             time.sleep(0.01)
         else:
+            os.pwrite(handle, f"{os.getpid():<{_PID_WIDTH}}".encode(), 0)
             return
+
+
+def _kept(handle: int, patience: float) -> str:
+    """Why the lock was not to be had. Whoever keeps it so long was frozen: only its end or its waking frees it."""
+    pid = os.pread(handle, _PID_WIDTH, 0).decode(errors="replace").strip()
+    return (
+        f"process {pid} has kept its lock for {patience:g} s, as one does that was frozen while it wrote: "
+        f"`kill -CONT {pid}` lets it go on, `kill -KILL {pid}` ends it, and `deployer resume` then takes over"
+    )

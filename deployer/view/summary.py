@@ -10,6 +10,7 @@ from rich.text import Text
 from deployer.engine.events import Failed
 from deployer.engine.reports import BakeReport, FleetStatus, PlanReport
 from deployer.engine.result import Result, Status
+from deployer.model.errors import ExitCode
 from deployer.view.board import Board
 from deployer.view.phase import phase_of, release_of
 from deployer.view.text import clean, clean_lines, clock_time
@@ -43,6 +44,23 @@ def print_result(result: Result, failures: Sequence[Failed], console: Console) -
         _say(console, f"  {text}", "")
     if result.reason:
         _say(console, f"  {result.reason}", "yellow")
+    if (step := next_step(result)) is not None:
+        _say(console, f"  {step}", "bold")
+
+
+def next_step(result: Result) -> str | None:
+    """What to run next after an end that leaves something to be done; None where nothing is."""
+    if result.status is Status.INTERRUPTED:
+        return "`deployer resume` goes on with it, `deployer abort` turns it back"
+    if result.status is not Status.FAILED:
+        return None
+    if result.exit_code is ExitCode.NEEDS_A_HAND:
+        return "`deployer why` tells what happened, `deployer doctor --leftovers` what is left"
+    return (
+        "`deployer why` tells what happened; `deployer rollback` brings the release before back"
+        if result.replaced
+        else None
+    )
 
 
 def _details(result: Result) -> Iterator[str]:

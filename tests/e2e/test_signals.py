@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -29,6 +31,21 @@ def all_new(fleet: TestLab, ended: Ended) -> None:
     assert held(fleet) is None
     left = fleet.run("doctor", "--leftovers")
     assert left.code == 0, left.out
+
+
+def freeze(fleet: TestLab, rollout: subprocess.Popen[str]) -> None:
+    """Stops the process while it writes nothing: one that is frozen with a file locked is another matter."""
+    [lock] = fleet.folder.parent.rglob("state/*/web/lock")
+    for _ in range(50):
+        rollout.send_signal(signal.SIGSTOP)
+        with lock.open() as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                rollout.send_signal(signal.SIGCONT)
+                time.sleep(0.05)
+    raise AssertionError("the rollout writes all the time")
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -85,7 +102,7 @@ def test_one_that_was_frozen_past_its_lease_finds_the_fleet_taken_over_and_chang
     with load(fleet) as requests:
         rollout = fleet.start(*IN_PLACE)
         fleet.wait_for(rollout, "move=drain")
-        rollout.send_signal(signal.SIGSTOP)
+        freeze(fleet, rollout)
         refused = fleet.run("resume", "--output", "json", folder=elsewhere)
         assert refused.code == 4, refused.err
         resumed = eventually(

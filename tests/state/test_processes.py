@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from deployer.model.errors import FleetHeld
+from deployer.model.errors import FleetHeld, StateUnavailable
 from deployer.state.local import LocalShelf
 from deployer.state.owner import is_gone, this_process
 from deployer.state.shelved import ShelvedStore
@@ -60,9 +60,9 @@ def taker(home: Path, rollout: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def say(process: subprocess.Popen[str], line: str = "") -> str:
-    assert process.stdin is not None
     assert process.stdout is not None
     if line:
+        assert process.stdin is not None
         process.stdin.write(line)
         process.stdin.flush()
     return process.stdout.readline().strip()
@@ -134,3 +134,25 @@ def test_a_ci_job_is_named_by_its_address(env: dict[str, str], job: str) -> None
     owner = this_process(env)
     assert owner.job == job
     assert job in str(owner)
+
+
+_KEEP = """
+import sys, time
+from pathlib import Path
+from deployer.state.local import LocalShelf
+with LocalShelf(Path(sys.argv[1]), "lab")._locked("web"):
+    print("locked", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_process_that_keeps_the_files_locked_is_named_with_what_ends_it(tmp_path: Path) -> None:
+    keeper = subprocess.Popen([sys.executable, "-c", _KEEP, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert say(keeper) == "locked"
+        with pytest.raises(StateUnavailable, match=rf"process {keeper.pid} .* `kill -KILL {keeper.pid}` ends it"):
+            LocalShelf(tmp_path, "lab", patience=0.1).put_lease("web", b"{}", None)
+    finally:
+        keeper.kill()
+        keeper.wait(30)
+    LocalShelf(tmp_path, "lab").put_lease("web", b"{}", None)

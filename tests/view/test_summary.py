@@ -14,7 +14,7 @@ from deployer.engine.result import Status
 from deployer.model.errors import ExitCode
 from deployer.view.documents import bake_document, plan_document, print_document, status_document
 from deployer.view.picture import svg
-from deployer.view.summary import print_baked, print_plan, print_result, print_status
+from deployer.view.summary import next_step, print_baked, print_plan, print_result, print_status
 from tests.view import results
 
 
@@ -38,6 +38,27 @@ def test_a_failure_comes_with_its_reason_and_the_tail_of_its_log() -> None:
     assert "Traceback: no module named shop" in text
     assert "rolled back" in text
     assert "1 failed, 0 allowed" in text
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "command"),
+    [
+        (Status.INTERRUPTED, ExitCode.INTERRUPTED, "`deployer resume`"),
+        (Status.INTERRUPTED, ExitCode.PAUSED, "`deployer abort`"),
+        (Status.FAILED, ExitCode.NEEDS_A_HAND, "`deployer doctor --leftovers`"),
+        (Status.FAILED, ExitCode.FAILED_SAFE, "`deployer rollback`"),
+    ],
+)
+def test_an_end_that_leaves_something_to_do_tells_which_command_does_it(
+    status: Status, code: ExitCode, command: str
+) -> None:
+    text = printed(lambda console: print_result(results.result(status, code, "it was cut short"), [], console))
+    assert command in text
+
+
+@pytest.mark.parametrize("status", [Status.SUCCEEDED, Status.ROLLED_BACK, Status.NOTHING_TO_DO])
+def test_an_end_that_leaves_nothing_to_do_asks_for_nothing(status: Status) -> None:
+    assert next_step(results.result(status)) is None
 
 
 def test_nothing_to_do_is_one_line() -> None:
