@@ -7,10 +7,11 @@ stands on, `following` shows it target by target, `carrying` goes forward and ba
 from deployer.backends.codedeploy.reporting import plan
 from deployer.backends.codedeploy.resuming import abort, resume, rollback
 from deployer.backends.codedeploy.rolling_out import rollout
-from deployer.backends.native import bake, doctor, history, holder, iam_policy, pause, status, unlock, why
+from deployer.backends.native import approve, bake, doctor, history, holder, iam_policy, pause, status, unlock, why
 
 __all__ = [
     "abort",
+    "approve",
     "bake",
     "doctor",
     "history",

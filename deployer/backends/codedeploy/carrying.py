@@ -4,33 +4,53 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 
 from deployer.aws.codedeploy import CodeDeploy
 from deployer.aws.codedeploy_values import DeploymentFacts, DeploymentOrder, DeploymentStatus, Revision
 from deployer.backends.codedeploy import green
 from deployer.backends.codedeploy.following import Followed, Follower
+from deployer.backends.codedeploy.proving import is_safe, mend, silent
 from deployer.backends.codedeploy.revisions import uploaded
 from deployer.backends.codedeploy.setting_up import Setup
 from deployer.backends.codedeploy.translate import BLUE_GREEN
+from deployer.backends.native.hook_calls import Standing
+from deployer.backends.native.hooked import Hooked
 from deployer.engine.events import Noted, Turned
 from deployer.engine.plan import RolloutPlan
 from deployer.engine.ports import Journal
 from deployer.model.errors import AwsError, FleetHeld, PreflightRefused
 from deployer.model.fleet import Release
-from deployer.model.observation import Observation, Seen, Stance
-from deployer.model.policy import OnFailure
+from deployer.model.observation import Stance
+from deployer.model.occasions import Occasion, Point, Ruling, Verdict
+from deployer.model.policy import Keep, OnFailure
+
+
+class End(Enum):
+    """How a rollout ends. PAUSED: a gate was in doubt, and somebody has to say whether it goes on."""
+
+    REACHED = "reached"
+    ROLLED_BACK = "rolled back"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    PAUSED = "paused"
+
+    @property
+    def open(self) -> bool:
+        """Whether it may be gone on with."""
+        return self in (End.INTERRUPTED, End.PAUSED)
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a rollout ended."""
+    """How a rollout ended, and why."""
 
-    kind: str
-    """`reached`, `rolled back`, `failed` or `interrupted`."""
+    end: End
     reason: str | None = None
     safe: bool = True
     """Whether the fleet is in service as far as the floor asks."""
     abandoned: bool = False
+    """Whether its deployment goes on with nobody to follow it."""
 
 
 @dataclass
@@ -42,6 +62,7 @@ class Carrier:
     setup: Setup
     follower: Follower
     journal: Journal
+    hooks: Hooked
 
     @property
     def blue_green(self) -> bool:
@@ -53,25 +74,39 @@ class Carrier:
     def forward(self) -> Ended:
         """Brings the fleet to the goal, or back. Raises DeployerError before anything of the fleet is changed."""
         revisions = self._revisions()
-        self.setup.make(self.api)
-        for release, revision in revisions.items():
-            self.api.register(self.setup.group.application, revision, f"release {release} of {self.plan.fleet}")
-        adopted = self._adopted(revisions[self.plan.goal.name])
+        goal = revisions[self.plan.goal.name]
+        adopted = self._adopted(goal)
+        self._set_up(revisions)
         if adopted is None and self.blue_green:
             self._provide_green()
-        followed = self._deploy(revisions[self.plan.goal.name], adopted)
-        return self._after(followed, revisions)
+        if adopted is None and self.follower.stop.count:
+            return Ended(End.INTERRUPTED, "interrupted before anything was deployed", safe=is_safe(self.follower))
+        return self._after(self._deploy(goal, adopted), revisions)
 
     def back(self) -> Ended:
         """Brings every instance back to the release before; the memory has been turned round."""
+        self.follower.hold.keep = True
         self._stop_ours()
         if self.blue_green:
             return self._back_to_blue("aborted")
-        revision = self._revisions()[self.plan.previous.name]
-        return self._after_way_back(self._deploy(revision, self._adopted(revision)), "aborted")
+        if not any(record.subject == "deployment" for record in self.journal.records()):
+            return Ended(End.ROLLED_BACK, "aborted before anything was deployed")
+        revisions = self._revisions()
+        revision = revisions[self.plan.previous.name]
+        adopted = self._adopted(revision)
+        self._set_up(revisions)
+        return self._after_way_back(self._deploy(revision, adopted), "aborted")
+
+    def _set_up(self, revisions: Mapping[str, Revision]) -> None:
+        """Makes what deployments stand on, and registers what is deployed."""
+        self.setup.make(self.api)
+        for release, revision in revisions.items():
+            self.api.register(self.setup.group.application, revision, f"release {release} of {self.plan.fleet}")
 
     def _stop_ours(self) -> None:
         """Ends what this rollout has running towards the goal that it turned away from."""
+        if self.setup.found is None:
+            return
         goal = f": release {self.plan.goal.name} of "
         for running in self.api.running(self.setup.group.application, self.setup.group.name):
             if self.plan.rollout in running.description and goal in running.description:
@@ -158,23 +193,39 @@ class Carrier:
     # --- afterwards -----------------------------------------------------------------------------
 
     def _after(self, followed: Followed, revisions: Mapping[str, Revision]) -> Ended:
-        follower = self.follower
         if followed.abandoned:
-            return Ended("interrupted", "asked to stop twice; the deployment goes on by itself", abandoned=True)
-        succeeded = followed.deployment.status is DeploymentStatus.SUCCEEDED
-        if succeeded and followed.failed <= self.plan.policy.max_failures:
-            silent = self._unproven()
-            if not silent:
-                return Ended("reached")
-            reason = f"{', '.join(silent)} did not show release {self.plan.goal.name}"
-        else:
-            reason = _reason(followed)
-        if follower.stop.count:
-            return self._rest(reason)
-        if self.plan.policy.on_failure is not OnFailure.ROLLBACK:
-            self._mend()
-            return Ended("failed", reason, safe=self._is_safe())
-        return self._roll_back(reason, revisions)
+            reason = "asked to stop twice; the deployment goes on by itself"
+            return Ended(End.INTERRUPTED, reason, abandoned=True)
+        ruling = self._ruling_of(followed)
+        if self.follower.stop.count and ruling.verdict is not Verdict.PASS:
+            return self._rest(End.INTERRUPTED, ruling.reason)
+        match ruling.verdict:
+            case Verdict.PASS:
+                return Ended(End.REACHED)
+            case Verdict.FAIL if self.plan.policy.on_failure is OnFailure.ROLLBACK:
+                return self._roll_back(ruling.reason, revisions)
+            case Verdict.INCONCLUSIVE:
+                return self._rest(End.PAUSED, ruling.reason)
+            case _:
+                return self._rest(End.FAILED, ruling.reason)
+
+    def _ruling_of(self, followed: Followed) -> Ruling:
+        """What a deployment came to: the last word is that of the final soak.
+
+        One that was to be stopped may have been through before that: so much the better.
+        """
+        stopped, few = followed.ruling, followed.failed <= self.plan.policy.max_failures
+        succeeded = followed.deployment.status is DeploymentStatus.SUCCEEDED and few
+        if stopped is not None and not (succeeded and stopped.verdict is Verdict.PENDING):
+            return Ruling(stopped.verdict, _reason(followed))
+        if not succeeded:
+            return Ruling(Verdict.FAIL, _reason(followed))
+        unproven = silent(self.follower)
+        if unproven:
+            return Ruling(Verdict.FAIL, f"{', '.join(unproven)} did not show release {self.plan.goal.name}")
+        occasion = Occasion(Point.FINAL_SOAK)
+        ruling = self.hooks.wait_for(occasion, Standing(self.follower.look()))
+        return Ruling(ruling.verdict, f"{occasion}: {ruling.reason}")
 
     def _roll_back(self, reason: str, revisions: Mapping[str, Revision]) -> Ended:
         follower = self.follower
@@ -187,73 +238,58 @@ class Carrier:
 
     def _after_way_back(self, followed: Followed, reason: str) -> Ended:
         if followed.abandoned:
-            return Ended("interrupted", reason, abandoned=True)
+            return Ended(End.INTERRUPTED, reason, abandoned=True)
         well = followed.deployment.status is DeploymentStatus.SUCCEEDED and not followed.failed
-        if well and not self._unproven():
-            return Ended("rolled back", reason)
-        return Ended("failed", f"{reason}; and the way back failed: {_reason(followed)}", safe=False)
+        if well and not silent(self.follower):
+            return Ended(End.ROLLED_BACK, reason)
+        if self.follower.stop.count:
+            return self._rest(End.INTERRUPTED, f"{reason}; the way back was interrupted")
+        return Ended(End.FAILED, f"{reason}; and the way back failed: {_reason(followed)}", safe=False)
 
     def _back_to_blue(self, reason: str) -> Ended:
-        """Blue takes all traffic again, and green goes."""
-        follower = self.follower
-        blue = frozenset(slot.instance for slot in self.plan.slots)
-        gone = frozenset(follower.memory.slot_of)
-        way_back = green.WayBack(follower.ground.cloud, blue, gone)
-        end = follower.clock.now() + self.plan.policy.deadlines.progress
-        while not way_back.step(follower.look()):
-            follower.hold.lease.heartbeat()
-            if follower.clock.now() > end:
-                return Ended("failed", f"{reason}; and blue did not get all its traffic back in time", safe=False)
-            follower.clock.sleep(follower.poll)
-        return Ended("rolled back", reason)
-
-    def _rest(self, reason: str) -> Ended:
-        self._mend()
-        return Ended("interrupted", reason, safe=self._is_safe())
-
-    def _mend(self) -> None:
-        """Whoever was cut short outside of its balancers and answers well is given back to them."""
-        follower = self.follower
-        end = follower.clock.now() + self.plan.policy.deadlines.health
-        while follower.clock.now() < end:
-            seen = follower.look()
-            out = [one for _, one in seen.instances() if one.running and not one.healthy_everywhere]
-            fit = frozenset(one.id for one in out if one.answer is not None and one.answer.ok)
-            if not fit or green.WayBack(follower.ground.cloud, fit, frozenset()).step(seen):
-                return
-            follower.clock.sleep(follower.poll)
-
-    def _unproven(self) -> list[str]:
-        """Who does not show the goal's release, after the time that an instance may take to become healthy."""
-        follower = self.follower
-        end = follower.clock.now() + self.plan.policy.deadlines.health
+        """Blue takes all traffic again, and green goes; where blue is gone, green stays as it is."""
+        follower, blue = self.follower, frozenset(slot.instance for slot in self.plan.slots)
+        floor, end = self.plan.limits.floor, follower.clock.now() + self.plan.policy.deadlines.progress
+        keeps = self.plan.policy.failed_instances is Keep.KEEP
         while True:
             seen = follower.look()
-            silent = [
-                one.id for one in self._expected(seen) if not (seen.serves_goal(one) and one.healthy_everywhere)
-            ]
-            if not silent or follower.clock.now() > end or follower.stop.count:
-                return silent
+            left = [one.id for _, one in seen.instances() if one.id in blue and one.alive]
+            if len(left) < max(floor, 1):
+                return Ended(End.FAILED, f"{reason}; {_no_blue(self.plan, len(left))}", safe=is_safe(follower))
+            # Whom this rollout launched is known by a look alone, where another process did it.
+            ours = [one for _, one in seen.instances() if one.launched_by_us]
+            spare = frozenset(one.id for one in ours if keeps and one.failed is not None)
+            leaving = frozenset(one.id for one in ours)
+            if green.WayBack(follower.ground.cloud, blue, leaving, spare).step(seen):
+                return Ended(End.ROLLED_BACK, reason)
+            if follower.stop.count > 1:
+                return Ended(End.INTERRUPTED, f"{reason}; asked to stop twice on the way back", abandoned=True)
+            if follower.clock.now() > end:
+                late = f"{reason}; and blue did not get all its traffic back in time"
+                return Ended(End.FAILED, late, safe=False)
             follower.clock.sleep(follower.poll)
 
-    def _expected(self, seen: Observation) -> list[Seen]:
-        blue = {slot.instance for slot in self.plan.slots} if self.blue_green else set()
-        failed = {name for name, facts in self.follower.memory.instances.items() if facts.failed is not None}
-        return [one for _, one in seen.instances() if one.alive and one.id not in blue | failed]
-
-    def _is_safe(self) -> bool:
-        lowest = self.follower.tallies.lowest
-        return lowest is not None and lowest >= self.plan.limits.floor
+    def _rest(self, end: End, reason: str) -> Ended:
+        mend(self.follower)
+        return Ended(end, reason, safe=is_safe(self.follower))
 
 
 def _reason(followed: Followed) -> str:
-    if followed.why:
-        return followed.why
-    failed = next((target for target in followed.targets if target.failure is not None), None)
+    """Why it did not go well: what failed first on an instance, and what CodeDeploy or we made of it."""
     said = followed.deployment.error or f"the deployment {followed.deployment.status.value.lower()}"
+    if followed.ruling is not None:
+        said = followed.ruling.reason
+    failed = next((target for target in followed.targets if target.failure is not None), None)
     if failed is None or failed.failure is None:
         return said
     return f"{failed.instance}: {failed.failure.name}: {failed.failure.message or 'failed'}; {said}"
+
+
+def _no_blue(plan: RolloutPlan, left: int) -> str:
+    return (
+        f"the way back is gone: {left} of {len(plan.slots)} blue instances are left, fewer than the floor of "
+        f"{plan.limits.floor}, so green keeps the traffic; `deployer rollback` brings the release before back"
+    )
 
 
 def _held(setup: Setup, running: DeploymentFacts) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from deployer.aws.codedeploy import CodeDeploy
 from deployer.aws.codedeploy_values import DeploymentFacts, DeploymentStatus, EventFacts, Progress, TargetFacts
 from deployer.backends.native.holding import Hold, Mailbox
+from deployer.backends.native.hook_runner import HookRunner
 from deployer.backends.native.preparing import Ground
 from deployer.engine.clock import StopRequest
 from deployer.engine.events import Acted, Completed, Failed, Looked, Noted, Watch
@@ -20,6 +21,7 @@ from deployer.model.fleet import Tag
 from deployer.model.hosts import Ask, Host
 from deployer.model.moves import Attach, Drain, Move, Update
 from deployer.model.observation import Install, Observation, Seen, Work
+from deployer.model.occasions import Occasion, Point, Ruling, Verdict
 
 _BLOCKS = ("BeforeBlockTraffic", "BlockTraffic", "AfterBlockTraffic")
 _ALLOWS = ("BeforeAllowTraffic", "AllowTraffic", "AfterAllowTraffic")
@@ -38,11 +40,14 @@ class Tallies:
 
 @dataclass(frozen=True)
 class Followed:
-    """How a deployment ended, as far as it was followed. `why` is our reason for having stopped it."""
+    """How a deployment ended, as far as it was followed.
+
+    `ruling` is why we stopped it: FAIL, what else a gate said, or PENDING when somebody asked to stop.
+    """
 
     deployment: DeploymentFacts
     targets: tuple[TargetFacts, ...]
-    why: str = ""
+    ruling: Ruling | None = None
     abandoned: bool = False
 
     @property
@@ -64,6 +69,7 @@ class Follower:
     stop: StopRequest
     mailbox: Mailbox
     watch: Watch
+    hooks: HookRunner
     poll: float
     tallies: Tallies = field(default_factory=Tallies)
     seconds: list[float] = field(default_factory=list)
@@ -78,37 +84,55 @@ class Follower:
         return self.ground.wiring.clock
 
     def follow(self, ident: str, *, most_failures: int) -> Followed:
-        """Follows a deployment to its end. More failures than that, no progress, or a signal stop it.
+        """Follows a deployment to its end. More failures than that, a gate, no progress, or a signal stop it.
 
         Raises LeaseLost and StateUnavailable.
         """
-        why, self._moved = "", (None, self.clock.now())
+        ruling, self._moved = None, (None, self.clock.now())
         while True:
-            self.hold.lease.heartbeat()
-            self.mailbox.look()
+            self._beat()
             try:
                 deployment = self.api.deployment(ident)
                 targets = tuple(self.api.targets(ident))
                 self._take_in(ident, targets)
-                self.look(self._waits(targets))
+                self._look(self._waits(targets))
             except AwsError as error:
                 self.watch(Noted(f"cannot look: {error}", warning=True))
                 if self._stuck(None):
                     raise
                 self.clock.sleep(self.poll)
                 continue
-            followed = Followed(deployment, targets, why)
+            followed = Followed(deployment, targets, ruling)
             if deployment.status.ended:
                 return followed
             if self.stop.count >= 2:
-                return Followed(deployment, targets, why, abandoned=True)
-            why = why or self._stop_if_need_be(followed, most_failures)
-            if deployment.status is DeploymentStatus.READY and not why:
+                return replace(followed, abandoned=True)
+            ruling = ruling or self._stop_if_need_be(followed, most_failures)
+            if deployment.status is DeploymentStatus.READY and ruling is None:
                 self._go_on_when_proven(ident, targets)
             self.clock.sleep(self.poll)
 
-    def look(self, waits: Sequence[tuple[str, str, float | None]] = ()) -> Observation:
-        """One look at the fleet, told to who watches. Raises AwsError."""
+    def look(self) -> Observation:
+        """One look at the fleet, told to who watches; the lease is kept.
+
+        Raises LeaseLost and StateUnavailable, and AwsError when AWS has not answered for too long.
+        """
+        began = self.clock.now()
+        while True:
+            self._beat()
+            try:
+                return self._look(())
+            except AwsError as error:
+                self.watch(Noted(f"cannot look: {error}", warning=True))
+                if self.clock.now() - began > self.plan.policy.deadlines.progress:
+                    raise
+                self.clock.sleep(self.poll)
+
+    def _beat(self) -> None:
+        self.hold.lease.heartbeat()
+        self.mailbox.look()
+
+    def _look(self, waits: Sequence[tuple[str, str, float | None]]) -> Observation:
         now = self.clock.now()
         observer = Observer(self.plan, self.memory)
         observer.take_in(tuple(self.ground.hosts.reports()), now)
@@ -132,26 +156,47 @@ class Follower:
 
     # --- when to stop it, and when to let it go on ----------------------------------------------
 
-    def _stop_if_need_be(self, followed: Followed, most_failures: int) -> str:
+    def _stop_if_need_be(self, followed: Followed, most_failures: int) -> Ruling | None:
         """Stops the deployment for the first reason there is, and returns it."""
-        why = ""
-        if self.stop.count:
-            why = f"interrupted by {self.stop.signal}"
-        elif followed.failed > most_failures:
-            why = f"{followed.failed} failed, {most_failures} are put up with"
-        elif self._stuck(followed.targets):
-            why = f"nothing has moved for {self.plan.policy.deadlines.progress:g} s"
-        if why:
-            self.watch(Noted(f"stopping the deployment {followed.deployment.id}: {why}", warning=True))
+        ruling = self._reason_to_stop(followed, most_failures)
+        if ruling is not None:
+            text = f"stopping the deployment {followed.deployment.id}: {ruling.reason}"
+            self.watch(Noted(text, warning=True))
             self.api.stop(followed.deployment.id)
-        return why
+        return ruling
+
+    def _reason_to_stop(self, followed: Followed, most_failures: int) -> Ruling | None:
+        if self.stop.count:
+            return Ruling(Verdict.PENDING, f"interrupted by {self.stop.signal}")
+        if followed.failed > most_failures:
+            return Ruling(Verdict.FAIL, f"{followed.failed} failed, {most_failures} are put up with")
+        if self._stuck(followed.targets):
+            return Ruling(Verdict.FAIL, f"nothing has moved for {self._patience:g} s")
+        return self._gates_say()
+
+    def _gates_say(self) -> Ruling | None:
+        """What the gates that are asked throughout have against it; on the way back none is asked."""
+        if self.seen is None or self.seen.rolling_back or Point.THROUGHOUT not in self.hooks.line.points:
+            return None
+        occasion = Occasion(Point.THROUGHOUT)
+        self.hooks.ask([occasion], self.seen)
+        ruling = self.hooks.ruling_at(occasion, back=False)
+        if ruling.verdict in (Verdict.PASS, Verdict.PENDING):
+            return None
+        return Ruling(ruling.verdict, f"{occasion}: {ruling.reason}")
+
+    @property
+    def _patience(self) -> float:
+        """Seconds without a change: CodeDeploy waits out the whole deregistration delay, which is no standstill."""
+        delay = max((balancer.deregistration_delay for balancer in self.plan.balancers), default=0.0)
+        return self.plan.policy.deadlines.progress + delay
 
     def _stuck(self, targets: tuple[TargetFacts, ...] | None) -> bool:
         now, (last, since) = self.clock.now(), self._moved
         if targets is not None and targets != last:
             self._moved = (targets, now)
             return False
-        return now - since > self.plan.policy.deadlines.progress
+        return now - since > self._patience
 
     def _go_on_when_proven(self, ident: str, targets: Sequence[TargetFacts]) -> None:
         """Green gets traffic when every instance that was installed answers with the release."""

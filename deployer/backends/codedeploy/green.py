@@ -28,7 +28,16 @@ def mark_blue(cloud: Cloud, plan: RolloutPlan) -> None:
 
 
 def orders(plan: RolloutPlan, instances: Mapping[str, Instance]) -> list[LaunchOrder]:
-    """One order a slot, from the image that its present instance has: CodeDeploy installs the release on it."""
+    """One order a slot, from the image that its present instance has: CodeDeploy installs the release on it.
+
+    Raises PreflightRefused when an instance is gone, which its successor would be like.
+    """
+    lost = [slot.instance for slot in plan.slots if slot.instance not in instances]
+    if lost:
+        raise PreflightRefused(
+            f"{', '.join(lost)} of blue is gone, so nothing tells how its green successor is launched; "
+            "`deployer abort` gives the fleet back to those that are left"
+        )
     key, value = side_of(plan, "green")
     return [
         LaunchOrder(
@@ -79,12 +88,18 @@ def _runs(one: Seen | None) -> bool:
 
 
 class WayBack:
-    """Gives the fleet back to the instances that should have it: step by step, each look deciding the next."""
+    """Gives the fleet back to the instances that should have it: step by step, each look deciding the next.
 
-    def __init__(self, cloud: Cloud, keep: frozenset[str], leave: frozenset[str]) -> None:
+    Of those who leave, the ones to `spare` stay running, for somebody to look at.
+    """
+
+    def __init__(
+        self, cloud: Cloud, keep: frozenset[str], leave: frozenset[str], spare: frozenset[str] = frozenset()
+    ) -> None:
         self._cloud = cloud
         self._keep = keep
         self._leave = leave
+        self._spare = spare
 
     def step(self, seen: Observation) -> bool:
         """Does what can be done now; whether all is done.
@@ -111,9 +126,10 @@ class WayBack:
             return False
         if any(t.state is not TargetState.ABSENT for one in leaving for t in one.targets.values()):
             return False
-        if leaving:
-            self._cloud.terminate([one.id for one in leaving])
-        return not leaving
+        ending = [one.id for one in leaving if one.id not in self._spare]
+        if ending:
+            self._cloud.terminate(ending)
+        return not ending
 
 
 def _at(one: Seen, state: TargetState) -> list[Registration]:

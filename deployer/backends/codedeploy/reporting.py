@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from deployer.backends.codedeploy.revisions import is_uploaded, place_of
-from deployer.backends.codedeploy.rolling_out import pinned, refuse_unfit, setup_of, wiring_for
+from deployer.backends.codedeploy.rolling_out import pinned, refuse_unfit, remarks, setup_of, wiring_for
 from deployer.backends.native import planning
 from deployer.backends.native.preparing import Prepared, new_rollout, on_ground, prepare
 from deployer.config.settings import FleetSettings, RunOptions
@@ -48,10 +48,5 @@ def _steps(ready: Prepared) -> tuple[str, ...]:
 
 def _warnings(settings: FleetSettings, ready: Prepared) -> tuple[str, ...]:
     bundle = ready.ground.wiring.bundle(ready.plan.goal.name)
-    remarks = [str(problem) for problem in bundle.warnings] if bundle is not None else []
-    if settings.rollout.lame_duck:
-        remarks.append(
-            "lame_duck is not run: CodeDeploy waits for the whole deregistration delay; a BeforeBlockTraffic "
-            "script of the AppSpec can do what it does"
-        )
-    return tuple(remarks)
+    found = [str(problem) for problem in bundle.warnings] if bundle is not None else []
+    return (*found, *remarks(settings, settings.rollout.method))

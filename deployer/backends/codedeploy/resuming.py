@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from deployer.backends.codedeploy.rolling_out import NAME, Running, rollout, setup_of, wiring_for
+from deployer.backends.codedeploy.rolling_out import Running, rollout, setup_of, wiring_for
+from deployer.backends.codedeploy.telling import NAME
 from deployer.backends.native.holding import Mailbox, holding
+from deployer.backends.native.hooked import Answers
 from deployer.backends.native.preparing import on_ground
-from deployer.backends.native.resuming import nothing_open, refuse_other_backend, target_of
+from deployer.backends.native.resuming import approval_of, nothing_open, refuse_other_backend, target_of
 from deployer.backends.native.signals import heeding_signals
 from deployer.backends.native.wiring import Wiring
 from deployer.config.settings import FleetSettings, RunOptions
@@ -22,14 +24,14 @@ from deployer.model.policy import Method
 from deployer.state.requests import Request, Wish
 
 
-def resume(settings: FleetSettings, options: RunOptions, watch: Watch) -> Result:  # noqa: ARG001 - the protocol's
+def resume(settings: FleetSettings, options: RunOptions, watch: Watch) -> Result:
     """Goes on with the fleet's last rollout where it was cut short, as it was planned. Raises DeployerError."""
-    return _go_on(settings, watch, turn_back=False)
+    return _go_on(settings, options, watch, turn_back=False)
 
 
 def abort(settings: FleetSettings, watch: Watch) -> Result:
     """Turns the fleet's last rollout round, if it was cut short, and deploys the release before."""
-    result = _go_on(settings, watch, turn_back=True)
+    result = _go_on(settings, RunOptions(), watch, turn_back=True)
     return replace(result, exit_code=ExitCode.DONE) if result.status is Status.ROLLED_BACK else result
 
 
@@ -46,7 +48,7 @@ def _releasing(settings: FleetSettings, release: str) -> FleetSettings:
     return replace(settings, release=replace(settings.release, name=release))
 
 
-def _go_on(settings: FleetSettings, watch: Watch, *, turn_back: bool) -> Result:
+def _go_on(settings: FleetSettings, options: RunOptions, watch: Watch, *, turn_back: bool) -> Result:
     stop = StopRequest()
     wiring = Wiring(settings, stop=stop)
     store = wiring.store()
@@ -70,8 +72,10 @@ def _go_on(settings: FleetSettings, watch: Watch, *, turn_back: bool) -> Result:
         if turn_back and not memory.rolling_back:
             memory.turn_back()
             journal.append("stance", Stance.ADVANCE.value, {"reason": "aborted", "rolling_back": True})
-        mailbox = Mailbox(store, settings.name, entry.rollout, stop, wiring.clock)
-        run = Running(ground, hold, journal, stop, watch, mailbox, plan.policy.method)
+        approval = approval_of(wiring) if options.approve else None
+        mailbox = Mailbox(store, settings.name, entry.rollout, stop, wiring.clock, approval)
+        answers = Answers(options.hooks_ran, options.hooks_again)
+        run = Running(ground, hold, journal, stop, watch, mailbox, plan.policy.method, answers)
         return run.go_on(plan, setup_of(ground, plan), memory)
 
 

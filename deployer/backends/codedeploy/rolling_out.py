@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 
 from deployer.aws.codedeploy import CodeDeploy
 from deployer.backends.codedeploy import green
-from deployer.backends.codedeploy.carrying import Carrier, Ended
+from deployer.backends.codedeploy.carrying import Carrier, End, Ended
 from deployer.backends.codedeploy.following import Follower
 from deployer.backends.codedeploy.setting_up import Setup, find_setup
+from deployer.backends.codedeploy.telling import NAME, told
 from deployer.backends.codedeploy.translate import BLUE_GREEN, group_for, host_config, method_of, refuse_inexact
 from deployer.backends.native.baking import refuse_no_way_back
 from deployer.backends.native.carrying import poll_of, untouched
 from deployer.backends.native.holding import Hold, Mailbox, holding, superseding
+from deployer.backends.native.hooked import Answers, Hooked, Stopped, hooked
 from deployer.backends.native.preparing import Ground, Prepared, check_settings, new_rollout, on_ground, prepare
 from deployer.backends.native.signals import heeding_signals
 from deployer.backends.native.wiring import Wiring
-from deployer.config.rollout import BackendName
 from deployer.config.settings import FleetSettings, RunOptions
 from deployer.engine.clock import StopRequest
 from deployer.engine.events import Noted, Started, Watch
@@ -24,13 +26,12 @@ from deployer.engine.memory import Memory
 from deployer.engine.plan import RolloutPlan
 from deployer.engine.ports import Journal
 from deployer.engine.result import Result, Status
-from deployer.model.capacity import lower_bound
 from deployer.model.errors import ExitCode, FleetHeld, PreflightRefused, UsageError
+from deployer.model.observation import Observation
+from deployer.model.occasions import Point
 from deployer.model.policy import Method
 from deployer.model.service import is_done
 from deployer.state.requests import Wish
-
-NAME = BackendName.CODEDEPLOY.value
 
 
 def rollout(settings: FleetSettings, options: RunOptions, watch: Watch) -> Result:
@@ -104,6 +105,7 @@ class Running:
     watch: Watch
     mailbox: Mailbox
     method: Method
+    answers: Answers = field(default_factory=Answers)
 
     def start(self, plan: RolloutPlan, setup: Setup, memory: Memory) -> Result:
         """Pins the plan and carries it out."""
@@ -113,11 +115,70 @@ class Running:
     def go_on(self, plan: RolloutPlan, setup: Setup, memory: Memory, *, resumed: bool = True) -> Result:
         """Carries a pinned plan out from what is remembered."""
         self.watch(_started(plan, resumed=resumed))
-        if self.method is not plan.policy.method:
-            self.watch(Noted(f"method {self.method.value} is {_HOW[plan.policy.method]} with CodeDeploy"))
-        api = CodeDeploy(self.ground.wiring.session)
-        follower = Follower(
-            api=api,
+        for remark in remarks(self.ground.wiring.settings, self.method):
+            self.watch(Noted(remark))
+        hooks = self._hooked(plan, turning_back=memory.rolling_back)
+        began = self.ground.wiring.clock.now()
+        if not memory.rolling_back:
+            try:
+                self._before(plan, hooks)
+            except Stopped as stopped:
+                return self._never_begun(plan, stopped, hooks)
+        follower = self._follower(plan, memory, hooks)
+        carrier = Carrier(follower.api, plan, setup, follower, self.journal, hooks)
+        try:
+            ended = carrier.back() if memory.rolling_back else carrier.forward()
+        except (PreflightRefused, FleetHeld) as refusal:
+            if not (resumed or self.hold.keep):
+                # Nothing of the fleet was changed, so there is nothing to resume.
+                self.journal.append("end", plan.fleet, {"status": Status.FAILED.value, "reason": str(refusal)})
+            raise
+        self.hold.keep = ended.abandoned
+        result = told(plan, follower, ended, self.ground.wiring.clock.now() - began)
+        if ended.end.open:
+            return self._left_open(result, ended)
+        result = hooks.finish(result, follower.seen)
+        self.journal.append("end", plan.fleet, result.document())
+        return result
+
+    def _hooked(self, plan: RolloutPlan, *, turning_back: bool) -> Hooked:
+        def each_beat() -> None:
+            self.hold.lease.heartbeat()
+            self.mailbox.look()
+
+        return hooked(
+            self.ground,
+            plan,
+            self.journal,
+            self.stop,
+            self.watch,
+            each_beat,
+            lambda: self.mailbox.approval,
+            turning_back=turning_back,
+        )
+
+    def _before(self, plan: RolloutPlan, hooks: Hooked) -> None:
+        """The hooks and gates before the fleet is touched. Raises Stopped and HookUnsettled."""
+
+        def look() -> Observation:
+            return self.ground.look(plan, self.ground.ask())
+
+        hooks.settle(self.answers, look)
+        hooks.before(Point.BEFORE_ROLLOUT, look)
+
+    def _never_begun(self, plan: RolloutPlan, stopped: Stopped, hooks: Hooked) -> Result:
+        """The result of a rollout that a hook or gate kept from touching the fleet."""
+        seen = self.ground.look(plan, {})
+        result = untouched(self.ground.wiring, plan, seen, stopped.status, stopped.code)
+        result = replace(result, backend=NAME, reason=str(stopped))
+        if stopped.status is Status.FAILED:
+            result = hooks.finish(result, seen)
+            self.journal.append("end", plan.fleet, result.document())
+        return self._asked_for(result)
+
+    def _follower(self, plan: RolloutPlan, memory: Memory, hooks: Hooked) -> Follower:
+        return Follower(
+            api=CodeDeploy(self.ground.wiring.session),
             ground=self.ground,
             plan=plan,
             memory=memory,
@@ -126,82 +187,34 @@ class Running:
             stop=self.stop,
             mailbox=self.mailbox,
             watch=self.watch,
+            hooks=hooks.runner,
             poll=poll_of(plan),
         )
-        began = self.ground.wiring.clock.now()
-        carrier = Carrier(api, plan, setup, follower, self.journal)
-        try:
-            ended = carrier.back() if memory.rolling_back else carrier.forward()
-        except (PreflightRefused, FleetHeld) as refusal:
-            # Nothing of the fleet was changed, so there is nothing to resume.
-            self.journal.append("end", plan.fleet, {"status": Status.FAILED.value, "reason": str(refusal)})
-            raise
-        self.hold.keep = ended.abandoned
-        result = self._result(plan, follower, ended, self.ground.wiring.clock.now() - began)
-        if ended.kind != "interrupted":
-            self.journal.append("end", plan.fleet, result.document())
-        return result
 
-    def _result(self, plan: RolloutPlan, follower: Follower, ended: Ended, seconds: float) -> Result:
-        status, code = self._verdict(ended)
-        seen, tallies = follower.seen, follower.tallies
-        old = tuple(slot.instance for slot in plan.slots)
-        new = tuple(
-            one.id
-            for _, one in (seen.instances() if seen is not None else ())
-            if one.alive
-            and one.healthy_everywhere
-            and one.answer is not None
-            and one.answer.release == plan.goal.name
-        )
-        ledger = self.ground.wiring.session.ledger
-        each = min(follower.seconds, default=0.0)
-        return Result(
-            rollout=plan.rollout,
-            fleet=plan.fleet,
-            strategy=plan.strategy,
-            method=plan.policy.method.value,
-            backend=NAME,
-            status=status,
-            release_from=plan.previous.name,
-            release_to=plan.goal.name,
-            image_from=plan.previous.image,
-            image_to=plan.previous.image if plan.policy.method is Method.RELAUNCH else None,
-            total=plan.limits.size,
-            replaced=len(new),
-            failed=sum(1 for facts in follower.memory.instances.values() if facts.failed is not None),
-            old=old,
-            new=new,
-            floor=plan.limits.floor,
-            lowest=tallies.lowest or 0,
-            surge_limit=plan.limits.surge,
-            surge_highest=max(tallies.highest_alive - plan.limits.size, 0),
-            seconds_total=seconds,
-            seconds_bake=0.0,
-            seconds_rollout=seconds,
-            seconds_lower_bound=lower_bound(
-                slots=len(follower.seconds), window=plan.limits.window, seconds_each=each
-            ),
-            calls=ledger.by_operation,
-            throttled=ledger.throttled,
-            reason=ended.reason,
-            exit_code=code,
-        )
+    def _left_open(self, result: Result, ended: Ended) -> Result:
+        """The result of a rollout that can be gone on with, and the exit code that says so."""
+        if ended.end is End.INTERRUPTED and self.stop.signal == "SIGTERM":
+            result = replace(result, exit_code=ExitCode.TERMINATED)
+        return self._asked_for(result)
 
-    def _verdict(self, ended: Ended) -> tuple[Status, ExitCode]:
-        match ended.kind:
-            case "reached":
-                return Status.SUCCEEDED, ExitCode.DONE
-            case "rolled back":
-                return Status.ROLLED_BACK, ExitCode.FAILED_SAFE
-            case "failed":
-                return Status.FAILED, ExitCode.FAILED_SAFE if ended.safe else ExitCode.NEEDS_A_HAND
-            case _:
-                request = self.mailbox.request
-                if request is not None and request.wish is Wish.PAUSE:
-                    return Status.INTERRUPTED, ExitCode.PAUSED
-                terminated = self.stop.signal == "SIGTERM"
-                return Status.INTERRUPTED, ExitCode.TERMINATED if terminated else ExitCode.INTERRUPTED
+    def _asked_for(self, result: Result) -> Result:
+        """A rollout that stopped because somebody asked it to says who."""
+        request = self.mailbox.request
+        if request is None or result.status is not Status.INTERRUPTED:
+            return result
+        word = "paused" if request.wish is Wish.PAUSE else "superseded"
+        return replace(result, exit_code=ExitCode.PAUSED, reason=f"{word} by {request.by}")
+
+
+def remarks(settings: FleetSettings, method: Method) -> Iterator[str]:
+    """What is otherwise than the settings sound, though nothing is lost by it. `method` is theirs."""
+    if settings.rollout.method is not method:
+        yield f"method {method.value} is {_HOW[settings.rollout.method]} with CodeDeploy"
+    if settings.rollout.lame_duck:
+        yield (
+            "lame_duck is not run: CodeDeploy waits for the whole deregistration delay; a BeforeBlockTraffic "
+            "script of the AppSpec can do what it does"
+        )
 
 
 _HOW = {Method.IN_PLACE: "in place", Method.RELAUNCH: "on green instances of the present image"}

@@ -10,12 +10,29 @@ from deployer.config.settings import FleetSettings
 from deployer.model.capacity import Amount, Limits
 from deployer.model.errors import Infeasible
 from deployer.model.fleet import Balancer, BalancerKind
+from deployer.model.occasions import INSTANCE_POINTS, Point
 from deployer.model.policy import Method
 
 BLUE_GREEN = "blue-green"
 ZONES = "zone-by-zone"
 STRATEGIES = ("rolling", "one-at-a-time", ZONES, "all-at-once", BLUE_GREEN)
 """What CodeDeploy on EC2 can do."""
+POINTS = (
+    Point.BEFORE_ROLLOUT,
+    Point.THROUGHOUT,
+    Point.FINAL_SOAK,
+    Point.AFTER_SUCCESS,
+    Point.AFTER_FAILURE,
+    Point.AFTER_ROLLBACK,
+)
+"""Where hooks run and gates are asked: those of the whole rollout."""
+_INSTEAD = {
+    Point.BEFORE_DRAIN: "BeforeBlockTraffic",
+    Point.AFTER_DRAIN: "AfterBlockTraffic",
+    Point.BEFORE_ATTACH: "BeforeAllowTraffic",
+    Point.AFTER_ATTACH: "AfterAllowTraffic",
+    Point.AFTER_INSTANCE: "AfterAllowTraffic",
+}
 MOST_TAG_LISTS = 3
 """Lists in one tag set, of which an instance must fit each [CodeDeploy API, EC2TagSet]."""
 
@@ -47,6 +64,10 @@ def _inexact_rollout(wanted: RolloutSettings) -> str | None:
             "it goes on when an instance is through its events; leave soak and min_requests out",
         ),
         (wanted.final_soak > 0, "nothing is watched after its end; leave final_soak out"),
+        (
+            wanted.strategy == BLUE_GREEN and wanted.max_failures > 0,
+            "a green instance that fails is not launched anew; leave max_failures out",
+        ),
         (zone_floor, f"only a zonal configuration knows a floor for each zone; use --strategy {ZONES}"),
     ):
         if inexact:
@@ -56,8 +77,10 @@ def _inexact_rollout(wanted: RolloutSettings) -> str | None:
 
 def _inexact_fleet(settings: FleetSettings) -> str | None:
     find = settings.find
-    if settings.hooks or settings.gates:
-        return "hooks and gates of the settings are not run by it; have AppSpec scripts do what they do"
+    points = (*(hook.at for hook in settings.hooks), *(gate.at for gate in settings.gates))
+    no_moment = next((why for point in points if (why := _no_moment(point, settings.rollout.strategy))), None)
+    if no_moment is not None:
+        return no_moment
     if settings.release.bundle is None:
         return "it deploys bundles, and [fleet.NAME.release] names none"
     if find.instances:
@@ -69,13 +92,39 @@ def _inexact_fleet(settings: FleetSettings) -> str | None:
     return None
 
 
+def _no_moment(point: Point, strategy: str) -> str | None:
+    """Why hooks and gates of a point cannot be run; None where they can."""
+    if point is Point.FINAL_SOAK and strategy == BLUE_GREEN:
+        return (
+            f"there is no {point.value} for hooks and gates: CodeDeploy terminates blue as soon as green has all "
+            f"traffic; ask gates at {Point.THROUGHOUT.value}"
+        )
+    if point in POINTS:
+        return None
+    known = ", ".join(one.value for one in POINTS)
+    if point in INSTANCE_POINTS:
+        return (
+            f"it has no {point.value} for hooks and gates, since CodeDeploy works on the instances by itself; have "
+            f"a script of the AppSpec do it ({_INSTEAD[point]}), or use one of {known}"
+        )
+    return f"it has no {point.value} for hooks and gates; use one of {known}"
+
+
 def host_config(wanted: RolloutSettings, limits: Limits) -> HostConfig:
     """The configuration under which exactly `limits.window` instances are worked on at once.
 
     CodeDeploy works on N - minimum at once, so the minimum is N - window; where that is below the floor the
-    limits themselves were refused before. 25 % of 8 → at least 6 healthy.
+    limits themselves were refused before. 25 % of 8 → at least 6 healthy. An instance that failed counts as
+    not healthy until the end, so that as many failures as the window is wide end the deployment. Raises
+    Infeasible where more were to be put up with.
     """
     least = limits.floor if wanted.strategy == "all-at-once" else limits.size - limits.window
+    if wanted.strategy != BLUE_GREEN and wanted.max_failures >= max(limits.size - least, 1):
+        raise Infeasible(
+            f"the codedeploy backend cannot carry this out: with at least {least} of {limits.size} healthy "
+            f"CodeDeploy fails at {limits.size - least} failures, and max_failures puts up with "
+            f"{wanted.max_failures}; set it to at most {limits.size - least - 1}, or make the batch larger"
+        )
     if wanted.strategy == BLUE_GREEN or least == 0:
         return HostConfig("CodeDeployDefault.AllAtOnce", 0) if wanted.strategy != ZONES else _zonal(wanted, 0)
     if wanted.strategy == ZONES:

@@ -81,7 +81,7 @@ class Hooked:
         """Runs the hooks and asks the gates of a point before the fleet is touched. Raises Stopped."""
         if point not in self.runner.line.points:
             return
-        ruling = self._wait_for(Occasion(point), Standing(look()))
+        ruling = self.wait_for(Occasion(point), Standing(look()))
         reason = f"{point.value}: {ruling.reason}"
         match ruling.verdict:
             case Verdict.PASS:
@@ -101,14 +101,14 @@ class Hooked:
         point, progress = _AT_THE_END[result.status]
         if point not in self.runner.line.points:
             return result
-        ruling = self._wait_for(Occasion(point), Standing(seen, progress, result.reason or ""))
+        ruling = self.wait_for(Occasion(point), Standing(seen, progress, result.reason or ""))
         if ruling.verdict is Verdict.PASS:
             return result
         said = f"{point.value}: {ruling.reason or 'a hook did not come to its end'}"
         before = result.reason or f"release {result.release_to} is in service"
         return replace(result, reason=f"{before}; {said}", exit_code=max(result.exit_code, ExitCode.FAILED_SAFE))
 
-    def _wait_for(self, occasion: Occasion, standing: Standing) -> Ruling:
+    def wait_for(self, occasion: Occasion, standing: Standing) -> Ruling:
         """The ruling, once there is one; PENDING when the process was asked to stop meanwhile.
 
         What runs when that is asked for may come to its end; asked twice, it is ended (see `Doors.stopping`).

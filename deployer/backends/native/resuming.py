@@ -21,8 +21,9 @@ from deployer.engine.events import Watch
 from deployer.engine.plan import RolloutPlan
 from deployer.engine.replay import pinned_plan, replay
 from deployer.engine.result import Result, Status
-from deployer.model.errors import ExitCode, PreflightRefused
-from deployer.model.fleet import Release
+from deployer.model.capacity import Limits
+from deployer.model.errors import ExitCode, Infeasible, PreflightRefused
+from deployer.model.fleet import Instance, Release
 from deployer.model.observation import Stance
 from deployer.model.policy import Method
 from deployer.model.service import is_done
@@ -70,13 +71,13 @@ def _go_on(settings: FleetSettings, options: RunOptions, watch: Watch, *, turn_b
         if turn_back and not memory.rolling_back:
             memory.turn_back()
             journal.append("stance", Stance.ADVANCE.value, {"reason": "aborted", "rolling_back": True})
-        approval = _approval(wiring) if options.approve else None
+        approval = approval_of(wiring) if options.approve else None
         mailbox = Mailbox(store, settings.name, entry.rollout, stop, wiring.clock, approval)
         answers = Answers(options.hooks_ran, options.hooks_again)
         return Carrier(ground, hold, journal, stop, watch, mailbox, answers).go_on(plan, memory)
 
 
-def _approval(wiring: Wiring) -> Approval:
+def approval_of(wiring: Wiring) -> Approval:
     """The yes of whoever resumes."""
     return Approval(str(this_process(wiring.environment)), wiring.clock.wall(), beforehand=True)
 
@@ -130,10 +131,19 @@ def rollback(settings: FleetSettings, options: RunOptions, watch: Watch, to: str
 
 def _plan_back(ground: Ground, options: RunOptions, rollout_id: str, goal: Release) -> RolloutPlan:
     settings, found = ground.wiring.settings, ground.found
-    limits = planning.limits_of(settings, found.instances)
+    spare, limits = _room_back(settings, found.instances)
     previous = planning.previous_release(found.instances, ground.ask(), goal)
-    plan = make_plan(ground, options, rollout_id, goal, previous, replace(limits, window=limits.size))
+    plan = make_plan(ground, options, rollout_id, goal, previous, replace(limits, window=limits.size), spare)
     return replace(plan, strategy=ALL_AT_ONCE, strategy_settings={})
+
+
+def _room_back(settings: FleetSettings, instances: Sequence[Instance]) -> tuple[int, Limits]:
+    """The way back does not wait for a group to scale out, with more of what is to go, unless it must."""
+    try:
+        return 0, planning.limits_of(settings, instances)
+    except Infeasible:
+        spare = planning.pre_scale_of(settings, instances)
+        return spare, planning.limits_of(settings, instances, spare)
 
 
 def target_of(ground: Ground, store: StateStore, to: str | None) -> Release:

@@ -9,13 +9,17 @@ from pathlib import Path
 import pytest
 
 from deployer.aws.codedeploy_values import GroupSpec, HostConfig
-from deployer.backends.codedeploy.translate import group_for, host_config, method_of, refuse_inexact
+from deployer.backends import codedeploy
+from deployer.backends.codedeploy.translate import POINTS, group_for, host_config, method_of, refuse_inexact
+from deployer.cli.program import Backend
+from deployer.config.hooks import HookSettings
 from deployer.config.rollout import RolloutSettings
 from deployer.config.settings import FindSettings, FleetSettings, ReleaseSettings
 from deployer.lab.codedeploy.health import HostHealth, Measure, Minimum, Standing, next_hosts
 from deployer.model.capacity import Amount, Limits, limits_for
 from deployer.model.errors import Infeasible
 from deployer.model.fleet import Balancer, BalancerKind
+from deployer.model.occasions import Point
 from deployer.model.policy import Method
 
 
@@ -27,6 +31,10 @@ def fleet(find: FindSettings | None = None, **rollout: object) -> FleetSettings:
         release=ReleaseSettings(name="2", bundle="."),
         rollout=replace(RolloutSettings(), **rollout),  # type: ignore[arg-type]
     )
+
+
+def hooked(at: Point, **rollout: object) -> FleetSettings:
+    return replace(fleet(**rollout), hooks=(HookSettings(at=at, run=("./hook",)),))  # type: ignore[arg-type]
 
 
 def limits(zones: Mapping[str, int], batch: str, floor: str | None = None) -> Limits:
@@ -100,6 +108,12 @@ def test_zone_by_zone_is_a_zonal_configuration_whose_floor_in_each_zone_is_ours(
         (fleet(FindSettings(tags={"a": "1", "b": "2", "c": "3", "d": "4"})), "at most 3 tags; find.tags has 4"),
         (fleet(FindSettings(asg="web"), strategy="blue-green"), "under another name"),
         (replace(fleet(), release=ReleaseSettings(name="2", image="ami-1")), "deploys bundles"),
+        (fleet(strategy="blue-green", max_failures=1), "is not launched anew"),
+        (hooked(Point.BEFORE_DRAIN), "no before-drain for hooks and gates"),
+        (hooked(Point.BEFORE_DRAIN), "BeforeBlockTraffic"),
+        (hooked(Point.AFTER_STEP), "no after-step for hooks and gates; use one of before-rollout, throughout"),
+        (hooked(Point.ON_BUILDER), "no on-builder"),
+        (hooked(Point.FINAL_SOAK, strategy="blue-green"), "terminates blue"),
     ],
 )
 def test_what_has_no_counterpart_is_refused_with_the_reason(settings: FleetSettings, reason: str) -> None:
@@ -113,6 +127,42 @@ def test_what_has_no_counterpart_is_refused_with_the_reason(settings: FleetSetti
 @pytest.mark.parametrize("strategy", ["rolling", "one-at-a-time", "zone-by-zone", "all-at-once", "blue-green"])
 def test_what_has_a_counterpart_is_let_through(strategy: str) -> None:
     refuse_inexact(fleet(strategy=strategy))
+
+
+@pytest.mark.parametrize("at", POINTS)
+def test_hooks_of_the_whole_rollout_are_let_through(at: Point) -> None:
+    refuse_inexact(hooked(at))
+
+
+@pytest.mark.parametrize(
+    ("batch", "failures", "refused"), [("2", 1, False), ("2", 2, True), ("1", 0, False), ("1", 1, True)]
+)
+def test_as_many_failures_as_the_window_is_wide_end_a_deployment_so_no_more_can_be_put_up_with(
+    batch: str, failures: int, refused: bool
+) -> None:
+    wanted = replace(RolloutSettings(), max_failures=failures)
+    if not refused:
+        assert host_config(wanted, limits({"a": 8}, batch)).least == 8 - int(batch)
+        return
+    with pytest.raises(Infeasible, match=f"fails at {batch} failures, and max_failures puts up with {failures}"):
+        host_config(wanted, limits({"a": 8}, batch))
+
+
+def test_what_a_failure_costs_is_what_the_lab_makes_of_it() -> None:
+    least = host_config(RolloutSettings(), limits({"a": 4}, "2")).least
+    one = [HostHealth("0", "a", before=True, standing=Standing.FAILED)]
+    rest = [HostHealth(str(n), "a", before=True, standing=Standing.PENDING) for n in range(1, 4)]
+
+    assert next_hosts(["1", "2", "3"], [*one, *rest], least) == ["1"], "one failed, so one at once instead of two"
+    both = [*one, replace(rest[0], standing=Standing.FAILED), *rest[1:]]
+    assert next_hosts(["2", "3"], both, least) == []
+
+
+def test_the_backend_does_all_that_the_command_line_asks_a_backend_for() -> None:
+    asked = [name for name in vars(Backend) if not name.startswith("_")]
+
+    assert sorted(codedeploy.__all__) == sorted(asked)
+    assert all(callable(getattr(codedeploy, name)) for name in asked)
 
 
 def test_the_method_is_what_codedeploy_does_whatever_the_settings_say() -> None:
