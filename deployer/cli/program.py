@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TextIO, TypeVar, cast
 
+import click
+
 from deployer.cli.finding import Discovered, find_by_tags
 from deployer.config.load import Given, load_fleet
 from deployer.config.rollout import BackendName
@@ -106,6 +108,8 @@ class Program:
     folder: Path = field(default_factory=Path.cwd)
     find: Callable[[str, Mapping[str, str], str | None, str | None], Discovered] = find_by_tags
     interactive: Callable[[], bool] = lambda: sys.stdin.isatty() and sys.stderr.isatty()
+    agrees: Callable[[str], bool] = lambda question: click.confirm(question, err=True)
+    """Asks a person at the terminal; just Enter is a no."""
 
     @property
     def out(self) -> TextIO:

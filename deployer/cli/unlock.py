@@ -25,7 +25,7 @@ def unlock(program: Program | None, /, yes: bool, **given: object) -> int:
         click.echo("nobody holds the fleet")
         return 0
     click.echo(clean(f"held by {held.owner}: {held.reason} (rollout {held.rollout}, epoch {held.epoch})"), err=True)
-    if not yes and not (call.program.interactive() and click.confirm("Free it?", err=True)):
+    if not yes and not (call.program.interactive() and call.program.agrees("Free it?")):
         click.echo("not freed; say --yes to free it", err=True)
         return int(ExitCode.REFUSED)
     call.backend.unlock(call.settings)

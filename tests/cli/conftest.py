@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -27,7 +25,6 @@ class Ended:
 
 
 Deployer = Callable[..., Ended]
-Stdin = Callable[[str], None]
 
 
 @pytest.fixture
@@ -40,19 +37,14 @@ def deployer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Deployer:
         backend: FakeBackend | None = None,
         environment: Mapping[str, str] | None = None,
         interactive: bool = False,
+        agrees: bool = False,
         found: Discovered | None = None,
     ) -> Ended:
         end = backend or FakeBackend()
-        world = program(tmp_path, end, environment=environment, interactive=interactive, found=found)
+        world = program(tmp_path, end, environment=environment, interactive=interactive, agrees=agrees, found=found)
         code = run(list(arguments), world)
         captured = capsys.readouterr()
         assert "Traceback" not in captured.err
         return Ended(code, captured.out, captured.err)
 
     return _run
-
-
-@pytest.fixture
-def stdin(monkeypatch: pytest.MonkeyPatch) -> Stdin:
-    """Puts text on standard input."""
-    return lambda text: monkeypatch.setattr(sys, "stdin", StringIO(text))

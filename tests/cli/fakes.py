@@ -54,6 +54,7 @@ def program(
     *,
     environment: Mapping[str, str] | None = None,
     interactive: bool = False,
+    agrees: bool = False,
     found: Discovered | None = None,
 ) -> Program:
     """A program in a folder, with no environment but the one given; AWS knows of `found` alone."""
@@ -63,4 +64,6 @@ def program(
             raise PreflightRefused(f"no instance carries the tags of {name}")
         return found
 
-    return Program(lambda _settings: backend, environment or {}, folder, find, lambda: interactive)
+    return Program(
+        lambda _settings: backend, environment or {}, folder, find, lambda: interactive, lambda _question: agrees
+    )

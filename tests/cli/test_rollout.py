@@ -21,7 +21,7 @@ from deployer.model.errors import (
     RolloutFailed,
 )
 from deployer.model.policy import Method, OnFailure, Sabotage
-from tests.cli.conftest import Deployer, Stdin
+from tests.cli.conftest import Deployer
 from tests.cli.fakes import FakeBackend
 from tests.view import results
 
@@ -227,18 +227,15 @@ def test_without_a_terminal_nothing_is_asked(deployer: Deployer) -> None:
     assert _kinds(backend) == ["rollout"]
 
 
-def test_at_a_terminal_the_plan_is_shown_and_agreed_to(deployer: Deployer, stdin: Stdin) -> None:
+def test_at_a_terminal_the_plan_is_shown_and_agreed_to(deployer: Deployer) -> None:
     backend = FakeBackend()
-    stdin("y\n")
-    ended = deployer("rollout", backend=backend, interactive=True)
+    ended = deployer("rollout", backend=backend, interactive=True, agrees=True)
     assert (ended.code, _kinds(backend)) == (0, ["plan", "rollout"])
     assert "1 of 2 instances would change" in ended.err
 
 
-@pytest.mark.parametrize("answer", ["n\n", "\n"])
-def test_at_a_terminal_nothing_starts_without_a_yes(deployer: Deployer, stdin: Stdin, answer: str) -> None:
+def test_at_a_terminal_nothing_starts_without_a_yes(deployer: Deployer) -> None:
     backend = FakeBackend()
-    stdin(answer)
     ended = deployer("rollout", backend=backend, interactive=True)
     assert (ended.code, _kinds(backend)) == (5, ["plan"])
     assert "nothing was changed" in ended.err
