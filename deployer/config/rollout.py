@@ -105,6 +105,13 @@ class RolloutSettings:
             alias="--max-surge",
         ),
     )
+    pre_scale: Amount | None = field(
+        default=None,
+        metadata=setting(
+            Share(),
+            "By how many an Auto Scaling group is scaled out before the first change, and in again at the end.",
+        ),
+    )
     steps: tuple[Amount, ...] = field(
         default=(),
         metadata=setting(Shares(Share(zero=False)), "Stages of a strategy that has them, such as canary."),

@@ -65,7 +65,8 @@ class Tallies:
     """What the result reports: extremes over all looks."""
 
     lowest: int | None = None
-    highest_alive: int = 0
+    highest_surge: int = 0
+    """The most that were alive beyond the places of the fleet, which a scale-out makes more of."""
     waits: tuple[tuple[str, str, float | None], ...] = ()
 
 
@@ -161,7 +162,7 @@ class Loop:
         tally = count(seen)
         lowest = self.tallies.lowest
         self.tallies.lowest = tally.in_service if lowest is None else min(tally.in_service, lowest)
-        self.tallies.highest_alive = max(tally.alive, self.tallies.highest_alive)
+        self.tallies.highest_surge = max(tally.alive - len(seen.slots), self.tallies.highest_surge)
         return seen
 
     def _with_rulings(self, seen: Observation) -> Observation:

@@ -46,6 +46,8 @@ class RolloutPlan:
     """Where traffic is split by weight: the target group of the previous release, and that of the goal."""
     hooks: tuple[tuple[str, str], ...] = ()
     """The hooks and gates, in their order, each with the digest of its settings."""
+    pre_scale: int = 0
+    """By how many the fleet's group is scaled out before the first change, and in again at the end."""
     backend: str = "native"
     """What carries it out: only that backend may go on with it."""
     created: float = 0.0

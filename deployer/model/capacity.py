@@ -113,12 +113,14 @@ def limits_for(
     surge: Amount | None,
     can_surge: bool,
     zone_floor: Amount | None = None,
+    spare: int = 0,
 ) -> Limits:
     """Works out a rollout's limits for a fleet of `zones` (zone → instances), or says why it cannot be.
 
     With no floor given, one batch may be missing at a time. With no surge given, a method that launches
     instances may have one batch extra. Examples with batch 25 % of 8: floor 6; surge 2 for relaunch,
-    0 in place. A floor rounds up (it may never be less than asked for), a surge rounds up too.
+    0 in place. A floor rounds up (it may never be less than asked for), a surge rounds up too. `spare` are
+    instances that are added to the fleet beforehand, for as long as the rollout lasts.
 
     Raises Infeasible with the numbers when the floor leaves no room and there is no surge.
     """
@@ -128,7 +130,7 @@ def limits_for(
     extra = (surge.up(size) if surge is not None else window) if can_surge else 0
     if least > size:
         raise Infeasible(f"the floor is {least}, but the fleet has only {size} instances; lower the floor")
-    if least == size and extra == 0:
+    if least == size and extra + spare == 0:
         raise Infeasible(
             f"the floor of {least} leaves none of the {size} instances to spare and the surge is 0, so no "
             f"instance can ever be taken out: {size} - 1 < {least}; "
@@ -138,11 +140,12 @@ def limits_for(
                 else "lower the floor, or use --method relaunch with a surge"
             )
         )
-    if least > size - window and extra == 0 and floor is not None:
+    have = size + spare
+    if least > have - window and extra == 0 and floor is not None:
         raise Infeasible(
-            f"a batch of {window} takes the {size} instances down to {size - window}, under the floor of {least}, "
-            f"and there is no surge: {size} - {window} < {least}; use a batch of at most {size - least}, "
-            f"a floor of at most {size - window}, or a surge of at least {window - (size - least)}"
+            f"a batch of {window} takes the {have} instances down to {have - window}, under the floor of {least}, "
+            f"and there is no surge: {have} - {window} < {least}; use a batch of at most {have - least}, "
+            f"a floor of at most {have - window}, or a surge of at least {window - (have - least)}"
         )
     per_zone = {zone: zone_floor.up(count) for zone, count in zones.items()} if zone_floor else {}
     for zone, needed in sorted(per_zone.items()):

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from deployer.backends.native.baking import bake_release, expire_images, needs_bake
-from deployer.backends.native.groups import footing
+from deployer.backends.native.groups import Footing, footing
 from deployer.backends.native.holding import Hold, Mailbox
 from deployer.backends.native.hooked import Answers, Hooked, Stopped, hooked
 from deployer.backends.native.hooked_builder import HookedBuilder
+from deployer.backends.native.pre_scaling import NotScaledOut
 from deployer.backends.native.preparing import Ground
 from deployer.backends.native.running import Run
 from deployer.backends.native.strategies import strategy_for
@@ -62,7 +63,11 @@ class Carrier:
             memory.goal = plan.goal
         ledger = wiring.session.ledger
         self.hold.keep = True  # from here on the fleet may be half way, whatever ends this
-        ground = footing(self.ground, plan, self.journal, self.hold.lease, rolling_back=memory.rolling_back)
+        try:
+            ground = self._footing(plan, rolling_back=memory.rolling_back)
+        except NotScaledOut as error:
+            self.hold.keep = False
+            return self._never_begun(plan, Stopped(str(error), Status.FAILED, error.exit_code), hooks)
         run = Run(
             plan=plan,
             memory=memory,
@@ -87,6 +92,9 @@ class Carrier:
         if result.status is Status.SUCCEEDED:
             expire_images(self.ground, plan, self.watch)
         return self._paused(result)
+
+    def _footing(self, plan: RolloutPlan, *, rolling_back: bool) -> Footing:
+        return footing(self.ground, plan, self.journal, self.hold.lease, self.watch, rolling_back=rolling_back)
 
     def _paused(self, result: Result) -> Result:
         """A rollout that stopped because somebody asked it to says who, and that it is paused."""

@@ -7,9 +7,8 @@ from typing import Any
 
 from deployer.aws.group_sources import GroupSource
 from deployer.aws.groups import AwsGroup, GroupFacts
-from deployer.backends.native.groups import LEAST, MOST, PROCESSES, SOURCE
 from deployer.backends.native.preparing import Ground
-from deployer.backends.native.undoing import open_undos
+from deployer.backends.native.undoing import LEAST, MOST, PRE_SCALE, PROCESSES, SOURCE, open_undos
 from deployer.engine.ports import Record
 from deployer.engine.reports import Leftover
 
@@ -61,6 +60,9 @@ def _changed(name: str, left: Left, rollout: str) -> Iterator[Leftover]:
     if SOURCE in left:
         before = GroupSource.from_data(left[SOURCE]["before"])
         yield Leftover("launch source", name, f"changed by rollout {rollout}; before it was {before}")
+    if PRE_SCALE in left:
+        text = f"scaled out by {left[PRE_SCALE]['by']} for rollout {rollout}; before, {left[PRE_SCALE]['desired']}"
+        yield Leftover("size", name, text)
     for what, word in ((LEAST, "minimum"), (MOST, "maximum")):
         if what in left:
             text = f"its {word} was changed by rollout {rollout}; before it was {left[what]['value']}"

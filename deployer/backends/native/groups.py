@@ -10,8 +10,10 @@ from deployer.aws.group_cloud import GroupCloud
 from deployer.aws.group_sources import GroupSource, GroupSources
 from deployer.aws.groups import LEAVING, AwsGroup, GroupFacts
 from deployer.backends.native.group_balance import Balance, balance_of
+from deployer.backends.native.pre_scaling import NotScaledOut, PreScaling, Waiting
 from deployer.backends.native.preparing import Ground
-from deployer.backends.native.undoing import Undos
+from deployer.backends.native.undoing import LEAST, MOST, PROCESSES, SOURCE, Undos
+from deployer.engine.events import Watch
 from deployer.engine.loop import Ending
 from deployer.engine.plan import RolloutPlan
 from deployer.engine.ports import Cloud, Journal, Lease
@@ -24,8 +26,6 @@ DISTURBING = frozenset({"AZRebalance", "AlarmNotification", "HealthCheck", "Repl
 """What would disturb a rollout. HealthCheck too: a drained instance would be marked unhealthy, which lasts, and
 be replaced as soon as ReplaceUnhealthy is resumed. Launch and Terminate go on, so that the group stays usable."""
 
-PROCESSES, SOURCE, LEAST, MOST = "processes", "source", "least", "most"
-
 
 class Footing:
     """What a rollout stands on: the cloud that it acts on, and what is put back at its end."""
@@ -37,13 +37,19 @@ class Footing:
         """Puts back what was changed around the rollout. Raises AwsError and LeaseLost; then `resume` does it."""
 
 
-def footing(ground: Ground, plan: RolloutPlan, journal: Journal, lease: Lease, *, rolling_back: bool) -> Footing:
-    """Prepares the fleet's group for a rollout; without a group there is nothing to prepare. Raises AwsError."""
-    name = ground.wiring.settings.find.asg
-    if name is None:
+def footing(
+    ground: Ground, plan: RolloutPlan, journal: Journal, lease: Lease, watch: Watch, *, rolling_back: bool
+) -> Footing:
+    """Prepares the fleet's group for a rollout; without a group there is nothing to prepare.
+
+    Raises AwsError, and NotScaledOut when the group could not be made larger first and is as it was again.
+    """
+    wiring = ground.wiring
+    if wiring.settings.find.asg is None:
         return Footing(ground.cloud)
-    prepared = GroupFooting(AwsGroup(ground.wiring.session, name), ground.cloud, plan, journal, lease)
-    prepared.prepare(rolling_back=rolling_back)
+    group = AwsGroup(wiring.session, wiring.settings.find.asg)
+    prepared = GroupFooting(group, ground.cloud, plan, journal, lease)
+    prepared.prepare(Waiting(wiring.clock, lease.heartbeat, wiring.stop, watch), rolling_back=rolling_back)
     return prepared
 
 
@@ -54,6 +60,7 @@ class GroupFooting(Footing):
         self._plan, self._journal, self._lease, self._group = plan, journal, lease, group
         self._sources = GroupSources(group.session)
         self._undos = Undos.of(journal, group.name)
+        self._scaling = PreScaling(group, self._undos, plan)
         self._before: GroupSource | None = None
         self._made: GroupSource | None = None
         found = self._balance(group.describe())
@@ -71,10 +78,15 @@ class GroupFooting(Footing):
 
     # -- before --------------------------------------------------------------------------------------
 
-    def prepare(self, *, rolling_back: bool) -> None:
-        """Suspends what would disturb, and points the group to the image that the rollout brings."""
+    def prepare(self, waiting: Waiting, *, rolling_back: bool) -> None:
+        """Suspends what would disturb, scales out if asked to, and points the group to what the rollout brings.
+
+        Raises NotScaledOut when the group is as it was again, and AwsError.
+        """
         facts = self._group.describe()
         self._suspend(facts)
+        if not rolling_back:
+            self._pre_scale(waiting)
         goal = self._plan.previous if rolling_back else self._plan.goal
         if self._plan.policy.method is Method.RELAUNCH and goal.image is not None:
             self._point(facts, goal)
@@ -88,6 +100,13 @@ class GroupFooting(Footing):
         if ours - earlier:
             self._undos.record(PROCESSES, {"names": sorted(ours)})
         self._group.suspend(ours)
+
+    def _pre_scale(self, waiting: Waiting) -> None:
+        try:
+            self._scaling.begin(self._cloud.inner, waiting)
+        except NotScaledOut:
+            self.conclude(Ending.LEFT_SAFE)
+            raise
 
     def _point(self, facts: GroupFacts, goal: Release) -> None:
         """Has the group launch the goal, so that a scale-out in mid-rollout is new already (fault 19)."""
@@ -158,6 +177,7 @@ class GroupFooting(Footing):
         """
         facts = self._group.describe()
         surplus = self._balance(facts).surplus
+        surplus += self._scaling.grown(facts, surplus)
         alive = {one.id for one in self._cloud.inner.look().instances if one.state.alive}
         dead = [one.id for one in facts.members if one.lifecycle not in LEAVING and one.id not in alive]
         gone = dead[: max(surplus, 0)]
@@ -167,7 +187,9 @@ class GroupFooting(Footing):
         if rest:
             facts = self._group.describe()
             wanted = max(0, min(facts.most, facts.desired - rest))
+            self._scaling.scaling_in(facts)
             _require(self._group.resize(desired=wanted, least=min(facts.least, wanted)), "restoring its size")
+        self._scaling.done()
 
     def _restore_limits(self) -> None:
         """Not beyond what the desired capacity is now: the group would be resized by that."""

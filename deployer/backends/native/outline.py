@@ -11,9 +11,15 @@ def steps_of(plan: RolloutPlan, image: str | None) -> tuple[str, ...]:
     match plan.policy.method:
         case Method.RELAUNCH:
             first = f"use image {image}" if image else f"bake an image of release {plan.goal.name} on a builder"
-            return (first, *_relaunch(plan))
+            return (*_pre_scale(plan), first, *_relaunch(plan))
         case Method.IN_PLACE:
-            return _in_place(plan)
+            return (*_pre_scale(plan), *_in_place(plan))
+
+
+def _pre_scale(plan: RolloutPlan) -> tuple[str, ...]:
+    if not plan.pre_scale:
+        return ()
+    return (f"scale the group out by {plan.pre_scale}, wait until they are in service; scale in again at the end",)
 
 
 def _relaunch(plan: RolloutPlan) -> tuple[str, ...]:

@@ -39,8 +39,14 @@ def slots_for(
     )
 
 
-def limits_of(settings: FleetSettings, instances: Sequence[Instance]) -> Limits:
-    """The limits of a rollout on these instances. Raises Infeasible with the arithmetic."""
+def pre_scale_of(settings: FleetSettings, instances: Sequence[Instance]) -> int:
+    """By how many the fleet is scaled out beforehand: a share of it rounds up."""
+    wanted = settings.rollout.pre_scale
+    return wanted.up(len(members(instances))) if wanted is not None else 0
+
+
+def limits_of(settings: FleetSettings, instances: Sequence[Instance], spare: int = 0) -> Limits:
+    """The limits of a rollout on these instances, and `spare` more. Raises Infeasible with the arithmetic."""
     wanted = settings.rollout
     size = len(members(instances))
     batch = max(wanted.batch, key=lambda amount: amount.down(size))
@@ -54,6 +60,7 @@ def limits_of(settings: FleetSettings, instances: Sequence[Instance]) -> Limits:
         surge=surge,
         can_surge=wanted.method is Method.RELAUNCH,
         zone_floor=wanted.zone_floor,
+        spare=spare,
     )
 
 

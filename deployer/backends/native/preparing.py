@@ -13,6 +13,7 @@ from deployer.aws.found import FoundFleet
 from deployer.aws.instance_types import refuse_type
 from deployer.backends.native import planning
 from deployer.backends.native.asking import ask_all
+from deployer.backends.native.group_fitness import refuse_misfit
 from deployer.backends.native.hook_line import fit_hooks
 from deployer.backends.native.strategies import recipe_of, strategy_for
 from deployer.backends.native.wiring import Wiring
@@ -98,11 +99,12 @@ def prepare(ground: Ground, options: RunOptions, rollout: str) -> Prepared:
     settings = wiring.settings
     planning.refuse_unfit(settings, found.instances)
     planning.refuse_type_change(settings, found.instances)
-    limits = planning.limits_of(settings, found.instances)
+    spare = planning.pre_scale_of(settings, found.instances)
+    limits = planning.limits_of(settings, found.instances, spare)
     answers = ground.ask()
     goal, package = goal_of(ground, answers)
     previous = planning.previous_release(found.instances, answers, goal)
-    plan = make_plan(ground, options, rollout, goal, previous, limits)
+    plan = make_plan(ground, options, rollout, goal, previous, limits, spare)
     return Prepared(ground, answers, plan, package)
 
 
@@ -163,16 +165,22 @@ def survey(ground: Ground, rollout: str = "") -> Prepared:
 
 
 def make_plan(
-    ground: Ground, options: RunOptions, rollout: str, goal: Release, previous: Release, limits: Limits
+    ground: Ground,
+    options: RunOptions,
+    rollout: str,
+    goal: Release,
+    previous: Release,
+    limits: Limits,
+    pre_scale: int = 0,
 ) -> RolloutPlan:
-    """The plan that pins what was found and decided."""
+    """The plan that pins what was found and decided. Raises PreflightRefused for what the fleet is not made for."""
     settings, clock = ground.wiring.settings, ground.wiring.clock
     recipe = recipe_of(settings.rollout)
     strategy = strategy_for(settings.rollout.strategy, recipe, settings.folder)
     refuse_types(ground, goal)
     sides = planning.sides_of(ground.cloud.look().weights)
     idle = sides[1] if sides is not None and not getattr(strategy, "shifts_traffic", False) else None
-    return RolloutPlan(
+    plan = RolloutPlan(
         rollout=rollout,
         fleet=settings.name,
         strategy=settings.rollout.strategy,
@@ -186,8 +194,11 @@ def make_plan(
         tags=tuple(sorted((settings.find.tags or {}).items())),
         sides=sides if idle is None else None,
         hooks=fit_hooks(settings).pins(),
+        pre_scale=pre_scale,
         created=clock.wall(),
     )
+    refuse_misfit(ground.wiring.session, settings, plan)
+    return plan
 
 
 def refuse_types(ground: Ground, goal: Release) -> None:

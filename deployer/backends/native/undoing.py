@@ -8,6 +8,9 @@ from typing import Any
 
 from deployer.engine.ports import Journal, Record
 
+PROCESSES, SOURCE, LEAST, MOST, PRE_SCALE = "processes", "source", "least", "most", "pre-scale"
+"""What of a group an undo may be about: its suspended processes, what it launches, its limits, its size."""
+
 
 def open_undos(records: Iterable[Record], subject: str) -> dict[str, Mapping[str, Any]]:
     """What is still to be put back, by what it is about: an `undo` that no `undone` has followed."""

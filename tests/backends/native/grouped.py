@@ -12,6 +12,8 @@ from deployer.aws.groups import AwsGroup
 from deployer.aws.query import FleetQuery
 from deployer.aws.session import AwsSession, AwsSettings
 from deployer.backends.native.groups import GroupFooting
+from deployer.backends.native.pre_scaling import Waiting
+from deployer.engine.clock import RealClock
 from deployer.engine.launching import LaunchOrder
 from deployer.engine.loop import Ending
 from deployer.engine.plan import PlannedSlot, RolloutPlan
@@ -82,7 +84,7 @@ class Grouped:
         footing = GroupFooting(
             self.group, QuietCloud(self.group.session, found), self.plan(), self.journal, self.lease
         )
-        footing.prepare(rolling_back=rolling_back)
+        footing.prepare(Waiting(RealClock()), rolling_back=rolling_back)
         return footing
 
     def plan(self) -> RolloutPlan:
