@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from deployer.hooks.contract import HookCall, HookOutcome, Place, error, failed, passed
 from deployer.hooks.doors import Doors
@@ -22,7 +22,7 @@ class SmokeTest:
     An answer is good when its status is `status`, its body holds the regular expression `body`, its header
     `release_header` names the new release (through the balancer: either release, until the whole fleet is new)
     and it came within `latency` seconds. One that is not good fails; none at all is an error. A request gets
-    `attempts` tries, a second apart.
+    `attempts` tries, a second apart. `headers` go with each; an application that serves several sites needs `Host`.
     """
 
     paths: tuple[str, ...] = ("/",)
@@ -31,6 +31,7 @@ class SmokeTest:
     release_header: str = "X-Release"
     latency: float = 5.0
     balancer: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
     port: int = 0
     attempts: int = 1
 
@@ -72,7 +73,7 @@ class SmokeTest:
             if attempt:
                 doors.sleep(1.0)
             try:
-                reply = send(Request(url, deadline=min(max(self.latency * 4, 1.0), call.deadline)), doors.now)
+                reply = send(self._request(url, call), doors.now)
             except NoAnswer as problem:
                 outcome = error(str(problem))
                 continue
@@ -81,6 +82,9 @@ class SmokeTest:
                 return None
             outcome = failed(f"{url} {complaint}")
         return outcome
+
+    def _request(self, url: str, call: HookCall) -> Request:
+        return Request(url, headers=self.headers, deadline=min(max(self.latency * 4, 1.0), call.deadline))
 
     def _complaint(self, reply: Reply, releases: frozenset[str]) -> str | None:
         if reply.status != self.status:
@@ -100,12 +104,13 @@ class WarmUp:
     """Asks each of `paths` on a new instance `rounds` times, so that its caches are warm before clients come.
 
     With `latency`, the last round's slowest answer must have come within that many seconds. Answers of 500 and
-    above fail; none at all is an error.
+    above fail; none at all is an error. `headers` go with each request.
     """
 
     paths: tuple[str, ...] = ("/",)
     rounds: int = 5
     latency: float = 0.0
+    headers: Mapping[str, str] = field(default_factory=dict)
     port: int = 0
 
     def run(self, call: HookCall, doors: Doors) -> HookOutcome:
@@ -118,7 +123,7 @@ class WarmUp:
             for path in self.paths:
                 url = base_of(call.instance, self.port) + path
                 try:
-                    reply = send(Request(url, deadline=call.deadline), doors.now)
+                    reply = send(Request(url, headers=self.headers, deadline=call.deadline), doors.now)
                 except NoAnswer as problem:
                     return error(str(problem))
                 if reply.status >= 500:

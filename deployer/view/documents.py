@@ -56,6 +56,7 @@ def plan_document(report: PlanReport) -> dict[str, object]:
             }
             for slot in plan.slots
         ],
+        "hooks": [label for label, _ in plan.hooks],
         "steps": list(report.steps),
         "seconds": {"lower_bound": round(report.seconds_lower_bound, 2)},
         "warnings": list(report.warnings),

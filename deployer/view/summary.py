@@ -91,6 +91,7 @@ def print_plan(report: PlanReport, console: Console) -> None:
         ("bundle", f"{report.bundle} ({plan.goal.digest[:12]})" if report.bundle else ""),
         ("image", report.image or ("is baked first" if plan.policy.method.value == "relaunch" else "")),
         ("release known", report.proof.value),
+        ("hooks", ", ".join(label for label, _ in plan.hooks)),
         ("on failure", f"{plan.policy.on_failure.value}, after more than {plan.policy.max_failures}"),
         ("at best", clock_time(report.seconds_lower_bound) if report.seconds_lower_bound else ""),
     ):

@@ -71,6 +71,14 @@ def test_warming_up_asks_every_path_in_every_round(server: Server) -> None:
     assert len(server.asked) == 6
 
 
+def test_the_headers_of_the_settings_go_with_every_request(server: Server) -> None:
+    server.answers["*"] = [Answer(headers=NEW)]
+    asked = call(Point.BEFORE_ATTACH, instance=place(server.port))
+    SmokeTest(headers={"Host": "shop.example.com"}).run(asked, doors())
+    WarmUp(headers={"Host": "shop.example.com"}, rounds=1).run(asked, doors())
+    assert [one.headers["Host"] for one in server.asked] == ["shop.example.com"] * 2
+
+
 def test_what_stays_slow_or_breaks_while_it_is_warmed_up_fails(server: Server) -> None:
     asked = call(Point.BEFORE_ATTACH, instance=place(server.port), deadline=0.5)
     server.answers["*"] = [Answer(delay=0.3)]

@@ -60,6 +60,7 @@ def plan(*, changes: bool = True) -> PlanReport:
             PlannedSlot("s1", "a", "subnet-a", "i-1", "t3.micro"),
             PlannedSlot("s2", "a", "subnet-a", "i-2", "t3.micro"),
         ),
+        hooks=(("hook:migrate", "0f"), ("gate:alarms", "1e")),
     )
     releases = (("i-1", "1" if changes else "2"), ("i-2", "2"))
     return PlanReport(

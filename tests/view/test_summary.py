@@ -75,6 +75,7 @@ def test_a_plan_says_what_changes_and_how_the_releases_are_known() -> None:
         "~ i-1",
         "= i-2",
         "1 of 2 instances would",
+        "hook:migrate, gate:alarms",
     ):
         assert part in text
     assert "warning: mind the gap" in text
