@@ -86,11 +86,17 @@ class Memory:
 
     def facts(self, instance: str) -> Facts:
         """The facts of an instance, made when there are none."""
-        return self.instances.setdefault(instance, Facts())
+        found = self.instances.get(instance)
+        if found is None:
+            found = self.instances[instance] = Facts()
+        return found
 
     def slot(self, name: str) -> SlotFacts:
         """The facts of a slot, made when there are none."""
-        return self.slots.setdefault(name, SlotFacts())
+        found = self.slots.get(name)
+        if found is None:
+            found = self.slots[name] = SlotFacts()
+        return found
 
     def begin(self, slot: str, now: float) -> None:
         """Marks a slot as begun: it is in flight from here on."""

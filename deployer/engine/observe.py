@@ -103,6 +103,8 @@ class Observer:
         self, occupants: dict[str, list[Seen]], released: frozenset[str]
     ) -> dict[str, list[Seen]]:
         """A place whose instance its group scaled in is not filled again (fault 40)."""
+        if not released:
+            return occupants
         first = {slot.name: slot.instance for slot in self.plan.slots}
         held = {
             name: found

@@ -6,10 +6,11 @@ seconds of a monotonic clock (`now`), durations are seconds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import cached_property
+from functools import cached_property, wraps
+from typing import Any, TypeVar
 
 from deployer.model.capacity import Limits
 from deployer.model.fleet import Balancer, BalancerKind, Instance, InstanceState, Release, Target, TargetState
@@ -193,6 +194,11 @@ class Observation:
     expected_seconds: Mapping[str, float] = field(default_factory=dict)
     """How long each slot is expected to take, learnt from earlier rollouts."""
 
+    @cached_property
+    def findings(self) -> dict[tuple[object, int], tuple[object, Any]]:
+        """What was found out about this observation so far; see `once_a_look`."""
+        return {}
+
     def instances(self) -> Iterator[tuple[Slot, Seen]]:
         """Every instance with its slot."""
         for slot in self.slots:
@@ -285,3 +291,27 @@ class Observation:
     def keeps_connections(self) -> bool:
         """Whether clients' own connections reach the instances, so that only the host can let go of them."""
         return any(b.kind is BalancerKind.NLB for b in self.balancers)
+
+
+_Thing = TypeVar("_Thing")
+_Found = TypeVar("_Found")
+_Question = Callable[[Observation, _Thing], _Found]
+
+
+def once_a_look(question: _Question[_Thing, _Found]) -> _Question[_Thing, _Found]:
+    """Has a pure question about an instance or a slot answered once for each observation.
+
+    Observations never change, and strategies, guard and loop ask the same of every instance again and again.
+    What was asked about is kept with the answer, so that no other thing can come by its identity meanwhile.
+    """
+
+    @wraps(question)
+    def answer(seen: Observation, thing: _Thing) -> _Found:
+        key = (question, id(thing))
+        known = seen.findings.get(key)
+        if known is None:
+            known = seen.findings[key] = (thing, question(seen, thing))
+        found: _Found = known[1]
+        return found
+
+    return answer

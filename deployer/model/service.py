@@ -12,13 +12,14 @@ from dataclasses import dataclass
 
 from deployer.model.fleet import InstanceState, Tag, TargetState
 from deployer.model.holds import held
-from deployer.model.observation import Observation, Seen, Slot, Work
+from deployer.model.observation import Observation, Seen, Slot, Work, once_a_look
 from deployer.model.occasions import Occasion, Point
 from deployer.model.policy import Sabotage
 
 _GONE = (TargetState.ABSENT, TargetState.UNUSED)
 
 
+@once_a_look
 def in_service(seen: Observation, instance: Seen) -> bool:
     """Whether the instance carries the fleet's traffic and may be counted towards the floor."""
     return has_weight(seen.weights, instance) and is_fit(seen, instance)
@@ -81,6 +82,7 @@ def is_proven(seen: Observation, instance: Seen) -> bool:
     return proof_missing(seen, instance) is None
 
 
+@once_a_look
 def proof_missing(seen: Observation, instance: Seen) -> tuple[str, float | None] | None:
     """What an instance still lacks to be proven: the reason, and when it ends if only time is missing."""
     if instance.in_service_since is None or not instance.healthy_everywhere or not instance.running:
@@ -111,14 +113,20 @@ class Count:
 
 def count(seen: Observation) -> Count:
     """Counts who is in service, in all and by zone, and who is alive, launches of unknown outcome included."""
+    return _count(seen, seen.slots)
+
+
+@once_a_look
+def _count(seen: Observation, slots: tuple[Slot, ...]) -> Count:
     serving = [(slot, one) for slot, one in seen.instances() if in_service(seen, one)]
     zones: dict[str, int] = {}
     for _, one in serving:
         zones[one.instance.zone] = zones.get(one.instance.zone, 0) + 1
-    alive = sum(len(slot.alive) + slot.launching for slot in seen.slots)
+    alive = sum(len(slot.alive) + slot.launching for slot in slots)
     return Count(len(serving), alive, zones)
 
 
+@once_a_look
 def is_done(seen: Observation, slot: Slot) -> bool:
     """Whether a slot has arrived, and the hooks and gates after an instance agree where this rollout changed it."""
     if not has_arrived(seen, slot):
