@@ -47,6 +47,10 @@ def kinds() -> Iterator[tuple[str, Setup]]:
     for method in Method:
         sick = (Planned(Fault.NEVER_HEALTHY, 20.0),)
         yield f"rolling {method.value}, turning back", replace(_setup("rolling", method), faults=sick)
+        if method is Method.RELAUNCH:
+            other = replace(_setup("rolling", method), new_type="m5.xlarge")
+            yield "rolling relaunch, another type", other
+            yield "rolling relaunch, another type, turning back", replace(other, faults=sick)
 
 
 def enumerate_crashes(jobs: int) -> Iterator[Summary]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from deployer.engine.result import Status
-from deployer.model.fleet import Tag, TargetState
+from deployer.model.fleet import Release, Tag, TargetState
 from deployer.model.policy import Keep
 from deployer.sim.faults import Fault
 from deployer.sim.machines import Machine
@@ -44,7 +44,7 @@ def check_end(witness: Witness, world: World, status: Status | None, shelf: Twin
     _all_recorded(witness, shelf)
     if status in _ORDERLY:
         goal = witness.plan.goal if status is Status.SUCCEEDED else witness.plan.previous
-        _arrived(witness, world, goal.name)
+        _arrived(witness, world, goal)
     if status is None:
         witness.note(9, "no life of the rollout came to an end of its own")
 
@@ -66,15 +66,17 @@ def _all_recorded(witness: Witness, shelf: TwinShelf) -> None:
             witness.note(18, f"the change that was answered by {request} has no audit record")
 
 
-def _arrived(witness: Witness, world: World, release: str) -> None:
-    """Every slot has its one instance, in service on the release; nothing else of ours is alive."""
+def _arrived(witness: Witness, world: World, release: Release) -> None:
+    """Every slot has its one instance, in service on the release and its type; nothing else of ours is alive."""
     for machine in world.fleet():
         if _is_kept(witness, machine) or _was_touched_by_others(witness, machine):
             continue
         if machine.foreign and not _was_shown(witness, machine):
             continue
-        if machine.app.release != release:
+        if machine.app.release != release.name:
             witness.note(10 if witness.rolling_back else 12, f"{machine.id} ends on {machine.app.release}")
+        if release.instance_type not in (None, machine.type):
+            witness.note(10 if witness.rolling_back else 12, f"{machine.id} ends as a {machine.type}")
         for group in world.groups.values():
             member = group.members.get(machine.id)
             if member is None or member.state is not TargetState.HEALTHY:

@@ -25,7 +25,7 @@ from deployer.sim.setup import Chance, GroupSetup, Setup
 from deployer.sim.shelf import TwinShelf
 from deployer.sim.time import VirtualTime
 from deployer.sim.witness import Violation, Witness
-from deployer.sim.world import FLEET, World
+from deployer.sim.world import DEFAULT_TYPE, FLEET, World
 from deployer.state.shelved import ShelvedStore
 
 OLD = Release("1", "digest-1", "ami-old")
@@ -243,8 +243,8 @@ def _plan(setup: Setup, world: World) -> RolloutPlan:
         fleet=FLEET,
         strategy=setup.strategy,
         strategy_settings={},
-        previous=OLD,
-        goal=NEW,
+        previous=replace(OLD, instance_type=DEFAULT_TYPE) if setup.new_type else OLD,
+        goal=replace(OLD, instance_type=setup.new_type) if setup.new_type else NEW,
         limits=setup.limits,
         policy=setup.policy,
         balancers=tuple(group.balancer for group in setup.groups),

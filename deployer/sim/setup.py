@@ -70,6 +70,8 @@ class Setup:
     """The points at which hooks run and gates are asked."""
     own: Decides | None = None
     """A strategy that is none of ours, and is to be tried."""
+    new_type: str | None = None
+    """The instance type that the fleet is brought to, on the release that it has; None for a new release."""
 
     def make_strategy(self) -> Decides:
         """The strategy, with its settings."""
@@ -85,6 +87,7 @@ class Setup:
         return (
             f"{len(self.zones)} instances in {zones} zones behind {kinds}, {self.strategy}, "
             f"{self.policy.method.value}, {self.limits}, {faults}"
+            + (f", to {self.new_type}" if self.new_type else "")
             + (f", crash at {self.crash}" if self.crash else "")
         )
 

@@ -157,7 +157,7 @@ class Witness:
             one.id
             for one in fleet
             if one.tags.get(Tag.SLOT) == slot and self._ours(one) and one.id not in self.given_up
-            if one.image == machine.image
+            if (one.image, one.type) == (machine.image, machine.type)
         ]
         if len(twins) > 1:
             self._broken(9, f"launched twice in {slot}: {', '.join(twins)}")

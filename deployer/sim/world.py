@@ -14,6 +14,8 @@ from deployer.sim.machines import Fate, Image, Machine
 from deployer.sim.time import History, VirtualTime
 
 FLEET = "web"
+DEFAULT_TYPE = "m5.large"
+"""The instance type that the fleet has had for long."""
 SECRET = "password=hunter2-of-the-twin"
 """Stands in every text that comes from a host; it must reach no journal and no tag (promise 17)."""
 
@@ -41,7 +43,9 @@ class World:
 
     # -- what anybody may do -------------------------------------------------------------------------
 
-    def add(self, *, zone: str, image: str, tags: Mapping[str, str], token: str = "") -> Machine:
+    def add(
+        self, *, zone: str, image: str, tags: Mapping[str, str], token: str = "", kind: str = DEFAULT_TYPE
+    ) -> Machine:
         """A new instance, pending, not booted. It shows in describes after a moment."""
         self._numbers += 1
         now = self.time.now
@@ -51,7 +55,7 @@ class World:
             zone=zone,
             subnet=f"subnet-{zone}",
             image=image,
-            type="m5.large",
+            type=kind,
             address=f"10.0.{self._numbers // 250}.{self._numbers % 250}",
             tags=dict(tags),
             token=token,
@@ -75,7 +79,13 @@ class World:
         """RunInstances of one: the same token gives the same instance again."""
         if order.token in self.by_token:
             return self.by_token[order.token]
-        machine = self.add(zone=order.zone, image=order.image, tags=order.tags, token=order.token)
+        machine = self.add(
+            zone=order.zone,
+            image=order.image,
+            tags=order.tags,
+            token=order.token,
+            kind=order.instance_type or DEFAULT_TYPE,
+        )
         self.by_token[order.token] = machine
         self.start(machine, self._drawn_fate())
         return machine
