@@ -45,6 +45,8 @@ class LabSettings:
     balancer_lag: float = 1.0
     registration: float = 0.5
     health_scale: float = 1.0
+    alarm_scale: float = 1.0
+    """How fast alarms and what they set in motion live: at 0.1 a period of a minute is six seconds."""
     visibility_lag: float = 0.0
     ssh_port: int = 2222
     """Where every machine's SSH server listens; 22 needs root. The lab takes the next free one."""
