@@ -173,11 +173,12 @@ class AwsImages:
             )
         return [as_image(raw) for raw in found]
 
-    def is_launchable(self, image: str) -> bool:
-        """Whether an image, of whatever owner, can be seen and is available. Raises AwsError."""
+    def launchable(self, image: str) -> SeenImage | None:
+        """An image of whatever owner; None when it cannot be seen, or is not available. Raises AwsError."""
         with translated(f"looking at the image {image}"):
             found = self._describe_images([{"Name": "image-id", "Values": [image]}], own=False)
-        return bool(found) and as_image(found[0]).state is ImageState.AVAILABLE
+        seen = as_image(found[0]) if found else None
+        return seen if seen is not None and seen.state is ImageState.AVAILABLE else None
 
     def in_use(self, images: Sequence[str]) -> frozenset[str]:
         """Those that an existing instance was launched from, or that a launch template names. Raises AwsError.

@@ -13,7 +13,7 @@ from deployer.engine.plan import RolloutPlan
 from deployer.engine.ports import Clock, Cloud, Hosts, Journal, Lease, Registration
 from deployer.engine.scribe import Scribe, move_as_json
 from deployer.model.errors import LeaseLost
-from deployer.model.fleet import Tag, TargetState
+from deployer.model.fleet import TargetState, installed_tags
 from deployer.model.hosts import GatherEvidence, Host, Package, PutRelease, Quieten, StageRelease, Worked
 from deployer.model.moves import (
     Attach,
@@ -226,7 +226,7 @@ class Actuator:
         task = report.task
         if not isinstance(task, PutRelease) or report.work is not Work.DONE:
             return
-        tags = {Tag.RELEASE: task.package.release, Tag.DIGEST: task.package.digest, Tag.ROLLOUT: self.plan.rollout}
+        tags = installed_tags(task.package.release, task.package.digest, self.plan.rollout)
         outcome = self.cloud.tag([task.host.instance], tags)
         self._scribe.tell(
             Update(task.host.instance), f"{task.host.instance} has release {task.package.release}", outcome

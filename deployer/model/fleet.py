@@ -133,4 +133,11 @@ class Tag:
     DIGEST = "deployer:digest"
     ROLE = "deployer:role"
     """`builder` on the instance an image is baked from; absent on the fleet's own."""
+    IN_PLACE = "deployer:in-place"
+    """The release that was installed on it since its launch: the image that it runs does not hold that."""
     EPOCH = "deployer:epoch"
+
+
+def installed_tags(release: str, digest: str, rollout: str) -> dict[str, str]:
+    """The tags of an instance that a rollout has installed a release on."""
+    return {Tag.RELEASE: release, Tag.DIGEST: digest, Tag.ROLLOUT: rollout, Tag.IN_PLACE: release}

@@ -186,7 +186,7 @@ def test_an_image_is_baked_adopted_and_expired(session: AwsSession, query: Fleet
 
     assert (made.adopted, adopted.adopted) == (False, True)
     assert adopted.id == made.id
-    assert images.is_launchable(made.id)
+    assert images.launchable(made.id) is not None
     assert len(find_fleet(session, query).instances) == 3
     raw = session.ec2.describe_images(ImageIds=[made.id, model.image])["Images"]
     by_id = {image.get("ImageId"): image for image in raw}
@@ -197,7 +197,7 @@ def test_an_image_is_baked_adopted_and_expired(session: AwsSession, query: Fleet
     assert images.root_of(made.id) == model.image
 
     assert expire(images, "web", keep=0, pinned=(), watch=lambda event: None) == (made.id,)
-    assert not images.is_launchable(made.id)
+    assert images.launchable(made.id) is None
     left = session.ec2.describe_snapshots(SnapshotIds=[], OwnerIds=["self"])["Snapshots"]
     assert not set(made.snapshots) & {snapshot.get("SnapshotId") for snapshot in left}
     _is_allowed(session)

@@ -8,6 +8,7 @@ import pytest
 
 from deployer.backends.native.planning import (
     members,
+    not_in_image,
     on_release,
     previous_release,
     proof_of,
@@ -15,7 +16,7 @@ from deployer.backends.native.planning import (
     slots_for,
 )
 from deployer.model.errors import PreflightRefused
-from deployer.model.fleet import Instance, Release, Tag
+from deployer.model.fleet import Instance, Release, Tag, installed_tags
 from deployer.model.observation import Answer, Proof
 from tests.builders import instance
 
@@ -73,3 +74,20 @@ def test_traffic_that_is_already_split_is_refused() -> None:
 def test_what_was_tagged_stands_in_for_an_answer_that_names_no_release() -> None:
     found = [replace(instance("i-1"), tags={Tag.RELEASE: "7", Tag.DIGEST: "d7"})]
     assert previous_release(found, {"i-1": says(None)}, GOAL) == Release("7", "d7", "ami-1")
+
+
+@pytest.mark.parametrize(
+    ("held", "said"), [("1", "holds release 1"), (None, "was not baked of that release"), ("2", None)]
+)
+def test_an_image_brings_a_release_back_only_if_it_holds_it(held: str | None, said: str | None) -> None:
+    found = [replace(instance(f"i-{n}"), tags=installed_tags("2", "digest-2", "r-1")) for n in (1, 2)]
+    why = not_in_image(found, Release("2", "digest-2", "ami-1"), held)
+    assert (
+        why is None
+        if said is None
+        else f"installed in place on i-1 and 1 more, and image ami-1 {said}" in (why or "")
+    )
+
+
+def test_an_instance_that_was_launched_with_its_release_is_brought_back_by_its_image() -> None:
+    assert not_in_image([tagged(instance("i-1"), release="2")], Release("2", "", "ami-2"), None) is None

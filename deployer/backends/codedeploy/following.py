@@ -17,7 +17,7 @@ from deployer.engine.observe import Observer
 from deployer.engine.plan import RolloutPlan
 from deployer.engine.ports import Clock, Journal
 from deployer.model.errors import AwsError
-from deployer.model.fleet import Tag
+from deployer.model.fleet import installed_tags
 from deployer.model.hosts import Ask, Host
 from deployer.model.moves import Attach, Drain, Move, Update
 from deployer.model.observation import Install, Observation, Seen, Work
@@ -227,8 +227,7 @@ class Follower:
                 done += self._ended(target)
         if done:
             goal = self.memory.goal
-            tags = {Tag.RELEASE: goal.name, Tag.DIGEST: goal.digest, Tag.ROLLOUT: self.plan.rollout}
-            self.ground.cloud.tag(done, tags)
+            self.ground.cloud.tag(done, installed_tags(goal.name, goal.digest, self.plan.rollout))
 
     def _tell_event(self, ident: str, target: TargetFacts, event: EventFacts) -> None:
         known = (ident, target.instance, event.name, event.progress)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from deployer.aws.images import AwsImages
+from deployer.backends.native import planning
 from deployer.backends.native.preparing import Ground
 from deployer.bake.bake import BakedImage, bake
 from deployer.bake.expiry import expire
@@ -15,6 +16,7 @@ from deployer.engine.events import Noted, Watch
 from deployer.engine.plan import RolloutPlan
 from deployer.engine.ports import Journal
 from deployer.model.errors import AwsError, DeployerError, PreflightRefused
+from deployer.model.fleet import Tag
 from deployer.model.hosts import Package
 from deployer.model.policy import Method, OnFailure
 
@@ -121,13 +123,15 @@ def _missing_for_way_back(ground: Ground, plan: RolloutPlan) -> str | None:
             return _NO_BUNDLE if ground.wiring.package(plan.previous) is None else None
         except DeployerError as error:
             return str(error)
-    if AwsImages(ground.wiring.session).is_launchable(plan.previous.image or ""):
-        return None
-    return f"its image {plan.previous.image} cannot be launched any more"
+    image = AwsImages(ground.wiring.session).launchable(plan.previous.image or "")
+    if image is None:
+        return f"its image {plan.previous.image} cannot be launched any more"
+    return planning.not_in_image(ground.found.instances, plan.previous, image.tags.get(Tag.RELEASE))
 
 
 def _no_way_back(plan: RolloutPlan, why: str) -> str:
     return (
-        f"there is no way back to release {plan.previous.name} of fleet {plan.fleet}: {why}; mend that, or say "
-        "--on-failure stop to roll out without one"
+        f"there is no way back to release {plan.previous.name} of fleet {plan.fleet} by method "
+        f"{plan.policy.method.value}: {why}; mend that, use the other method, or say --on-failure stop to roll out "
+        "without one"
     )

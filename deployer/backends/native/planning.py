@@ -95,6 +95,20 @@ def previous_release(instances: Sequence[Instance], answers: Mapping[str, Answer
     return Release(name, digest, image, type_of(same) if goal.instance_type is not None else None)
 
 
+def not_in_image(instances: Sequence[Instance], release: Release, held: str | None) -> str | None:
+    """Why launching from the image that a fleet runs would not bring its release back; None when it would.
+
+    `held` is the release that the image was baked of, None where it does not tell. An instance that was updated
+    in place runs an image of something else, unless it came back in place to what that image holds.
+    """
+    updated = [one.id for one in members(instances) if one.tags.get(Tag.IN_PLACE) == release.name]
+    if not updated or held == release.name:
+        return None
+    others = f" and {len(updated) - 1} more" if len(updated) > 1 else ""
+    holds = f"holds release {held}" if held is not None else "was not baked of that release"
+    return f"it was installed in place on {updated[0]}{others}, and image {release.image} {holds}"
+
+
 def type_of(instances: Sequence[Instance]) -> str:
     """The instance type of most of them."""
     return Counter(one.type for one in instances).most_common(1)[0][0]

@@ -23,7 +23,7 @@ from deployer.engine.replay import pinned_plan, replay
 from deployer.engine.result import Result, Status
 from deployer.model.capacity import Limits
 from deployer.model.errors import ExitCode, Infeasible, PreflightRefused
-from deployer.model.fleet import Instance, Release
+from deployer.model.fleet import Instance, Release, Tag
 from deployer.model.observation import Stance
 from deployer.model.policy import Method
 from deployer.model.service import is_done
@@ -198,9 +198,14 @@ def _known_releases(store: StateStore, fleet: str) -> Sequence[Release]:
 
 def _refuse_missing(ground: Ground, plan: RolloutPlan) -> None:
     """A rollback onto something that is gone is refused before anything is touched (fault 33)."""
-    if plan.goal.image is not None and not AwsImages(ground.wiring.session).is_launchable(plan.goal.image):
-        raise PreflightRefused(
-            f"image {plan.goal.image} of release {plan.goal.name} cannot be launched any more; "
-            f"`deployer rollout --release {plan.goal.name}` bakes it anew"
-        )
+    goal = plan.goal
+    if goal.image is not None:
+        image = AwsImages(ground.wiring.session).launchable(goal.image)
+        held = image.tags.get(Tag.RELEASE, goal.name) if image is not None else None
+        if held != goal.name:
+            what = "cannot be launched any more" if held is None else f"holds release {held}"
+            raise PreflightRefused(
+                f"image {goal.image}, on which release {goal.name} ran, {what}; "
+                f"`deployer rollout --release {goal.name}` bakes one of it"
+            )
     refuse_no_way_back(ground, plan)
