@@ -21,3 +21,11 @@ class BakeInterrupted(DeployerError):
     """The bake was asked to stop. What it made is found again by its name, and a new run goes on with it."""
 
     exit_code = ExitCode.INTERRUPTED
+
+
+class BakeHeld(DeployerError):
+    """A hook or gate did not let the bake go on; `code` tells whether it failed, waits or was asked to stop."""
+
+    def __init__(self, message: str, code: ExitCode) -> None:
+        super().__init__(message)
+        self.exit_code = code

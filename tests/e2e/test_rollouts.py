@@ -16,10 +16,15 @@ def test_the_image_is_real_instances_serve_from_their_own_disk_when_bundle_and_b
 ) -> None:
     bundles = tmp_path / "bundles"
     fleet.with_bundles(bundles)
+    told = tmp_path / "told"
+    for point in ("before-rollout", "before-bake", "on-builder", "after-bake"):
+        hook = f'[[fleet.web.hooks]]\nat = "{point}"\nrun = ["sh", "-c", "echo {point} >>{told}"]\n'
+        fleet.write(lambda text, hook=hook: f"{text}\n{hook}")
     baked = fleet.run("bake", "--output", "json")
     assert baked.code == 0, baked.err
     image = baked.document["image"]["id"] if isinstance(baked.document["image"], dict) else baked.document["image"]
     assert len(fleet.alive()) == 4, "the builder is gone"
+    assert told.read_text().split() == ["before-bake", "on-builder", "after-bake"]
     for path in sorted(bundles.rglob("*"), reverse=True):
         path.unlink() if not path.is_dir() or path.is_symlink() else path.rmdir()
     with load(fleet) as requests:

@@ -3,9 +3,9 @@
 from deployer.backends.native.doctor import doctor
 from deployer.backends.native.looking import approve, history, holder, pause, unlock, why
 from deployer.backends.native.permissions import iam_policy
-from deployer.backends.native.reporting import bake, plan, status
+from deployer.backends.native.reporting import plan, status
 from deployer.backends.native.resuming import abort, resume, rollback
-from deployer.backends.native.rolling_out import rollout
+from deployer.backends.native.rolling_out import bake, rollout
 
 __all__ = [
     "abort",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from deployer.backends.native.baking import bake_release, expire_images, needs_bake
@@ -14,7 +15,8 @@ from deployer.backends.native.preparing import Ground
 from deployer.backends.native.running import Run
 from deployer.backends.native.strategies import strategy_for
 from deployer.backends.native.wiring import Wiring
-from deployer.bake.errors import BakeFailed, BakeInterrupted
+from deployer.bake.bake import BakedImage
+from deployer.bake.errors import BakeFailed, BakeHeld, BakeInterrupted
 from deployer.engine.clock import StopRequest
 from deployer.engine.events import Failed, Started, Watch
 from deployer.engine.loop import Decides
@@ -47,6 +49,22 @@ class Carrier:
         self._strategy(plan)  # one that cannot be made is refused before anything is written down
         self.journal.append("plan", plan.fleet, {"plan": plan.to_json(), "fingerprint": plan.fingerprint()})
         return self.go_on(plan, Memory(plan.goal, plan.previous), resumed=False)
+
+    def bake(self, plan: RolloutPlan) -> BakedImage:
+        """Makes the image of the plan's goal, with the hooks and gates of a bake, and ends the journal.
+
+        Raises BakeFailed, BakeInterrupted, and BakeHeld where a hook or gate said no.
+        """
+        hooks = self._hooked(plan, turning_back=False)
+        try:
+            baked = self._baked(plan, hooks, lambda: self.ground.look(plan, {}))
+        except BakeFailed as error:
+            self.watch(Failed("builder", str(error), error.evidence))
+            raise
+        except Stopped as stopped:
+            raise BakeHeld(f"no image of release {plan.goal.name} was made: {stopped}", stopped.code) from None
+        self.journal.append("end", plan.fleet, {"status": "baked", "image": baked.id})
+        return baked
 
     def go_on(self, plan: RolloutPlan, memory: Memory, *, resumed: bool = True) -> Result:
         """Turns the loop from what is remembered; a bake that was not finished is gone on with first."""
@@ -136,10 +154,14 @@ class Carrier:
         hooks.before(Point.BEFORE_ROLLOUT, look)
         if not needs_bake(plan):
             return plan, 0.0
+        baked = self._baked(plan, hooks, look)
+        return replace(plan, goal=replace(plan.goal, image=baked.id)), baked.seconds
+
+    def _baked(self, plan: RolloutPlan, hooks: Hooked, look: Callable[[], Observation]) -> BakedImage:
         hooks.before(Point.BEFORE_BAKE, look)
-        plan, seconds = self._with_image(plan, hooks)
+        baked = self._image(plan, hooks)
         hooks.before(Point.AFTER_BAKE, look)
-        return plan, seconds
+        return baked
 
     def _never_begun(self, plan: RolloutPlan, stopped: Stopped, hooks: Hooked) -> Result:
         """The result of a rollout that a hook or gate kept from touching the fleet."""
@@ -151,7 +173,7 @@ class Carrier:
             self.journal.append("end", plan.fleet, result.document())
         return self._paused(result)
 
-    def _with_image(self, plan: RolloutPlan, hooks: Hooked) -> tuple[RolloutPlan, float]:
+    def _image(self, plan: RolloutPlan, hooks: Hooked) -> BakedImage:
         package = self.ground.wiring.package(plan.goal)
         builder = HookedBuilder(self.ground.builder, hooks.runner, lambda: self.ground.look(plan, {}))
 
@@ -170,7 +192,7 @@ class Carrier:
             builder=builder,
         )
         self.journal.append("note", "baked", {"image": baked.id, "snapshots": list(baked.snapshots)})
-        return replace(plan, goal=replace(plan.goal, image=baked.id)), baked.seconds
+        return baked
 
     def _without_image(self, plan: RolloutPlan, error: BakeFailed | BakeInterrupted, hooks: Hooked) -> Result:
         """The result of a rollout that ended before the fleet was touched."""

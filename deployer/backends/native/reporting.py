@@ -5,14 +5,12 @@ from __future__ import annotations
 import time
 
 from deployer.backends.native import planning
-from deployer.backends.native.baking import bake_order, bake_release, finished_image, has_way_back
-from deployer.backends.native.holding import holding
+from deployer.backends.native.baking import finished_image, has_way_back
 from deployer.backends.native.outline import steps_of, way_back_of
 from deployer.backends.native.preparing import Prepared, check_settings, new_rollout, on_ground, prepare, survey
 from deployer.backends.native.wiring import Wiring
 from deployer.config.settings import FleetSettings, RunOptions
-from deployer.engine.events import Watch
-from deployer.engine.reports import BakeReport, FleetStatus, PlanReport
+from deployer.engine.reports import FleetStatus, PlanReport
 from deployer.model.errors import StateUnavailable
 from deployer.model.service import count
 from deployer.state.store import Entry, Holder
@@ -80,29 +78,3 @@ def _held(holder: Holder) -> str:
 def _last(entry: Entry) -> str:
     ended = entry.end.data.get("status", "ended") if entry.end is not None else "running, or interrupted"
     return f"{entry.rollout}: {ended}"
-
-
-def bake(settings: FleetSettings, options: RunOptions, watch: Watch) -> BakeReport:
-    """Makes the image of a release, or finds it. Raises DeployerError."""
-    wiring = Wiring(settings)
-    check_settings(wiring)
-    rollout_id, store = new_rollout(wiring), wiring.store()
-    with (
-        holding(wiring, store, rollout_id, f"bake of release {settings.goal()}") as hold,
-        on_ground(wiring) as ground,
-    ):
-        ready = prepare(ground, options, rollout_id)
-        order = bake_order(ground, ready.plan, ready.package)
-        journal = store.open_rollout(settings.name, rollout_id, hold.lease, wiring.clock)
-        baked = bake_release(ground, ready.plan, ready.package, journal, watch, each_tick=hold.lease.heartbeat)
-        journal.append("end", settings.name, {"status": "baked", "image": baked.id})
-        return BakeReport(
-            image=baked.id,
-            name=baked.name,
-            release=ready.plan.goal.name,
-            digest=ready.plan.goal.digest,
-            source_image=order.base_image,
-            snapshots=baked.snapshots,
-            seconds=baked.seconds,
-            reused=baked.adopted,
-        )

@@ -1,8 +1,8 @@
-"""`deployer rollout`, natively: hold the fleet, prepare, bake, turn the loop, tell how it went."""
+"""`deployer rollout` and `bake`, natively: hold the fleet, prepare, bake, turn the loop, tell how it went."""
 
 from __future__ import annotations
 
-from deployer.backends.native.baking import refuse_no_way_back
+from deployer.backends.native.baking import bake_order, refuse_no_way_back
 from deployer.backends.native.carrying import Carrier, untouched
 from deployer.backends.native.holding import Mailbox, holding, superseding
 from deployer.backends.native.preparing import check_settings, new_rollout, on_ground, prepare
@@ -11,6 +11,7 @@ from deployer.backends.native.wiring import Wiring
 from deployer.config.settings import FleetSettings, RunOptions
 from deployer.engine.clock import StopRequest
 from deployer.engine.events import Watch
+from deployer.engine.reports import BakeReport
 from deployer.engine.result import Result, Status
 from deployer.model.errors import ExitCode
 from deployer.model.service import is_done
@@ -34,6 +35,30 @@ def rollout(settings: FleetSettings, options: RunOptions, watch: Watch) -> Resul
         journal = store.open_rollout(settings.name, rollout_id, hold.lease, wiring.clock)
         mailbox = Mailbox(store, settings.name, rollout_id, stop, wiring.clock)
         return Carrier(ground, hold, journal, stop, watch, mailbox).start(ready.plan)
+
+
+def bake(settings: FleetSettings, options: RunOptions, watch: Watch) -> BakeReport:
+    """Makes the image of a release, or finds it, and rolls nothing out. Raises DeployerError."""
+    stop = StopRequest()
+    wiring = Wiring(settings, stop=stop)
+    check_settings(wiring)
+    rollout_id, store, reason = new_rollout(wiring), wiring.store(), f"bake of release {settings.goal()}"
+    with heeding_signals(stop), holding(wiring, store, rollout_id, reason) as hold, on_ground(wiring) as ground:
+        ready = prepare(ground, options, rollout_id)
+        order = bake_order(ground, ready.plan, ready.package)
+        journal = store.open_rollout(settings.name, rollout_id, hold.lease, wiring.clock)
+        mailbox = Mailbox(store, settings.name, rollout_id, stop, wiring.clock)
+        baked = Carrier(ground, hold, journal, stop, watch, mailbox).bake(ready.plan)
+        return BakeReport(
+            image=baked.id,
+            name=baked.name,
+            release=ready.plan.goal.name,
+            digest=ready.plan.goal.digest,
+            source_image=order.base_image,
+            snapshots=baked.snapshots,
+            seconds=baked.seconds,
+            reused=baked.adopted,
+        )
 
 
 def _purpose(settings: FleetSettings) -> str:
