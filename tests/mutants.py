@@ -193,10 +193,18 @@ MUTANTS = (
     ),
     Mutant(
         13,
-        "failures do not stop new starts",
+        "the guard starts on new instances whatever has failed",
         "deployer/engine/guard.py",
-        "    if seen.rolling_back or failures <= seen.policy.max_failures:\n",
-        "    if True:\n",
+        "    return barred if starts else None\n",
+        "    return None\n",
+        ("tests/engine/test_guard.py",),
+    ),
+    Mutant(
+        13,
+        "an alarm does not stop new starts",
+        "deployer/model/holds.py",
+        "        if ruling.verdict is Verdict.FAIL and occasion.point not in ARRIVAL_POINTS\n",
+        "        if False\n",
         ("tests/engine/test_guard.py",),
     ),
     Mutant(

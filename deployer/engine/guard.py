@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from deployer.model.fleet import TargetState
+from deployer.model.holds import starts_barred
 from deployer.model.moves import (
     Attach,
     Drain,
@@ -187,16 +188,16 @@ def nothing_sick_is_attached(tally: Tally, move: Move) -> str | None:
 
 
 def failures_stop_new_starts(tally: Tally, move: Move) -> str | None:
-    """Promise 13: after more failures than allowed, no new instance is started on."""
+    """Promise 13: after more failures than allowed, or an alarm, no new instance is started on."""
     seen = tally.seen
-    failures = seen.failures + tally.given_up
-    if seen.rolling_back or failures <= seen.policy.max_failures:
+    barred = starts_barred(seen, tally.given_up)
+    if barred is None:
         return None
     starts = isinstance(move, Launch | Update)
     if isinstance(move, Drain):
         entry = seen.by_id.get(move.instance)
         starts = entry is not None and not entry[0].begun
-    return f"{failures} failed > max failures {seen.policy.max_failures}" if starts else None
+    return barred if starts else None
 
 
 def unknown_is_not_dead(tally: Tally, move: Move) -> str | None:

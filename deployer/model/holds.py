@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from deployer.model.moves import GiveUp, Move, Wait
 from deployer.model.observation import Observation, Seen, Stance
-from deployer.model.occasions import NOT_ASKED, Occasion, Point, Ruling, Verdict
+from deployer.model.occasions import ARRIVAL_POINTS, NOT_ASKED, Occasion, Point, Ruling, Verdict
 
 
 def ruling_on(seen: Observation, occasion: Occasion) -> Ruling | None:
@@ -45,3 +45,22 @@ def held_at_step(seen: Observation, point: Point, step: str) -> Wait | None:
 def is_lenient(seen: Observation) -> bool:
     """Whether hooks that fail are only told of: the way back and the way to rest are never barred by a hook."""
     return seen.rolling_back or seen.stance is Stance.SETTLE
+
+
+def starts_barred(seen: Observation, given_up: int = 0) -> str | None:
+    """Why nothing new is started on the way forward any more (promise 13); None while something may be.
+
+    Too much has failed, `given_up` more included, or a hook, gate or alarm has said that the release is bad. What
+    it says of one new instance on its arrival is that instance's own failure.
+    """
+    if seen.rolling_back:
+        return None
+    failures = seen.failures + given_up
+    if failures > seen.policy.max_failures:
+        return f"{failures} failed > max failures {seen.policy.max_failures}"
+    bad = (
+        f"{occasion}: {ruling.reason}"
+        for occasion, ruling in seen.rulings.items()
+        if ruling.verdict is Verdict.FAIL and occasion.point not in ARRIVAL_POINTS
+    )
+    return next(bad, None)

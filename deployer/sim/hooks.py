@@ -34,21 +34,22 @@ class SimHooks:
         return frozenset() if rolling_back else self.hooked
 
     def ask(self, occasions: Sequence[Occasion], seen: Observation) -> None:  # noqa: ARG002
-        """Starts the hooks of these occasions, once each."""
+        """Starts the hooks of these occasions, once each, and looks at the alarm whenever it is asked about."""
         self.fuse.check()
         for occasion in occasions:
-            if occasion.point is Point.THROUGHOUT or occasion in self._asked:
-                continue
-            self._asked.add(occasion)
-            self._start(occasion)
+            if occasion == _ALARM:
+                self._said[_ALARM] = self._alarm()
+            elif occasion not in self._asked:
+                self._asked.add(occasion)
+                self._start(occasion)
 
     def rulings(self, *, rolling_back: bool) -> Mapping[Occasion, Ruling]:
-        """What they have said; the alarm says how it is now."""
+        """What they have said last."""
         if rolling_back:
             return {}
-        alarm = {_ALARM: self._alarm()} if Point.THROUGHOUT in self.hooked else {}
-        self.witness.alarmed = self.witness.alarmed or any(one.verdict is Verdict.FAIL for one in alarm.values())
-        return {**self._said, **alarm}
+        alarm = self._said.get(_ALARM)
+        self.witness.alarmed = self.witness.alarmed or (alarm is not None and alarm.verdict is Verdict.FAIL)
+        return dict(self._said)
 
     def _start(self, occasion: Occasion) -> None:
         if self.world.weather.strikes(Fault.HOOK_HANGS):

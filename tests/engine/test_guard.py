@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deployer.engine.asking import THROUGHOUT
 from deployer.engine.guard import judge
 from deployer.model.fleet import Target, TargetState
 from deployer.model.moves import Attach, Drain, Launch, Move, Terminate, Update
 from deployer.model.observation import Observation
+from deployer.model.occasions import Occasion, Point, Ruling, Verdict
 from deployer.model.policy import Policy
 from deployer.model.service import count
 from tests.builders import BALANCER, in_place, new, old, quiet, seen, slot
@@ -102,6 +104,20 @@ def test_promise_13_after_too_many_failures_nothing_new_is_started_but_going_bac
     assert refusal(failed, Launch("0"))[0] == 13
     assert refusal(failed, Drain("i-0"))[0] == 13
     assert judge(replace(failed, rolling_back=True), [Launch("0")])[0] == [Launch("0")]
+
+
+@pytest.mark.parametrize(
+    ("occasion", "refused"), [(THROUGHOUT, True), (Occasion(Point.BEFORE_ATTACH, "i-1"), False)]
+)
+def test_promise_13_an_alarm_stops_new_starts_and_the_failure_of_one_new_instance_does_not(
+    occasion: Occasion, refused: bool
+) -> None:
+    slots = [slot("0", old("i-0")), slot("1", old("i-1"))]
+    said = {occasion: Ruling(Verdict.FAIL, "too many errors")}
+    alarmed = seen(slots, surge=2, hooked=frozenset({occasion.point}), rulings=said)
+    expected = [(13, "throughout: too many errors")] if refused else []
+    assert [(one.promise, one.because) for one in judge(alarmed, [Launch("0")])[1]] == expected
+    assert judge(replace(alarmed, rolling_back=True), [Launch("0")])[0] == [Launch("0")]
 
 
 def test_promise_14_unknown_health_is_not_dead() -> None:

@@ -7,6 +7,8 @@ from dataclasses import replace
 import pytest
 
 from deployer.engine.result import Result, Status
+from deployer.model.errors import ExitCode
+from deployer.model.occasions import Point
 from deployer.model.policy import Method, OnFailure
 from deployer.sim.crashes import kinds
 from deployer.sim.faults import Fault, Planned
@@ -74,6 +76,20 @@ def test_without_any_capacity_it_stops_at_the_progress_deadline_and_says_so() ->
     assert result.reason is not None
     assert "no progress for 900 s" in result.reason
     assert len(twin.witness.serving()) == len(twin.setup.zones)
+
+
+def test_after_an_alarm_a_place_whose_new_instance_failed_stays_empty_and_a_hand_is_asked_for_at_once() -> None:
+    base = setup(Method.RELAUNCH, Planned(Fault.NEVER_HEALTHY, 0.0), Planned(Fault.ALARM, 60.0, 1e9))
+    policy = replace(base.policy, on_failure=OnFailure.STOP, max_failures=1)
+    no_surge = replace(base.limits, surge=0, floor=4)
+    twin = build(replace(base, limits=no_surge, policy=policy, hooked=frozenset({Point.THROUGHOUT})))
+    twin.mishaps.schedule()
+    result = twin.live()
+    assert isinstance(result, Result)
+    assert (result.exit_code, result.reason) == (ExitCode.NEEDS_A_HAND, "throughout: the alarm is in ALARM")
+    assert len(twin.witness.serving()) == len(twin.setup.zones) - 1
+    assert twin.world.time.now < base.policy.deadlines.progress
+    assert twin.witness.violations == []
 
 
 def test_a_holder_that_stood_still_past_its_lease_changes_nothing_after_it_was_replaced() -> None:

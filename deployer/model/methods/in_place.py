@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from deployer.model.holds import starts_barred
 from deployer.model.methods.room import Room
 from deployer.model.methods.steps import attach_again, bring_up, take_out
 from deployer.model.moves import GiveUp, Move, Stage, Update, Wait
@@ -41,8 +42,9 @@ def _next(seen: Observation, one: Seen, room: Room) -> Move | None:
         return broken
     if one.answer is None and one.running:
         return Wait(one.id, "asked which release it serves, which may be the goal already")
-    if seen.failures > seen.policy.max_failures and not seen.rolling_back:
-        return Wait(one.id, "nothing new is started after too many failures")
+    barred = starts_barred(seen)
+    if barred is not None:
+        return Wait(one.id, f"nothing new is started: {barred}")
     if one.registered_anywhere and one.running and one.staged.work is not Work.DONE:
         return _stage(seen, one)
     return take_out(seen, one, room) or Update(one.id)

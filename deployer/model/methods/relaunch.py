@@ -8,6 +8,7 @@ there, drained or not, is then the one on the goal, and is simply attached again
 
 from __future__ import annotations
 
+from deployer.model.holds import starts_barred
 from deployer.model.methods.room import Room
 from deployer.model.methods.steps import attach_again, bring_up, retire
 from deployer.model.moves import Launch, Move, Wait
@@ -32,15 +33,18 @@ def advance(seen: Observation, slot: Slot, room: Room) -> list[Move]:
 
 
 def settle(seen: Observation, slot: Slot, room: Room) -> list[Move]:
-    """The shortest way back into service for a slot in flight: forward if the successor is there, else back."""
+    """The shortest way back into service for a slot in flight: forward if the successor is there, else back.
+
+    A slot with nobody to go back to stays empty where nothing new may be started: that needs somebody's hand.
+    """
     successor = _successor(seen, slot)
     if successor is not None and is_proven(seen, successor):
         return advance(seen, slot, room)
     old = next((one for one in slot.alive if not one.launched_by_us and one.running), None)
-    if old is None:
+    if old is None and (successor is not None or starts_barred(seen) is None):
         return advance(seen, slot, room)
     moves: list[Move] = []
-    if not in_service(seen, old):
+    if old is not None and not in_service(seen, old):
         step = attach_again(seen, old)
         moves += [step] if step is not None else []
     for one in slot.alive:
@@ -70,8 +74,9 @@ def _make_way(seen: Observation, slot: Slot, rest: list[Seen], room: Room) -> li
         return [*moves, Wait(slot.name, "a launch was asked for; its outcome is not known yet")]
     if slot.blocked is not None:
         return [*moves, Wait(slot.name, slot.blocked)]
-    if seen.failures > seen.policy.max_failures and not seen.rolling_back:
-        return [*moves, Wait(slot.name, "nothing new is started after too many failures")]
+    barred = starts_barred(seen)
+    if barred is not None:
+        return [*moves, Wait(slot.name, f"nothing new is started: {barred}")]
     if room.may_launch():
         room.launch()
         return [*moves, Launch(slot.name)]
