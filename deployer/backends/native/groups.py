@@ -85,6 +85,7 @@ class GroupFooting(Footing):
         """
         facts = self._group.describe()
         self._suspend(facts)
+        self._scaling.find_out(facts)
         if not rolling_back:
             self._pre_scale(waiting)
         goal = self._plan.previous if rolling_back else self._plan.goal

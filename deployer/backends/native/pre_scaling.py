@@ -57,7 +57,6 @@ class PreScaling:
         A resumed rollout goes on where the one before it was. Raises NotScaledOut, and AwsError.
         """
         facts = self.group.describe()
-        self._take_back(facts)
         if self._open is None and self.plan.pre_scale:
             members = [one.id for one in facts.members]
             self._note(by=self.plan.pre_scale, desired=facts.desired, members=members, ready=False)
@@ -85,7 +84,7 @@ class PreScaling:
         """After it is what it was."""
         self.undos.done(PRE_SCALE)
 
-    def _take_back(self, facts: GroupFacts) -> None:
+    def find_out(self, facts: GroupFacts) -> None:
         """A run that died while it scaled in has done so, or has not; the rollout goes on either way."""
         there = self._open
         if there is None or "lowered_from" not in there:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,15 +15,14 @@ from deployer.aws.session import AwsSession, AwsSettings
 from deployer.backends.native.groups import GroupFooting
 from deployer.backends.native.pre_scaling import Waiting
 from deployer.engine.clock import RealClock
-from deployer.engine.launching import LaunchOrder
 from deployer.engine.loop import Ending
 from deployer.engine.plan import PlannedSlot, RolloutPlan
-from deployer.engine.ports import Registration
+from deployer.engine.ports import LaunchOrder, Registration
 from deployer.lab.ec2 import seed_base_image
 from deployer.model.capacity import Limits
-from deployer.model.fleet import Balancer, BalancerKind, Release, Tag
+from deployer.model.fleet import Balancer, BalancerKind, Release, Tag, Target, TargetState
 from deployer.model.outcome import Done
-from deployer.model.policy import Method, Policy
+from deployer.model.policy import Deadlines, Method, Policy
 from tests.bake.world import MemoryJournal
 from tests.lab.autoscaling.fleet import POOL, Auto, until
 
@@ -49,11 +49,15 @@ class HeldLease:
 class QuietCloud(AwsCloud):
     """The fleet's instances for real; its balancer is the test's own record, which has no API."""
 
+    def __init__(self, session: AwsSession, found: FoundFleet, said: Callable[[], dict[str, Target]]) -> None:
+        super().__init__(session, found)
+        self.said = said
+
     def register(self, registrations: Any) -> Any:
         return {one: Done(None) for one in registrations}
 
     def _health(self, balancer: Balancer) -> Any:
-        return Done({})
+        return Done(self.said())
 
 
 @dataclass
@@ -63,6 +67,10 @@ class Grouped:
     auto: Auto
     method: Method = Method.RELAUNCH
     workers: bool = False
+    kind: str | None = None
+    """The instance type that the rollout brings."""
+    pre_scale: int = 0
+    deadlines: Deadlines = field(default_factory=Deadlines)
     journal: MemoryJournal = field(default_factory=MemoryJournal)
     lease: HeldLease = field(default_factory=HeldLease)
     image: str = ""
@@ -81,9 +89,8 @@ class Grouped:
         self.places = self.places or [self.auto.instance(one) for one in self.members]
         balancers = () if self.workers else (BALANCER,)
         found = FoundFleet(FleetQuery("web", asg=self.auto.name, balancers=()), (), balancers)
-        footing = GroupFooting(
-            self.group, QuietCloud(self.group.session, found), self.plan(), self.journal, self.lease
-        )
+        cloud = QuietCloud(self.group.session, found, self._healthy)
+        footing = GroupFooting(self.group, cloud, self.plan(), self.journal, self.lease)
         footing.prepare(Waiting(RealClock()), rolling_back=rolling_back)
         return footing
 
@@ -95,15 +102,21 @@ class Grouped:
             fleet="web",
             strategy="rolling",
             strategy_settings={},
-            previous=Release("1", "", self.auto.lab.image),
-            goal=Release("2", "", self.image),
+            previous=Release("1", "", self.auto.lab.image, "t3.micro" if self.kind else None),
+            goal=Release("2", "", self.image, self.kind),
             limits=Limits(size=len(slots), window=1, floor=0, surge=0),
-            policy=Policy(method=self.method),
+            policy=Policy(method=self.method, deadlines=self.deadlines),
             balancers=() if self.workers else (BALANCER,),
             slots=slots,
+            pre_scale=self.pre_scale,
         )
 
-    def launch(self, footing: GroupFooting, slot: str, image: str | None = None) -> str:
+    def _healthy(self) -> dict[str, Target]:
+        """What the balancer says: everybody in service is healthy."""
+        serving = [one for one, state in self.auto.states().items() if state == "InService"]
+        return dict.fromkeys(serving, Target(TargetState.HEALTHY))
+
+    def launch(self, footing: GroupFooting, slot: str, image: str | None = None, kind: str | None = None) -> str:
         """Launches into a slot and waits until it runs; its outcome is in the journal, as the engine puts it."""
         place = self.places[int(slot.removeprefix("slot-"))]
         serving = [one for one, state in self.auto.states().items() if state == "InService"]
@@ -116,6 +129,7 @@ class Grouped:
             subnet=place["SubnetId"],
             model=raw["InstanceId"],
             tags={Tag.FLEET: "web", Tag.ROLLOUT: "r-1", Tag.SLOT: slot},
+            instance_type=kind or self.kind,
         )
         (outcome,) = footing.cloud.launch([order]).values()
         assert isinstance(outcome, Done), outcome
@@ -173,3 +187,8 @@ class Grouped:
         """The image that the group would launch now."""
         facts = self.group.describe()
         return GroupSources(self.group.session).image(facts.source)
+
+    def launched_kind(self) -> str:
+        """The instance type that the group would launch now."""
+        facts = self.group.describe()
+        return GroupSources(self.group.session).kind(facts.source)
