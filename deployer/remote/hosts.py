@@ -45,7 +45,8 @@ class SshHosts:
     ) -> None:
         """`clock` gives the time of answers; `patience` is how long `close` waits, in seconds."""
         self._door = door
-        self._host_work = HostWork(door, installer, application, clock)
+        self.work = HostWork(door, installer, application, clock)
+        """The work itself, for those who wait for it in a thread of their own."""
         self._clock = clock
         self._patience = patience
         self._quick: Pool[HostTask, HostReport] = Pool(workers, self._work, self._failed, "ask")
@@ -72,7 +73,7 @@ class SshHosts:
         self._door.close()
 
     def _work(self, task: HostTask) -> HostReport:
-        work = self._host_work
+        work = self.work
         match task:
             case Ask(host):
                 return Answered(host.instance, work.answer(host))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -11,7 +11,6 @@ from deployer.aws.codedeploy_values import DeploymentFacts, DeploymentOrder, Dep
 from deployer.backends.codedeploy import green
 from deployer.backends.codedeploy.following import Followed, Follower
 from deployer.backends.codedeploy.proving import is_safe, mend, silent
-from deployer.backends.codedeploy.revisions import uploaded
 from deployer.backends.codedeploy.setting_up import Setup
 from deployer.backends.codedeploy.translate import BLUE_GREEN
 from deployer.backends.native.hook_calls import Standing
@@ -21,6 +20,7 @@ from deployer.engine.plan import RolloutPlan
 from deployer.engine.ports import Journal
 from deployer.model.errors import AwsError, FleetHeld, PreflightRefused
 from deployer.model.fleet import Release
+from deployer.model.hosts import Package
 from deployer.model.observation import Stance
 from deployer.model.occasions import Occasion, Point, Ruling, Verdict
 from deployer.model.policy import Keep, OnFailure
@@ -63,6 +63,7 @@ class Carrier:
     follower: Follower
     journal: Journal
     hooks: Hooked
+    upload: Callable[[Package], Revision]
 
     @property
     def blue_green(self) -> bool:
@@ -115,12 +116,26 @@ class Carrier:
 
     def _revisions(self) -> Mapping[str, Revision]:
         """What is needed for the way, and for the way back, in S3 before the first change (promise 10)."""
-        wiring = self.follower.ground.wiring
         needed = [self.plan.goal]
         if not self.blue_green and self.plan.policy.on_failure is OnFailure.ROLLBACK:
             needed.append(self.plan.previous)
-        packages = {release.name: wiring.package(release) for release in needed}
-        return {name: uploaded(wiring, package) for name, package in packages.items() if package is not None}
+        return {release.name: self.upload(self._package(release)) for release in needed}
+
+    def _package(self, release: Release) -> Package:
+        """The bundle of a release. Raises PreflightRefused when it is gone, or not what the plan is pinned to."""
+        package = self.follower.ground.wiring.package(release)
+        if package is None:
+            raise PreflightRefused(
+                f"the settings name no bundle of release {release.name}; have `{{release}}` stand for the release "
+                f"in `bundle` of [fleet.{self.plan.fleet}.release]"
+            )
+        if release == self.plan.goal and release.digest and release.digest != package.digest:
+            raise PreflightRefused(
+                f"the bundle of release {release.name} has changed since rollout {self.plan.rollout} began (sha256 "
+                f"{release.digest[:16]}…, now {package.digest[:16]}…); put it back to go on, or turn round with "
+                "`deployer abort`"
+            )
+        return package
 
     def _adopted(self, revision: Revision) -> str | None:
         """The id of a running deployment of this very revision. Raises FleetHeld for one of another (fault 49)."""
@@ -223,6 +238,9 @@ class Carrier:
         unproven = silent(self.follower)
         if unproven:
             return Ruling(Verdict.FAIL, f"{', '.join(unproven)} did not show release {self.plan.goal.name}")
+        against = self.follower.gates_say()
+        if against is not None:
+            return against
         occasion = Occasion(Point.FINAL_SOAK)
         ruling = self.hooks.wait_for(occasion, Standing(self.follower.look()))
         return Ruling(ruling.verdict, f"{occasion}: {ruling.reason}")

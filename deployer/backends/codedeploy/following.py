@@ -172,9 +172,9 @@ class Follower:
             return Ruling(Verdict.FAIL, f"{followed.failed} failed, {most_failures} are put up with")
         if self._stuck(followed.targets):
             return Ruling(Verdict.FAIL, f"nothing has moved for {self._patience:g} s")
-        return self._gates_say()
+        return self.gates_say()
 
-    def _gates_say(self) -> Ruling | None:
+    def gates_say(self) -> Ruling | None:
         """What the gates that are asked throughout have against it; on the way back none is asked."""
         if self.seen is None or self.seen.rolling_back or Point.THROUGHOUT not in self.hooks.line.points:
             return None

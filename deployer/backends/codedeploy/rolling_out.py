@@ -9,6 +9,7 @@ from deployer.aws.codedeploy import CodeDeploy
 from deployer.backends.codedeploy import green
 from deployer.backends.codedeploy.carrying import Carrier, End, Ended
 from deployer.backends.codedeploy.following import Follower
+from deployer.backends.codedeploy.revisions import uploaded
 from deployer.backends.codedeploy.setting_up import Setup, find_setup
 from deployer.backends.codedeploy.telling import NAME, told
 from deployer.backends.codedeploy.translate import BLUE_GREEN, group_for, host_config, method_of, refuse_inexact
@@ -125,7 +126,10 @@ class Running:
             except Stopped as stopped:
                 return self._never_begun(plan, stopped, hooks)
         follower = self._follower(plan, memory, hooks)
-        carrier = Carrier(follower.api, plan, setup, follower, self.journal, hooks)
+        wiring = self.ground.wiring
+        carrier = Carrier(
+            follower.api, plan, setup, follower, self.journal, hooks, lambda package: uploaded(wiring, package)
+        )
         try:
             ended = carrier.back() if memory.rolling_back else carrier.forward()
         except (PreflightRefused, FleetHeld) as refusal:

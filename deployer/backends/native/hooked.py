@@ -12,6 +12,8 @@ from deployer.backends.native.hook_line import FittedHook, Line, fit_hooks
 from deployer.backends.native.hook_rules import Key
 from deployer.backends.native.hook_runner import HookRunner
 from deployer.backends.native.preparing import Ground
+from deployer.backends.native.traffic_scripts import with_traffic_scripts
+from deployer.config.rollout import BackendName
 from deployer.engine.clock import StopRequest
 from deployer.engine.events import Watch
 from deployer.engine.plan import RolloutPlan
@@ -141,6 +143,8 @@ def hooked(
     line = fit_hooks(wiring.settings)
     if not turning_back:
         refuse_other_hooks(line, plan)
+    if plan.backend == BackendName.NATIVE.value:
+        line = with_traffic_scripts(line, ground, plan)
     caller = Caller(plan, wiring.settings.folder, wiring.settings.health.port)
     doors = doors_of(ground, stop)
     runner = HookRunner(line, caller, journal, wiring.clock, watch, doors, approval=approval)

@@ -1,0 +1,174 @@
+"""The backend against the lab's CodeDeploy, by the public command line, with the worked example's own bundle."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deployer.lab.examples import web_release
+from tests.backends.codedeploy.shell import APPLICATION, GROUP, PATIENCE, Shell, a_lab, document, until
+
+pytestmark = pytest.mark.lab
+
+
+@pytest.fixture(scope="module")
+def shell() -> Iterator[Shell]:
+    with a_lab("--instances", "4", "--zones", "2") as started:
+        started.environment["DEPLOYER_BATCH"] = "1"
+        yield started
+
+
+def broken(folder: Path, goal: str, hook: str) -> str:
+    """The example's releases, of which the goal fails in a hook; as a bundle setting."""
+    for number in (1, 2):
+        shutil.copytree(web_release(number), folder / f"release-{number}")
+    script = folder / f"release-{goal}" / "hooks" / hook
+    script.write_text("#!/bin/sh\necho the shop has no shelves\nexit 7\n")
+    return f"{folder}/release-{{release}}"
+
+
+def test_a_plan_tells_what_would_be_made_and_makes_nothing(shell: Shell) -> None:
+    before = shell.deployments()
+    plan = document(shell.run("plan", "--release", shell.other(), "--strategy", "zone-by-zone", "--output", "json"))
+
+    assert plan["steps"][0].endswith(f"the CodeDeploy application {APPLICATION}")
+    assert "deployer-zone-by-zone-at-least-3-healthy-and-0-in-each" in plan["steps"][2]
+    assert plan["steps"][3].startswith(("upload s3://lab-bundles/deployer/web/", "use s3://lab-bundles/deployer/"))
+    assert shell.deployments() == before
+    configs = shell.client("codedeploy").list_deployment_configs()["deploymentConfigsList"]
+    assert all(name.startswith("CodeDeployDefault.") for name in configs)
+
+
+def test_what_has_no_counterpart_is_refused_with_exit_code_5(shell: Shell) -> None:
+    refused = shell.run("rollout", "--release", shell.other(), "--soak", "30s")
+
+    assert refused.returncode == 5
+    assert "leave soak" in refused.stderr
+
+
+def test_the_example_is_rolled_out_and_a_second_time_there_is_nothing_to_do(shell: Shell) -> None:
+    goal = shell.other()
+    done = shell.run("rollout", "--release", goal, "--output", "json")
+
+    assert done.returncode == 0, done.stderr
+    found = document(done)
+    assert (found["backend"], found["method"], found["status"]) == ("codedeploy", "in-place", "succeeded")
+    assert found["instances"]["replaced"] == 4
+    assert set(found["instances"]["new"]) == set(found["instances"]["old"])
+    assert found["in_service"] == {"floor": 3, "lowest": 3}
+    assert shell.releases() == {goal}
+    for event in ("BlockTraffic", "ApplicationStop", "Install", "ValidateService", "AllowTraffic"):
+        assert done.stderr.count(f"{event} succeeded") >= 4
+
+    made = shell.deployments()
+    again = shell.run("rollout", "--release", goal, "--output", "json")
+    assert document(again)["status"] == "nothing_to_do"
+    assert shell.deployments() == made
+
+
+def test_a_failing_hook_is_shown_with_what_it_said_and_the_release_before_comes_back(
+    shell: Shell, tmp_path: Path
+) -> None:
+    was, goal = shell.releases(), shell.other()
+    bundle = broken(tmp_path, goal, "application-start")
+
+    done = shell.run("rollout", "--release", goal, "--bundle", bundle, "--output", "json")
+
+    assert done.returncode == 1, done.stderr
+    found = document(done)
+    assert found["status"] == "rolled_back"
+    assert found["instances"]["failed"] == 0, "what failed has its old release again"
+    assert "ApplicationStart" in found["reason"]
+    assert "the shop has no shelves" in done.stderr
+    assert shell.releases() == was
+    assert shell.status()["in_service"] == 4
+
+
+def test_an_interrupted_rollout_leaves_nobody_out_of_service_and_is_resumed(shell: Shell) -> None:
+    goal = shell.other()
+    before = shell.deployments()
+    process = shell.start("rollout", "--release", goal)
+    try:
+        until(lambda: shell.deployments() != before or process.poll() is not None)
+        until(lambda: shell.deployment().get("status") == "InProgress" or process.poll() is not None)
+        process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=PATIENCE)
+    finally:
+        process.kill()
+
+    assert process.returncode == 130, said
+    assert shell.status()["in_service"] == 4
+    assert shell.deployment()["status"] == "Stopped"
+
+    resumed = shell.run("resume", "--output", "json")
+    assert resumed.returncode == 0, resumed.stderr
+    assert shell.releases() == {goal}
+
+
+def test_a_running_deployment_of_the_same_revision_is_adopted_and_another_refused(shell: Shell) -> None:
+    goal = shell.other()
+    first = shell.start("rollout", "--release", goal)
+    try:
+        until(lambda: f"/{goal}-" in json.dumps(shell.deployment().get("revision")) or first.poll() is not None)
+        revision = shell.deployment()["revision"]
+        first.send_signal(signal.SIGINT)
+        said, _ = first.communicate(timeout=PATIENCE)
+    finally:
+        first.kill()
+    assert first.returncode == 130, said
+    assert shell.run("abort").returncode == 0
+    running = shell.client("codedeploy").create_deployment(
+        applicationName=APPLICATION,
+        deploymentGroupName=GROUP,
+        deploymentConfigName="CodeDeployDefault.OneAtATime",
+        revision=revision,
+    )["deploymentId"]
+
+    bundle = str(web_release(int(goal)))
+    refused = shell.run("rollout", "--release", "9", "--bundle", bundle, "--on-failure", "stop")
+    adopted = shell.run("rollout", "--release", goal, "--output", "json")
+
+    assert refused.returncode == 4, refused.stderr
+    assert f"the deployment {running} of another revision runs" in refused.stderr
+    assert adopted.returncode == 0, adopted.stderr
+    assert f"the deployment {running} of this revision runs already" in adopted.stderr
+    assert shell.deployments()[0] == running
+    assert shell.releases() == {goal}
+
+
+def test_green_instances_take_over_and_blue_ones_are_gone(shell: Shell) -> None:
+    goal = shell.other()
+    before = {one["id"] for one in shell.status()["instances"]}
+
+    done = shell.run("rollout", "--release", goal, "--strategy", "blue-green", "--output", "json")
+
+    assert done.returncode == 0, done.stderr
+    found = document(done)
+    assert found["in_service"]["lowest"] >= 4
+    assert found["surge"] == {"limit": 4, "highest": 4}
+    assert set(found["instances"]["old"]) == before
+    assert not set(found["instances"]["new"]) & before
+    assert shell.releases() == {goal}
+    assert shell.status()["in_service"] == 4
+
+
+def test_green_instances_that_fail_are_gone_again_and_blue_never_lost_its_traffic(
+    shell: Shell, tmp_path: Path
+) -> None:
+    was, goal = shell.releases(), shell.other()
+    before = {one["id"] for one in shell.status()["instances"]}
+    words = ("--strategy", "blue-green", "--bundle", broken(tmp_path, goal, "validate-service"))
+
+    done = shell.run("rollout", "--release", goal, *words, "--output", "json")
+
+    assert done.returncode == 1, done.stderr
+    found = document(done)
+    assert (found["status"], found["in_service"]["lowest"]) == ("rolled_back", 4)
+    assert "the shop has no shelves" in done.stderr
+    assert shell.releases() == was
+    assert {one["id"] for one in shell.status()["instances"] if one["state"] == "running"} == before
