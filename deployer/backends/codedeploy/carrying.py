@@ -11,6 +11,7 @@ from deployer.aws.codedeploy_values import DeploymentFacts, DeploymentOrder, Dep
 from deployer.backends.codedeploy import green
 from deployer.backends.codedeploy.following import Followed, Follower
 from deployer.backends.codedeploy.proving import is_safe, mend, silent
+from deployer.backends.codedeploy.quiet_group import QuietGroup
 from deployer.backends.codedeploy.setting_up import Setup
 from deployer.backends.codedeploy.translate import BLUE_GREEN
 from deployer.backends.native.hook_calls import Standing
@@ -64,6 +65,7 @@ class Carrier:
     journal: Journal
     hooks: Hooked
     upload: Callable[[Package], Revision]
+    group: QuietGroup
 
     @property
     def blue_green(self) -> bool:
@@ -180,8 +182,9 @@ class Carrier:
 
     def _deploy(self, revision: Revision, adopted: str | None) -> Followed:
         follower, goal = self.follower, self.follower.memory.goal
-        follower.hold.keep = True  # from here on the fleet may be half way, whatever ends this
+        self.group.quieten()
         ident = adopted or self._create(revision, goal)
+        follower.hold.keep = True  # from here on the fleet may be half way, whatever ends this
         self.journal.append("note", "deployment", {"id": ident, "release": goal.name})
         follower.watch(Noted(f"deployment {ident} of release {goal.name} to {self.setup.group.name}"))
         most = self.plan.limits.size if follower.memory.rolling_back else self.plan.policy.max_failures

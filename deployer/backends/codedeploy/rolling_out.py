@@ -9,6 +9,7 @@ from deployer.aws.codedeploy import CodeDeploy
 from deployer.backends.codedeploy import green
 from deployer.backends.codedeploy.carrying import Carrier, End, Ended
 from deployer.backends.codedeploy.following import Follower
+from deployer.backends.codedeploy.quiet_group import QuietGroup
 from deployer.backends.codedeploy.revisions import uploaded
 from deployer.backends.codedeploy.setting_up import Setup, find_setup
 from deployer.backends.codedeploy.telling import NAME, told
@@ -27,7 +28,7 @@ from deployer.engine.memory import Memory
 from deployer.engine.plan import RolloutPlan
 from deployer.engine.ports import Journal
 from deployer.engine.result import Result, Status
-from deployer.model.errors import ExitCode, FleetHeld, PreflightRefused, UsageError
+from deployer.model.errors import DeployerError, ExitCode, LeaseLost, PreflightRefused, StateUnavailable, UsageError
 from deployer.model.observation import Observation
 from deployer.model.occasions import Point
 from deployer.model.policy import Method
@@ -126,17 +127,7 @@ class Running:
             except Stopped as stopped:
                 return self._never_begun(plan, stopped, hooks)
         follower = self._follower(plan, memory, hooks)
-        wiring = self.ground.wiring
-        carrier = Carrier(
-            follower.api, plan, setup, follower, self.journal, hooks, lambda package: uploaded(wiring, package)
-        )
-        try:
-            ended = carrier.back() if memory.rolling_back else carrier.forward()
-        except (PreflightRefused, FleetHeld) as refusal:
-            if not (resumed or self.hold.keep):
-                # Nothing of the fleet was changed, so there is nothing to resume.
-                self.journal.append("end", plan.fleet, {"status": Status.FAILED.value, "reason": str(refusal)})
-            raise
+        ended = self._carried(plan, setup, follower, hooks, resumed=resumed)
         self.hold.keep = ended.abandoned
         result = told(plan, follower, ended, self.ground.wiring.clock.now() - began)
         if ended.end.open:
@@ -144,6 +135,35 @@ class Running:
         result = hooks.finish(result, follower.seen)
         self.journal.append("end", plan.fleet, result.document())
         return result
+
+    def _carried(
+        self, plan: RolloutPlan, setup: Setup, follower: Follower, hooks: Hooked, *, resumed: bool
+    ) -> Ended:
+        """Forward or back, and what was changed around it put back, unless somebody has to go on with it."""
+        wiring, group = self.ground.wiring, QuietGroup.of(self.ground, self.journal)
+        carrier = Carrier(
+            api=follower.api,
+            plan=plan,
+            setup=setup,
+            follower=follower,
+            journal=self.journal,
+            hooks=hooks,
+            upload=lambda package: uploaded(wiring, package),
+            group=group,
+        )
+        try:
+            ended = carrier.back() if follower.memory.rolling_back else carrier.forward()
+        except (LeaseLost, StateUnavailable):
+            raise
+        except DeployerError as refusal:
+            if not (resumed or self.hold.keep):
+                # Nothing of the fleet was changed, so there is nothing to resume.
+                group.restore()
+                self.journal.append("end", plan.fleet, {"status": Status.FAILED.value, "reason": str(refusal)})
+            raise
+        if not ended.abandoned:
+            group.restore()
+        return ended
 
     def _hooked(self, plan: RolloutPlan, *, turning_back: bool) -> Hooked:
         def each_beat() -> None:

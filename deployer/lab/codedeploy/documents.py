@@ -13,7 +13,6 @@ _COUNTED = ("Pending", "InProgress", "Succeeded", "Failed", "Skipped", "Ready")
 _GROUP_FIELDS = (
     "ec2TagFilters",
     "onPremisesInstanceTagFilters",
-    "autoScalingGroups",
     "serviceRoleArn",
     "triggerConfigurations",
     "alarmConfiguration",
@@ -71,6 +70,10 @@ def group_document(group: Group) -> dict[str, Any]:
             "lastSuccessfulDeployment": _last(last),
             "lastAttemptedDeployment": _last(group.last_attempted),
             "terminationHookEnabled": bool(group.document.get("terminationHookEnabled")),
+            "autoScalingGroups": [
+                {"name": name, "hook": f"CodeDeploy-managed-automatic-launch-deployment-hook-{group.name}"}
+                for name in group.document.get("autoScalingGroups") or ()
+            ],
             **{name: group.document.get(name) for name in _GROUP_FIELDS},
         }
     )

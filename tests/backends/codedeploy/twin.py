@@ -21,6 +21,7 @@ from deployer.aws.codedeploy_values import (
 )
 from deployer.backends.codedeploy.carrying import Carrier, Ended
 from deployer.backends.codedeploy.following import Follower
+from deployer.backends.codedeploy.quiet_group import QuietGroup
 from deployer.backends.codedeploy.setting_up import Setup
 from deployer.backends.native.hook_calls import Caller
 from deployer.backends.native.hook_line import Line
@@ -204,6 +205,8 @@ class Rollout:
     stop: StopRequest = field(default_factory=StopRequest)
     digests: dict[str, str] = field(default_factory=lambda: {"1": "digest-1", "2": "digest-2"})
     memory: Memory = field(default_factory=lambda: Memory(GOAL, PREVIOUS))
+    group: Any = None
+    """The Auto Scaling group, where the fleet lives in one."""
     beats: int = 0
 
     def forward(self) -> Ended:
@@ -235,7 +238,14 @@ class Rollout:
         )
         hooks = Hooked(runner, world.clock, self.stop, lambda: None)
         return Carrier(
-            follower.api, self.plan, self.setup, follower, self.journal, hooks, lambda p: revision_of(p.release)
+            follower.api,
+            self.plan,
+            self.setup,
+            follower,
+            self.journal,
+            hooks,
+            lambda package: revision_of(package.release),
+            QuietGroup(self.group, self.journal),
         )
 
     # --- what the follower's ground and hold are here -----------------------------------------
