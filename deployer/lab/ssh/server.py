@@ -47,6 +47,18 @@ class _Session(asyncssh.SSHServerProcess[bytes]):
                 _resize(self.terminal, exc.term_size)
                 self._pass_on(signal.SIGWINCH)
 
+    def resume_feeding(self, datatype: asyncssh.DataType) -> None:
+        """Goes on with standard input, a turn later.
+
+        asyncio's pipe calls from within its own write. What came here at once, the end of input in its wake, would
+        have that write take the pipe for done, and close it with the rest still in its buffer.
+        """
+        asyncio.get_running_loop().call_soon(self._feed_again, datatype)
+
+    def _feed_again(self, datatype: asyncssh.DataType) -> None:
+        if datatype in self._paused_write_streams:
+            super().resume_feeding(datatype)
+
     def _pass_on(self, number: int) -> None:
         if self.running is not None:
             self._machine.signal(self.running, number)

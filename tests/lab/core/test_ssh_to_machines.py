@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,6 +57,16 @@ def execute(client: paramiko.SSHClient, command: str, data: bytes = b"") -> tupl
     stdin.channel.shutdown_write()
     out, err = stdout.read(), stderr.read()
     return stdout.channel.recv_exit_status(), out, err
+
+
+def test_all_of_a_long_input_arrives_although_its_end_comes_while_the_pipe_is_full(
+    client: paramiko.SSHClient,
+) -> None:
+    data = b"".join(b"%07d\n" % number for number in range(100_000))
+    for _ in range(8):
+        code, out, _ = execute(client, "sha256sum", data)
+        assert code == 0
+        assert out.split()[0] == hashlib.sha256(data).hexdigest().encode()
 
 
 def test_a_command_gets_its_input_and_gives_output_errors_and_exit_code(client: paramiko.SSHClient) -> None:
