@@ -11,15 +11,16 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from deployer.sim.catalogue import page as page_of_faults
 from deployer.sim.coverage import Coverage
-from deployer.sim.crashes import enumerate_crashes
+from deployer.sim.crashes import enumerate_crashes, page
 from deployer.sim.keeping import keep
+from deployer.sim.progress import Progress
 from deployer.sim.run import Outcome, simulate
 from deployer.sim.setup import draw
 
-_CHUNK = 50
-_ENOUGH = 1000
-"""From this many seeds on, a move or fault that was never reached is a failure of the fuzzer."""
+_CHUNK = 10
+_SHOWN = 20
 
 
 @dataclass
@@ -35,18 +36,30 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m deployer.sim", description=__doc__)
     parser.add_argument("--seeds", type=int, default=300, help="how many seeds to run (default 300)")
     parser.add_argument("--first", type=int, default=0, help="the first seed (default 0)")
+    parser.add_argument(
+        "--enough",
+        type=int,
+        default=1000,
+        help="from how many seeds on a fault or move that was never reached is a failure (default 1000)",
+    )
     parser.add_argument("--seed", type=int, help="run this one seed, and tell what happened")
     parser.add_argument("--keep", type=Path, help="a folder to write the setups to that broke a promise")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
     parser.add_argument(
         "--crashes", action="store_true", help="crash at every mutating call of every kind of rollout"
     )
+    parser.add_argument("--faults", action="store_true", help="print all faults, and where each is tested")
     options = parser.parse_args(arguments)
+    if options.faults:
+        for line in page_of_faults():
+            _say(line)
+        return 0
     if options.seed is not None:
         return _replay(options.seed)
     if options.crashes:
         return _crashes(options.jobs)
-    return _fuzz(range(options.first, options.first + options.seeds), options.jobs, options.keep)
+    seeds = range(options.first, options.first + options.seeds)
+    return _fuzz(seeds, options.jobs, options.keep, complete=len(seeds) >= options.enough)
 
 
 def complaints(outcome: Outcome) -> list[str]:
@@ -59,19 +72,23 @@ def complaints(outcome: Outcome) -> list[str]:
     return found
 
 
-def _fuzz(seeds: range, jobs: int, folder: Path | None) -> int:
+def _fuzz(seeds: range, jobs: int, folder: Path | None, *, complete: bool) -> int:
     began = time.monotonic()
-    coverage, failures = Coverage(), []
+    coverage, failures = Coverage(), list[int]()
+    progress = Progress("rollouts")
     for found in _chunks(seeds, jobs):
         coverage.merge(found.coverage)
         for seed, text in found.failures:
             failures.append(seed)
             if folder is not None:
                 keep(draw(seed), text, folder)
+            progress.end()
             _say(f"seed {seed}: {text}\n  replay: python -m deployer.sim --seed {seed}")
+        progress.reached(coverage.seeds, len(seeds), f"{len(failures)} broke a promise")
+    progress.end()
     for line in coverage.lines():
         _say(line)
-    missing = coverage.missing() if len(seeds) >= _ENOUGH else []
+    missing = coverage.missing() if complete else []
     for name in missing:
         _say(f"never reached: {name}")
     seconds = time.monotonic() - began
@@ -95,6 +112,7 @@ def _run_chunk(seeds: range) -> Found:
             outcome = simulate(draw(seed))
         except Exception as error:  # noqa: BLE001 (whatever a seed brings up is that seed's failure)
             found.failures.append((seed, f"the program failed: {error!r}"))
+            found.coverage.seeds += 1
             continue
         found.coverage.add(outcome)
         wrong = complaints(outcome)
@@ -116,12 +134,18 @@ def _replay(seed: int) -> int:
 
 
 def _crashes(jobs: int) -> int:
-    failed = 0
-    for summary in enumerate_crashes(jobs):
-        failed += len(summary.failures)
-        _say(str(summary))
-        for text in summary.failures[:5]:
-            _say(f"  {text}")
+    progress = Progress("crash points")
+
+    def told(done: int, total: int) -> None:
+        progress.reached(done, total, "")
+
+    summaries = enumerate_crashes(jobs, told)
+    progress.end()
+    for line in page(summaries):
+        _say(line)
+    failed = [f"{one.name}: {text}" for one in summaries for text in one.failures]
+    for text in failed[:_SHOWN]:
+        _say(text)
     return 1 if failed else 0
 
 

@@ -170,14 +170,17 @@ class SimCloud:
         if machine.id in group.members:
             self.witness.deregistering(group, machine)
             group.deregister(machine)
-            self._die_while_draining(group, machine)
+            self._drain_badly(group, machine)
         return self._done(None)
 
-    def _die_while_draining(self, group: Group, machine: Machine) -> None:
+    def _drain_badly(self, group: Group, machine: Machine) -> None:
         member = group.members.get(machine.id)
-        drains = member is not None and member.state is TargetState.DRAINING
-        if drains and self.world.weather.strikes(Fault.DIES_DRAINING):
+        if member is None or member.state is not TargetState.DRAINING:
+            return
+        if self.world.weather.strikes(Fault.DIES_DRAINING):
             self.world.time.after(1.0, lambda: self.world.end(machine, lost=True))
+        elif len(self.world.groups) > 1 and self.world.weather.strikes(Fault.UNEVEN_DRAIN):
+            group.let_go_at_once(member)
 
     def _terminate_one(self, ident: str) -> Outcome[None]:
         weather = self.world.weather

@@ -8,8 +8,10 @@ from typing import get_args
 
 from deployer.engine.result import Status
 from deployer.model.moves import Move
+from deployer.sim.catalogue import FAULTS
 from deployer.sim.faults import Fault
 from deployer.sim.run import Outcome
+from deployer.sim.setup import combinations
 
 _NOT_ACTED = frozenset({"Wait"})
 """A wait is no act: it is shown, and nothing is carried out."""
@@ -19,6 +21,10 @@ _NOT_HERE = frozenset({"Weigh"})
 
 MOVES = tuple(sorted({kind.__name__ for kind in get_args(Move)} - _NOT_ACTED - _NOT_HERE))
 """The moves that a fuzzed rollout must have made, by name."""
+
+
+KINDS = tuple(f"{strategy} {method.value}" for strategy, method in combinations())
+"""Every strategy with every method it has."""
 
 
 @dataclass
@@ -54,32 +60,31 @@ class Coverage:
         self.calls += other.calls
 
     def missing(self) -> list[str]:
-        """What was never reached: moves, faults and endings by name."""
+        """What was never reached: moves, faults, kinds of rollout and endings by name."""
         moves = [f"move {name}" for name in MOVES if not self.moves[name]]
         faults = [f"fault {fault.value} ({_words(fault)})" for fault in Fault if not self.faults[fault]]
+        kinds = [f"rollout {name}" for name in KINDS if not self.kinds[name]]
         wanted = (Status.SUCCEEDED, Status.ROLLED_BACK, Status.FAILED)
-        return moves + faults + [f"ending {s.value}" for s in wanted if not self.statuses[s.value]]
+        return moves + faults + kinds + [f"ending {s.value}" for s in wanted if not self.statuses[s.value]]
 
     def lines(self) -> list[str]:
-        """The coverage for people: a line a kind, most frequent first."""
-        faults = (f"{fault.value} {_words(fault)} {times}" for fault, times in sorted_by_number(self.faults))
+        """The coverage for people."""
+        faults = [f"{fault.value:5}  {_words(fault):24} {self.faults[fault]:8,}" for fault in Fault]
+        elsewhere = ", ".join(str(one.number) for one in FAULTS if not one.in_twin)
         return [
-            f"endings: {_listed(self.statuses)}",
-            f"rollouts: {_listed(self.kinds)}",
+            "faults, by how many rollouts each befell:",
+            *faults,
+            f"faults {elsewhere} are not the twin's: see docs/faults.md",
             f"moves: {_listed(self.moves)}",
             f"refused by promise: {_listed(self.refusals)}",
-            f"faults, by how many rollouts each befell: {', '.join(faults)}",
-            f"mutating calls: {self.calls}",
+            f"rollouts: {_listed(self.kinds)}",
+            f"endings: {_listed(self.statuses)}",
+            f"mutating calls: {self.calls:,}",
         ]
 
 
-def sorted_by_number(faults: Counter[Fault]) -> list[tuple[Fault, int]]:
-    """The faults in the order of their list."""
-    return sorted(faults.items(), key=lambda pair: pair[0].value)
-
-
 def _listed(counter: Counter[str] | Counter[int]) -> str:
-    return ", ".join(f"{name} {times}" for name, times in counter.most_common())
+    return ", ".join(f"{name} {times:,}" for name, times in counter.most_common())
 
 
 def _words(fault: Fault) -> str:

@@ -6,7 +6,7 @@ changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from random import Random
@@ -18,32 +18,40 @@ from deployer.model.policy import Method, OnFailure, Policy
 from deployer.sim.crash import CrashPoint, Moment
 from deployer.sim.faults import Fault, Planned
 from deployer.sim.run import Outcome, simulate
-from deployer.sim.setup import DEADLINES, STRATEGIES, GroupSetup, Setup
+from deployer.sim.setup import DEADLINES, GroupSetup, Setup, combinations
 
 _ZONES = ("a", "a", "b", "b", "c", "c")
+_CHUNK = 8
+"""Crash points that are tried in one go by a worker."""
 
 
 @dataclass
 class Summary:
-    """One kind of rollout, crashed at all its points. `failures` are sentences that name the point."""
+    """One kind of rollout, crashed at points of it. `failures` are sentences that name the point."""
 
     name: str
+    calls: int = 0
     points: int = 0
     converged: int = 0
+    orphans: int = 0
+    double_launches: int = 0
+    second_changes: int = 0
     failures: list[str] = field(default_factory=list)
 
-    def __str__(self) -> str:
-        return f"{self.name}: {self.points} crash points, {self.converged} converged"
+    def merge(self, other: Summary) -> None:
+        """Adds what other points of the same kind have shown."""
+        self.points += other.points
+        self.converged += other.converged
+        self.orphans += other.orphans
+        self.double_launches += other.double_launches
+        self.second_changes += other.second_changes
+        self.failures += other.failures
 
 
 def kinds() -> Iterator[tuple[str, Setup]]:
-    """Every strategy with every method it has, and a rollout that turns back."""
-    for strategy in STRATEGIES:
-        for method in Method:
-            if strategy == "blue-green" and method is Method.IN_PLACE:
-                continue
-            setup = _setup(strategy, method)
-            yield f"{strategy} {method.value}", setup
+    """Every strategy with every method it has, and rollouts that change the type or turn back."""
+    for strategy, method in combinations():
+        yield f"{strategy} {method.value}", _setup(strategy, method)
     for method in Method:
         sick = (Planned(Fault.NEVER_HEALTHY, 20.0),)
         yield f"rolling {method.value}, turning back", replace(_setup("rolling", method), faults=sick)
@@ -53,22 +61,46 @@ def kinds() -> Iterator[tuple[str, Setup]]:
             yield "rolling relaunch, another type, turning back", replace(other, faults=sick)
 
 
-def enumerate_crashes(jobs: int) -> Iterator[Summary]:
-    """Runs every kind with every crash point; a summary each."""
+def enumerate_crashes(jobs: int, told: Callable[[int, int], None] = lambda _done, _all: None) -> list[Summary]:
+    """Runs every kind with every crash point; a summary each. `told` hears how many points are done, and of all."""
+    summaries, tasks = [], list[tuple[int, Setup, Sequence[CrashPoint]]]()
+    for number, (name, setup) in enumerate(kinds()):
+        summary = whole(name, setup)
+        summaries.append(summary)
+        every = list(points(summary.calls))
+        tasks += [(number, setup, every[start : start + _CHUNK]) for start in range(0, len(every), _CHUNK)]
+    done, total = 0, sum(len(chosen) for _, _, chosen in tasks)
     with ProcessPoolExecutor(max_workers=max(1, jobs)) as pool:
-        yield from pool.map(crash_everywhere, [name for name, _ in kinds()], [setup for _, setup in kinds()])
+        for (number, _, chosen), found in zip(tasks, pool.map(_crash_at, tasks), strict=True):
+            summaries[number].merge(found)
+            done += len(chosen)
+            told(done, total)
+    return summaries
 
 
-def crash_everywhere(name: str, setup: Setup) -> Summary:
-    """One kind of rollout: first whole, to count its calls, then with a crash at each moment of each."""
-    whole = simulate(setup)
-    summary = Summary(name)
-    summary.failures += [f"without a crash: {text}" for text in wrong(setup, whole)]
-    for point in points(whole.calls):
+def whole(name: str, setup: Setup) -> Summary:
+    """One kind of rollout without a crash: how many calls it makes."""
+    outcome = simulate(setup)
+    return Summary(
+        name, calls=outcome.calls, failures=[f"without a crash: {text}" for text in wrong(setup, outcome)]
+    )
+
+
+def _crash_at(task: tuple[int, Setup, Sequence[CrashPoint]]) -> Summary:
+    return crash_at(task[1], task[2])
+
+
+def crash_at(setup: Setup, chosen: Sequence[CrashPoint]) -> Summary:
+    """One kind of rollout, crashed at each of these points."""
+    summary = Summary("")
+    for point in chosen:
         outcome = simulate(replace(setup, crash=point))
         found = wrong(setup, outcome)
         summary.points += 1
         summary.converged += not found
+        summary.orphans += len(outcome.orphans)
+        summary.double_launches += outcome.double_launches
+        summary.second_changes += outcome.second_changes
         summary.failures += [f"crash at {point}: {text}" for text in found]
     return summary
 
@@ -87,9 +119,41 @@ def wrong(setup: Setup, outcome: Outcome) -> Sequence[str]:
     wanted = (Status.SUCCEEDED, Status.ROLLED_BACK) if setup.faults else (Status.SUCCEEDED,)
     if outcome.status not in wanted:
         found.append(f"ended {outcome.status}: {outcome.reason}; {outcome.ends}")
+    if outcome.orphans:
+        found.append(f"left over: {', '.join(outcome.orphans)}")
     if outcome.second_changes:
         found.append(f"a second run made {outcome.second_changes} changes")
     return found
+
+
+_HEAD = """\
+# Crashes
+
+Every kind of rollout, ended as by `kill -9` at every one of its mutating calls: before it was sent, after half
+of its batch was applied, applied with the answer lost, and answered but not journaled. Then another process
+resumes it. It has converged when it ended as it was to, no promise was broken on the way, nothing was launched
+twice, nothing is left over, and a second run changes nothing. Made by the program:
+`python -m deployer.sim --crashes`.
+
+| rollout | mutating calls | crash points | converged | left over | launched twice | second run changed |
+|---|--:|--:|--:|--:|--:|--:|"""
+
+
+def page(summaries: Sequence[Summary]) -> Iterator[str]:
+    """The lines of docs/crashes.md."""
+    yield from _HEAD.splitlines()
+    for one in summaries:
+        yield _row(one.name, one)
+    total = Summary("", calls=sum(one.calls for one in summaries))
+    for one in summaries:
+        total.merge(one)
+    yield _row("**all**", total)
+
+
+def _row(name: str, one: Summary) -> str:
+    share = 100.0 * one.converged / one.points if one.points else 0.0
+    cells = (name, one.calls, one.points, f"{share:.4g} %", one.orphans, one.double_launches, one.second_changes)
+    return f"| {' | '.join(str(cell) for cell in cells)} |"
 
 
 def _setup(strategy: str, method: Method) -> Setup:

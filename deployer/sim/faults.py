@@ -8,7 +8,10 @@ from enum import Enum
 
 
 class Fault(Enum):
-    """What can go wrong. The number is that of the list that the deployer must survive."""
+    """What can go wrong. The number is that of the list that the deployer must survive; see `catalogue`.
+
+    From 101 on they are the twin's own.
+    """
 
     THROTTLED = 1
     LAUNCH_ANSWER_LOST = 2
@@ -43,7 +46,7 @@ class Fault(Enum):
     HOLDER_PAUSED = 35
     STATE_STORE_DOWN = 36
     JOURNAL_TORN = 37
-    SIGINT = 38
+    SIGNALS = 38
     CI_CANCELS = 39
     OPERATOR_DETACHES = 40
     SECOND_ROLLOUT = 41
@@ -52,8 +55,9 @@ class Fault(Enum):
     ALARM_WITHOUT_DATA = 44
     HOOK_HANGS = 45
     TARGETS_MISSING = 46
+    UNEVEN_DRAIN = 47
     BUNDLE_DIFFERS = 48
-    SICK_LATER = 50
+    SICK_LATER = 101
 
 
 WINDOWS = frozenset(
@@ -92,6 +96,7 @@ NEXT = frozenset(
         Fault.BUNDLE_DIFFERS,
         Fault.HOOK_HANGS,
         Fault.PART_REGISTERED,
+        Fault.UNEVEN_DRAIN,
         Fault.BAD_ID_IN_BATCH,
         Fault.PROTECTED,
     }

@@ -15,7 +15,8 @@ from deployer.sim.world import SECRET, World
 _UNNOTICED = 30.0
 """Seconds within which a deployer may not have noticed yet what somebody else did."""
 
-_ORDERLY = (Status.SUCCEEDED, Status.ROLLED_BACK)
+ORDERLY = (Status.SUCCEEDED, Status.ROLLED_BACK)
+"""How a rollout ends that has brought every place to where it is to be."""
 _LEAVES_ALONE = frozenset(
     {
         Fault.THROTTLED,
@@ -31,7 +32,7 @@ _LEAVES_ALONE = frozenset(
         Fault.BUNDLE_DIFFERS,
         Fault.PART_REGISTERED,
         Fault.ROLLBACK_TARGET_GONE,
-        Fault.SIGINT,
+        Fault.SIGNALS,
         Fault.SECOND_ROLLOUT,
     }
 )
@@ -42,7 +43,7 @@ def check_end(witness: Witness, world: World, status: Status | None, shelf: Twin
     """Holds the promises that are about the end of a rollout."""
     _no_secret(witness, world, shelf)
     _all_recorded(witness, shelf)
-    if status in _ORDERLY:
+    if status in ORDERLY:
         goal = witness.plan.goal if status is Status.SUCCEEDED else witness.plan.previous
         _arrived(witness, world, goal)
     if status is None:
@@ -82,7 +83,9 @@ def _arrived(witness: Witness, world: World, release: Release) -> None:
             if member is None or member.state is not TargetState.HEALTHY:
                 state = member.state.value if member is not None else "detached"
                 witness.note(11, f"{machine.id} is left {state} at {group.balancer.name}")
-    _no_surplus(witness, world)
+    for slot, found in _places(witness, world).items():
+        if len(found) > 1:
+            witness.note(9, f"{slot} ends with {', '.join(found)}")
 
 
 def check_rest(witness: Witness, world: World, setup: Setup) -> None:
@@ -105,17 +108,22 @@ def _was_shown(witness: Witness, machine: Machine) -> bool:
     return witness.sighting is not None and any(one.id == machine.id for one in witness.sighting.instances)
 
 
-def _no_surplus(witness: Witness, world: World) -> None:
-    slots: dict[str, list[str]] = {}
+def orphans(witness: Witness, world: World) -> tuple[str, ...]:
+    """Instances of the fleet beyond the one that their place is for, apart from what others launched."""
+    return tuple(ident for found in _places(witness, world).values() for ident in found[1:])
+
+
+def _places(witness: Witness, world: World) -> dict[str, list[str]]:
+    """Who is in each place, those in service first."""
+    serving = {one.id for one in witness.serving()}
     planned = {slot.instance: slot.name for slot in witness.plan.slots}
-    for machine in world.fleet():
+    places: dict[str, list[str]] = {}
+    for machine in sorted(world.fleet(), key=lambda one: one.id not in serving):
         if _is_kept(witness, machine) or machine.foreign:
             continue
         slot = planned.get(machine.id) or machine.tags.get(Tag.SLOT) or machine.id
-        slots.setdefault(slot, []).append(machine.id)
-    for slot, found in slots.items():
-        if len(found) > 1:
-            witness.note(9, f"{slot} ends with {', '.join(found)}")
+        places.setdefault(slot, []).append(machine.id)
+    return places
 
 
 def _is_kept(witness: Witness, machine: Machine) -> bool:

@@ -163,6 +163,10 @@ class Group:
         if member.turn == turn:
             member.connections = 0
 
+    def let_go_at_once(self, member: Membership) -> None:
+        """Ends a drain long before its delay."""
+        self._drained(member, member.turn)
+
     def _drained(self, member: Membership, turn: int) -> None:
         if member.turn == turn:
             # An NLB leaves live connections to the target alone; the others cut what is left.

@@ -47,10 +47,14 @@ class SimHosts:
         if isinstance(task, PutRelease):
             self._install(task)
             return
+        if isinstance(task, StageRelease | Quieten):
+            self.fuse.about_to_call()
         self._running.append(task)
         hangs = self.world.weather.lasts(Fault.HOST_HANGS, self.world.time.now)
         wait = _HANG if hangs else self.world.random.uniform(0.05, 0.8)
         self.world.time.after(wait, lambda: self._finish(task, self._outcome(task, hangs=hangs)))
+        if isinstance(task, StageRelease | Quieten):
+            self.fuse.applied()
 
     def reports(self) -> Sequence[HostReport]:
         """What has finished since the last call."""

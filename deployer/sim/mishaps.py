@@ -170,10 +170,8 @@ class Mishaps:
 
     def _befall_process(self, fault: Fault) -> bool:
         match fault:
-            case Fault.SIGINT:
-                self.stop.ask("SIGINT")
-                if self.world.random.random() < 0.3:
-                    self.world.time.after(self.world.random.uniform(0.0, 20.0), lambda: self.stop.ask("SIGINT"))
+            case Fault.SIGNALS:
+                self._signal()
             case Fault.CI_CANCELS:
                 self.stop.ask("SIGTERM")
                 self.world.time.after(10.0, self._kill)
@@ -188,6 +186,16 @@ class Mishaps:
             case _:
                 raise AssertionError(f"nothing sets {fault} off")
         return True
+
+    def _signal(self) -> None:
+        """SIGINT, now and then a second one; or SIGKILL."""
+        drawn = self.world.random.random()
+        if drawn > 0.75:
+            self._kill()
+            return
+        self.stop.ask("SIGINT")
+        if drawn < 0.3:
+            self.world.time.after(self.world.random.uniform(0.0, 20.0), lambda: self.stop.ask("SIGINT"))
 
     def _unlock(self) -> bool:
         """Somebody breaks the lease of a living holder."""

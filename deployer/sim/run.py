@@ -15,7 +15,7 @@ from deployer.model.errors import ExitCode
 from deployer.model.fleet import Release, Tag
 from deployer.sim.crash import Fuse
 from deployer.sim.faults import Fault
-from deployer.sim.final import check_end, check_rest
+from deployer.sim.final import ORDERLY, check_end, check_rest, orphans
 from deployer.sim.groups import Group
 from deployer.sim.life import TTL, Life
 from deployer.sim.machines import Fate, Image
@@ -49,6 +49,9 @@ class Outcome:
     calls: int = 0
     """Mutating calls made, over all lives."""
     second_changes: int = 0
+    double_launches: int = 0
+    orphans: tuple[str, ...] = ()
+    """Instances that are alive at the end of an orderly rollout and hold no place of the fleet."""
     seconds: float = 0.0
     reason: str | None = None
 
@@ -95,6 +98,8 @@ class Twin:
             refusals=self.refusals,
             faults=self.world.weather.reached,
             calls=self.fuse.calls,
+            double_launches=self.witness.double_launches,
+            orphans=orphans(self.witness, self.world) if status in ORDERLY else (),
             second_changes=self._second_run(status),
             seconds=self.world.time.now,
             reason=result.reason if isinstance(result, Result) else None,

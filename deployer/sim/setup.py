@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
@@ -37,6 +38,18 @@ _OF_HOOKS = frozenset({Fault.ALARM, Fault.ALARM_WITHOUT_DATA, Fault.HOOK_HANGS})
 _POINTS = sorted(INSTANCE_POINTS | STEP_POINTS | {Point.FINAL_SOAK}, key=lambda point: point.value)
 
 STRATEGIES = ("rolling", "growing", "one-at-a-time", "zone-by-zone", "canary", "blue-green")
+
+
+ONLY_RELAUNCHED = frozenset({"blue-green"})
+"""Strategies that need a fresh instance for each old one."""
+
+
+def combinations() -> Iterator[tuple[str, Method]]:
+    """Every strategy with every method it has."""
+    for strategy in STRATEGIES:
+        for method in Method:
+            if method is Method.RELAUNCH or strategy not in ONLY_RELAUNCHED:
+                yield strategy, method
 
 
 @dataclass(frozen=True)
@@ -119,8 +132,7 @@ def _draw(random: Random, seed: int) -> Setup:
     zones = tuple("abcd"[n % random.randint(1, 4)] for n in range(size))
     groups = tuple(_group(random, n) for n in range(random.choice((0, 1, 1, 1, 2, 3))))
     method = random.choice((Method.RELAUNCH, Method.RELAUNCH, Method.IN_PLACE))
-    strategies = STRATEGIES if method is Method.RELAUNCH else STRATEGIES[:-1]
-    strategy = random.choice(strategies)
+    strategy = random.choice([name for name, possible in combinations() if possible is method])
     limits = limits_for(
         zones={zone: zones.count(zone) for zone in sorted(set(zones))},
         batch=random.choice((Amount(1), Amount(2), Amount(25, percent=True), Amount(50, percent=True), Amount.ALL)),

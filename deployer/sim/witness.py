@@ -62,6 +62,7 @@ class Witness:
     changes: int = 0
     alarmed: bool = False
     """Whether the deployer was told that an alarm is in ALARM."""
+    double_launches: int = 0
     stages: int = 0
     """Bundles that were brought onto hosts: a move that changes nothing that runs."""
     requests: int = 0
@@ -160,6 +161,7 @@ class Witness:
             if (one.image, one.type) == (machine.image, machine.type)
         ]
         if len(twins) > 1:
+            self.double_launches += 1
             self._broken(9, f"launched twice in {slot}: {', '.join(twins)}")
 
     def registering(self, group: Group, machine: Machine) -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import pytest
 
 from deployer.engine.result import Status
 from deployer.sim.__main__ import complaints, main
-from deployer.sim.coverage import Coverage
+from deployer.sim.catalogue import FAULTS
+from deployer.sim.coverage import KINDS, Coverage
 from deployer.sim.crash import CrashPoint, Moment
 from deployer.sim.faults import Fault
 from deployer.sim.keeping import keep, kept
+from deployer.sim.progress import Progress
 from deployer.sim.run import simulate
 from deployer.sim.setup import draw
 
@@ -61,6 +64,33 @@ def test_what_was_never_reached_is_named() -> None:
     assert "move GiveUp" in missing
     assert "fault 8 (no capacity)" in missing
     assert len([name for name in missing if name.startswith("fault")]) == len(Fault)
+    assert len([name for name in missing if name.startswith("rollout")]) == len(KINDS) - 1
+
+
+def test_a_long_run_fails_where_a_fault_was_never_reached(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--seeds", "4", "--jobs", "1", "--enough", "4"]) == 1
+    assert "never reached: fault" in capsys.readouterr().out
+
+
+def test_every_fault_of_the_list_is_in_the_twin_or_names_the_tests_that_show_it() -> None:
+    assert [one.number for one in FAULTS if one.number <= 100] == list(range(1, 51))
+    assert {fault.value for fault in Fault} <= {one.number for one in FAULTS}
+    assert [one.number for one in FAULTS if not one.in_twin and not one.tests] == []
+    root = Path(__file__).parents[2]
+    assert [path for one in FAULTS for path in one.tests if not (root / path).exists()] == []
+
+
+def test_the_page_of_faults_is_what_the_program_prints(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--faults"]) == 0
+    assert (Path(__file__).parents[2] / "docs" / "faults.md").read_text() == capsys.readouterr().out
+
+
+def test_progress_is_told_now_and_then_and_how_long_it_will_take() -> None:
+    out, times = StringIO(), iter([0.0, 5.0, 10.0, 12.0])
+    progress = Progress("rollouts", out, lambda: next(times))
+    for done in (10, 20, 30):
+        progress.reached(done, 40, "0 broke a promise")
+    assert out.getvalue() == "20 of 40 rollouts, 0 broke a promise; 10 s, about 10 s to go\n"
 
 
 def test_the_command_tells_how_many_kept_their_promises(capsys: pytest.CaptureFixture[str]) -> None:
