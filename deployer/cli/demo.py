@@ -12,7 +12,9 @@ import click
 @click.option("--backend", type=click.Choice(["native", "codedeploy"]), default="native", show_default=True)
 @click.option("--lb", type=click.Choice(["alb", "nlb", "classic"]), default="alb", show_default=True)
 @click.option("--instances", type=click.IntRange(1, 200), default=8, show_default=True)
-@click.option("--zones", type=click.IntRange(1, 6), default=3, show_default=True)
+@click.option(
+    "--zones", type=click.IntRange(1, 6), help="Availability zones.  [default: 3, or fewer for fewer instances]"
+)
 @click.option("--rate", type=click.FloatRange(1, 5000), default=250.0, show_default=True, help="Requests/s.")
 @click.option(
     "--sabotage",
@@ -32,7 +34,7 @@ def demo(
     backend: str,
     lb: str,
     instances: int,
-    zones: int,
+    zones: int | None,
     rate: float,
     sabotage: str | None,
     deregistration_delay: int | None,
@@ -51,6 +53,7 @@ def demo(
     from deployer.lab.demo.options import Balancer, DemoOptions, Sabotage
     from deployer.lab.demo.report import show
     from deployer.lab.demo.story import tell
+    from deployer.lab.order import zones_for
     from deployer.model.policy import Method
 
     options = DemoOptions(
@@ -60,7 +63,7 @@ def demo(
         backend=BackendName(backend),
         balancer=Balancer(lb),
         instances=instances,
-        zones=zones,
+        zones=zones_for(instances, zones),
         rate=rate,
         sabotage=Sabotage(sabotage) if sabotage else None,
         deregistration_delay=deregistration_delay,

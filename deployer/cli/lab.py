@@ -31,7 +31,9 @@ def lab() -> None:
     "--name", envvar="DEPLOYER_LAB", default=_DEFAULT_NAME, show_default=True, help="One lab for each name."
 )
 @click.option("--instances", type=click.IntRange(1, 500), default=8, show_default=True, help="Size of the fleet.")
-@click.option("--zones", type=click.IntRange(1, 6), default=3, show_default=True, help="Availability zones.")
+@click.option(
+    "--zones", type=click.IntRange(1, 6), help="Availability zones.  [default: 3, or fewer for fewer instances]"
+)
 @click.option("--lb", type=click.Choice(["alb", "nlb", "classic"]), default="alb", show_default=True)
 @click.option(
     "--release", type=click.Choice(["1", "2"]), default="1", show_default=True, help="What the fleet runs."
@@ -60,10 +62,17 @@ def lab() -> None:
     show_default=True,
     help="Health checks run this much slower than they say (5 s, the shortest of AWS, is 1 s).",
 )
+@click.option(
+    "--alarm-scale",
+    type=click.FloatRange(0.01, 10),
+    default=0.1,
+    show_default=True,
+    help="Alarms, cooldowns and warm-ups live this much slower than they say (a minute is 6 s).",
+)
 def up(
     name: str,
     instances: int,
-    zones: int,
+    zones: int | None,
     lb: str,
     release: str,
     bundle: Path | None,
@@ -74,6 +83,7 @@ def up(
     split: bool,
     lag: float,
     health_scale: float,
+    alarm_scale: float,
 ) -> None:
     """Starts a lab with a fleet and prints the `export` lines that lead to it.
 
@@ -84,17 +94,15 @@ def up(
     from deployer.lab.context import LabSettings
     from deployer.lab.examples import web_release
     from deployer.lab.home import lab_home
-    from deployer.lab.order import BalancerKind, FleetOrder, Order
+    from deployer.lab.order import BalancerKind, FleetOrder, Order, zones_for
     from deployer.model.errors import UsageError
 
-    if zones > instances:
-        raise UsageError(f"--zones is {zones}, but --instances only {instances}: a zone would be empty")
     if split and lb != "alb":
         raise UsageError(f"--split needs a listener with weights, which --lb {lb} has not; expected --lb alb")
     installed = bundle.absolute() if bundle is not None else web_release(int(release))
     fleet = FleetOrder(
         instances,
-        zones,
+        zones_for(instances, zones),
         BalancerKind(lb),
         release,
         str(installed),
@@ -106,6 +114,7 @@ def up(
         boot=boot,
         balancer_lag=lag,
         health_scale=health_scale,
+        alarm_scale=alarm_scale,
         shared=str(shared.absolute()) if shared is not None else "",
     )
     home = lab_home(name, os.environ)

@@ -8,6 +8,7 @@ from enum import Enum
 from pathlib import Path
 
 from deployer.lab.context import LabSettings
+from deployer.model.errors import UsageError
 
 
 class BalancerKind(Enum):
@@ -18,12 +19,26 @@ class BalancerKind(Enum):
     CLASSIC = "classic"
 
 
+ZONES = 3
+"""How many availability zones a lab's fleet stands in when nothing else is asked for."""
+
+
+def zones_for(instances: int, wanted: int | None) -> int:
+    """In how many zones a fleet stands: as many as `wanted`, else 3, or fewer for a fleet that is smaller.
+
+    Raises UsageError when a zone that was asked for would be empty.
+    """
+    if wanted is not None and wanted > instances:
+        raise UsageError(f"--zones is {wanted}, but --instances only {instances}: a zone would be empty")
+    return wanted if wanted is not None else min(ZONES, instances)
+
+
 @dataclass(frozen=True)
 class FleetOrder:
     """The fleet that a new lab comes with."""
 
     instances: int = 8
-    zones: int = 3
+    zones: int = ZONES
     balancer: BalancerKind = BalancerKind.ALB
     release: str = "1"
     bundle: str = ""

@@ -8,7 +8,7 @@ from enum import Enum
 from deployer.config.reader import read_text
 from deployer.config.rollout import BackendName, RolloutSettings
 from deployer.config.setting import settings_of
-from deployer.model.errors import UsageError
+from deployer.lab.order import ZONES
 from deployer.model.policy import Method
 
 
@@ -53,7 +53,7 @@ class DemoOptions:
     backend: BackendName = BackendName.NATIVE
     balancer: Balancer = Balancer.ALB
     instances: int = 8
-    zones: int = 3
+    zones: int = ZONES
     rate: float = 250.0
     """Requests per second."""
     sabotage: Sabotage | None = None
@@ -77,7 +77,3 @@ class DemoOptions:
         read_text(settings["strategy"], "--strategy", self.strategy)
         if self.batch is not None:
             read_text(settings["batch"], "--batch", self.batch)
-        if self.zones > self.instances:
-            raise UsageError(
-                f"--zones is {self.zones}, but --instances only {self.instances}: a zone would be empty"
-            )

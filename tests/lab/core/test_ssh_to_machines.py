@@ -59,7 +59,7 @@ def execute(client: paramiko.SSHClient, command: str, data: bytes = b"") -> tupl
     return stdout.channel.recv_exit_status(), out, err
 
 
-def test_all_of_a_long_input_arrives_although_its_end_comes_while_the_pipe_is_full(
+def test_a_long_input_arrives_whole_when_its_end_meets_a_full_pipe(
     client: paramiko.SSHClient,
 ) -> None:
     data = b"".join(b"%07d\n" % number for number in range(100_000))

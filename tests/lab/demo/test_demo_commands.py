@@ -8,6 +8,7 @@ import pytest
 
 from deployer.lab.demo.commands import CommandLines, environment
 from deployer.lab.demo.options import Balancer, DemoOptions, Sabotage
+from deployer.lab.order import zones_for
 from deployer.model.errors import ExitCode, UsageError
 from deployer.model.policy import Method
 
@@ -31,7 +32,12 @@ def test_an_unknown_strategy_is_a_usage_error_that_names_the_known_ones() -> Non
 
 def test_a_zone_without_an_instance_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match="a zone would be empty"):
-        DemoOptions(instances=2, zones=3).check()
+        zones_for(2, 3)
+
+
+@pytest.mark.parametrize(("instances", "zones"), [(1, 1), (2, 2), (8, 3)])
+def test_a_small_fleet_stands_in_fewer_zones_unless_more_are_asked_for(instances: int, zones: int) -> None:
+    assert zones_for(instances, None) == zones
 
 
 @pytest.mark.parametrize("batch", [None, "25%", "1", "1,10%,50%", "100%"])
