@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 MOST_MOVED = 20
 """The most ids that AttachInstances takes in a call."""
 
+MOST_PROTECTED = 50
+"""The most ids that SetInstanceProtection takes in a call."""
+
 _BUSY = frozenset({"ResourceContention", "ResourceContentionFault", "ScalingActivityInProgress"})
 _REFUSED = frozenset({"ValidationError"})
 
@@ -38,6 +41,8 @@ class Member:
     id: str
     lifecycle: str
     healthy: bool = True
+    protected: bool = False
+    """From being scaled in."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,8 @@ class GroupFacts:
     """ARNs of target groups and names of classic balancers that it is attached to."""
     own_templates: tuple[str, ...] = ()
     """Instance types for which its mixed-instances policy names a template of their own."""
+    protects: bool = False
+    """Whether what it launches is protected from being scaled in."""
     own_types: tuple[str, ...] = ()
     """Instance types that its mixed-instances policy chooses from, instead of its template's."""
 
@@ -121,6 +128,15 @@ class AwsGroup:
 
         return bisect(list(dict.fromkeys(instances)), call, _REFUSED, size=MOST_MOVED)
 
+    def protect(self, instances: Sequence[str], *, wanted: bool) -> None:
+        """Has members protected from being scaled in, or not. Raises AwsError."""
+        for start in range(0, len(instances), MOST_PROTECTED):
+            batch = list(instances[start : start + MOST_PROTECTED])
+            with translated(f"{'' if wanted else 'un'}protecting {', '.join(batch)} in {self.name}"):
+                self.session.autoscaling.set_instance_protection(
+                    AutoScalingGroupName=self.name, InstanceIds=batch, ProtectedFromScaleIn=wanted
+                )
+
     def terminate(self, instance: str) -> Outcome[None]:
         """Ends a member, whose place the group does not fill again; termination hooks are run."""
         outcome = _patient(
@@ -175,6 +191,7 @@ def _facts(raw: AutoScalingGroupTypeDef) -> GroupFacts:
                 one.get("InstanceId", ""),
                 str(one.get("LifecycleState", "")),
                 str(one.get("HealthStatus", "")).lower() == "healthy",
+                one.get("ProtectedFromScaleIn", False),
             )
             for one in raw.get("Instances", [])
         ),
@@ -182,5 +199,6 @@ def _facts(raw: AutoScalingGroupTypeDef) -> GroupFacts:
         source=source_of(raw),
         pools=(*raw.get("TargetGroupARNs", []), *raw.get("LoadBalancerNames", [])),
         own_templates=own_templates(raw),
+        protects=raw.get("NewInstancesProtectedFromScaleIn", False),
         own_types=own_types(raw),
     )

@@ -268,6 +268,7 @@ def _group(scope: PolicyScope) -> list[Statement]:
     on_group = (
         "AttachInstances",
         "ResumeProcesses",
+        "SetInstanceProtection",
         "SuspendProcesses",
         "TerminateInstanceInAutoScalingGroup",
         "UpdateAutoScalingGroup",

@@ -8,7 +8,7 @@ from typing import Any
 from deployer.aws.group_sources import GroupSource
 from deployer.aws.groups import AwsGroup, GroupFacts
 from deployer.backends.native.preparing import Ground
-from deployer.backends.native.undoing import LEAST, MOST, PRE_SCALE, PROCESSES, SOURCE, open_undos
+from deployer.backends.native.undoing import LEAST, MOST, PRE_SCALE, PROCESSES, PROTECTION, SOURCE, open_undos
 from deployer.engine.ports import Record
 from deployer.engine.reports import Leftover
 
@@ -63,6 +63,8 @@ def _changed(name: str, left: Left, rollout: str) -> Iterator[Leftover]:
     if PRE_SCALE in left:
         text = f"scaled out by {left[PRE_SCALE]['by']} for rollout {rollout}; before, {left[PRE_SCALE]['desired']}"
         yield Leftover("size", name, text)
+    if PROTECTION in left:
+        yield Leftover("protection", name, f"what rollout {rollout} launched is not yet protected as it is to be")
     for what, word in ((LEAST, "minimum"), (MOST, "maximum")):
         if what in left:
             text = f"its {word} was changed by rollout {rollout}; before it was {left[what]['value']}"

@@ -12,13 +12,13 @@ from deployer.aws.groups import LEAVING, AwsGroup, GroupFacts
 from deployer.backends.native.group_balance import Balance, balance_of
 from deployer.backends.native.pre_scaling import NotScaledOut, PreScaling, Waiting
 from deployer.backends.native.preparing import Ground
-from deployer.backends.native.undoing import LEAST, MOST, PROCESSES, SOURCE, Undos
+from deployer.backends.native.undoing import LEAST, MOST, PROCESSES, PROTECTION, SOURCE, Undos
 from deployer.engine.events import Watch
 from deployer.engine.loop import Ending
 from deployer.engine.plan import RolloutPlan
 from deployer.engine.ports import Cloud, Journal, Lease
 from deployer.model.errors import AwsError, LeaseLost
-from deployer.model.fleet import Release
+from deployer.model.fleet import Release, Tag
 from deployer.model.outcome import Done, Outcome
 from deployer.model.policy import Method
 
@@ -85,6 +85,7 @@ class GroupFooting(Footing):
         """
         facts = self._group.describe()
         self._suspend(facts)
+        self._remember_protection(facts)
         self._scaling.find_out(facts)
         if not rolling_back:
             self._pre_scale(waiting)
@@ -101,6 +102,18 @@ class GroupFooting(Footing):
         if ours - earlier:
             self._undos.record(PROCESSES, {"names": sorted(ours)})
         self._group.suspend(ours)
+
+    def _remember_protection(self, facts: GroupFacts) -> None:
+        """Which places are protected from being scaled in: whoever is in them at the end is to be."""
+        protected = {one.id for one in facts.members if one.protected}
+        if (protected or facts.protects) and PROTECTION not in self._undos.open:
+            places = {slot.instance: slot.name for slot in self._plan.slots} | self._places()
+            self._undos.record(PROTECTION, {"slots": sorted({places[one] for one in protected if one in places})})
+
+    def _places(self) -> dict[str, str]:
+        """What this rollout launched, and the slot that it was launched for."""
+        seen, rollout = self._cloud.inner.look().instances, self._plan.rollout
+        return {one.id: one.tags.get(Tag.SLOT, "") for one in seen if one.tags.get(Tag.ROLLOUT) == rollout}
 
     def _pre_scale(self, waiting: Waiting) -> None:
         try:
@@ -154,6 +167,7 @@ class GroupFooting(Footing):
         if not self._cloud.balancers():
             self._cloud.adopt()
         self._settle_source(reached=ending is Ending.REACHED)
+        self._protect()
         self._settle_size()
         self._restore_limits()
         self._resume()
@@ -191,6 +205,20 @@ class GroupFooting(Footing):
             self._scaling.scaling_in(facts)
             _require(self._group.resize(desired=wanted, least=min(facts.least, wanted)), "restoring its size")
         self._scaling.done()
+
+    def _protect(self) -> None:
+        """What was launched for a place is protected as its predecessor was, whatever the group does by default."""
+        if PROTECTION not in self._undos.open:
+            return
+        slots = set(self._undos.open[PROTECTION]["slots"])
+        wanted = {one: slot in slots for one, slot in self._places().items()}
+        members = [one for one in self._group.describe().members if one.lifecycle == "InService"]
+        for state in (True, False):
+            self._group.protect(
+                [one.id for one in members if wanted.get(one.id, one.protected) is state is not one.protected],
+                wanted=state,
+            )
+        self._undos.done(PROTECTION)
 
     def _restore_limits(self) -> None:
         """Not beyond what the desired capacity is now: the group would be resized by that."""

@@ -5,7 +5,7 @@ What it launches meanwhile is what it launched before the rollout: known good, a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,6 +65,7 @@ class PreScaling:
             return
         self._scale_out(facts, int(there["desired"]) + int(there["by"]), waiting)
         if self._arrived(cloud, waiting):
+            self._unprotect(there["members"])
             self._note(**{**there, "ready": True})
 
     def grown(self, facts: GroupFacts, surplus: int) -> int:
@@ -93,6 +94,11 @@ class PreScaling:
             self.done()
         else:
             self._note(**{key: value for key, value in there.items() if key != "lowered_from"})
+
+    def _unprotect(self, before: Sequence[str]) -> None:
+        """A group that protects what it launches could not scale in again."""
+        added = [one.id for one in self.group.describe().members if one.id not in before and one.protected]
+        self.group.protect(added, wanted=False)
 
     def _scale_out(self, facts: GroupFacts, wanted: int, waiting: Waiting) -> None:
         if facts.desired >= wanted:

@@ -8,8 +8,10 @@ from typing import Any
 
 from deployer.engine.ports import Journal, Record
 
-PROCESSES, SOURCE, LEAST, MOST, PRE_SCALE = "processes", "source", "least", "most", "pre-scale"
-"""What of a group an undo may be about: its suspended processes, what it launches, its limits, its size."""
+PROCESSES, SOURCE, LEAST, MOST = "processes", "source", "least", "most"
+PRE_SCALE, PROTECTION = "pre-scale", "protection"
+"""What of a group an undo may be about: its suspended processes, what it launches, its limits, its size, and
+which of its members are protected from being scaled in."""
 
 
 def open_undos(records: Iterable[Record], subject: str) -> dict[str, Mapping[str, Any]]:

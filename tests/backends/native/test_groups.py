@@ -375,3 +375,32 @@ def test_a_new_member_is_not_touched_before_its_hook_is_done_unless_it_is_of_the
     size(auto, 3)
     until(lambda: list(auto.states().values()).count("Pending:Wait") == 2, "a new one that waits")
     assert len(seen(footing)) == 2
+
+
+# -- protection from being scaled in -------------------------------------------------------------------------
+
+
+def protected(auto: Auto) -> dict[str, bool]:
+    return {one["InstanceId"]: one["ProtectedFromScaleIn"] for one in auto.described()["Instances"]}
+
+
+@pytest.mark.parametrize("by_default", [False, True])
+def test_a_successor_is_protected_as_its_predecessor_was_whatever_the_group_does(
+    auto: Auto, by_default: bool
+) -> None:
+    members = auto.group(desired=2, TargetGroupARNs=[POOL], NewInstancesProtectedFromScaleIn=by_default)
+    for one, wanted in zip(members, (True, False), strict=True):
+        auto.client.set_instance_protection(
+            AutoScalingGroupName=auto.name, InstanceIds=[one], ProtectedFromScaleIn=wanted
+        )
+    grouped = Grouped(auto)
+    before = protected(auto)
+    stopped = grouped.start()
+    made = [grouped.swap(stopped, grouped.members[0], "slot-0")]
+    auto.gone(grouped.members[0])
+    stopped.conclude(Ending.INTERRUPTED)
+    killed = grouped.start()
+    made.append(grouped.swap(killed, grouped.members[1], "slot-1"))
+    grouped.start().conclude(Ending.REACHED)
+    auto.settled(2)
+    assert protected(auto) == {new: before[old] for new, old in zip(made, grouped.members, strict=True)}
