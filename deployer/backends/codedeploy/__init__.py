@@ -1,13 +1,16 @@
 """The CodeDeploy backend: AWS CodeDeploy carries rollouts out, we prepare, follow and judge them.
 
 `translate` says in its terms what the settings ask for, `setting_up` and `revisions` make what a deployment
-stands on, `following` shows it target by target, `carrying` goes forward and back, `green` provides instances.
+stands on, `following` shows it target by target, `proving` whether the fleet is where it should be, `carrying`
+goes forward and back, `green` provides instances, `quiet_group` keeps an Auto Scaling group from replacing them.
 """
 
+from deployer.backends.codedeploy.looking import why
+from deployer.backends.codedeploy.permissions import iam_policy
 from deployer.backends.codedeploy.reporting import plan
 from deployer.backends.codedeploy.resuming import abort, resume, rollback
 from deployer.backends.codedeploy.rolling_out import rollout
-from deployer.backends.native import approve, bake, doctor, history, holder, iam_policy, pause, status, unlock, why
+from deployer.backends.native import approve, bake, doctor, history, holder, pause, status, unlock
 
 __all__ = [
     "abort",

@@ -77,6 +77,7 @@ class Follower:
     seen: Observation | None = None
     _told: set[tuple[str, str, str, Progress]] = field(default_factory=set)
     _moved: tuple[object, float] = (None, 0.0)
+    _stopping: bool = False
 
     @property
     def clock(self) -> Clock:
@@ -88,7 +89,7 @@ class Follower:
 
         Raises LeaseLost and StateUnavailable.
         """
-        ruling, self._moved = None, (None, self.clock.now())
+        ruling, self._moved, self._stopping = None, (None, self.clock.now()), False
         while True:
             self._beat()
             try:
@@ -162,6 +163,7 @@ class Follower:
         if ruling is not None:
             text = f"stopping the deployment {followed.deployment.id}: {ruling.reason}"
             self.watch(Noted(text, warning=True))
+            self._stopping = True
             self.api.stop(followed.deployment.id)
         return ruling
 
@@ -273,9 +275,9 @@ class Follower:
         return []
 
     def _was_cut_short(self, target: TargetFacts) -> bool:
-        """Whether it ended because somebody asked us to stop, and not by a script of its own."""
+        """Whether it ended because the deployment was stopped, and not by a script of its own."""
         failure = target.failure
-        return self.stop.count > 0 and (failure is None or not failure.code.startswith("Script"))
+        return self._stopping and (failure is None or not failure.code.startswith("Script"))
 
     def _slot(self, instance: str) -> str:
         held = {slot.instance: slot.name for slot in self.plan.slots}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from deployer.backends.codedeploy.revisions import is_uploaded, place_of
 from deployer.backends.codedeploy.rolling_out import pinned, refuse_unfit, remarks, setup_of, wiring_for
+from deployer.backends.codedeploy.setting_up import Setup
 from deployer.backends.native import planning
 from deployer.backends.native.preparing import Prepared, new_rollout, on_ground, prepare
 from deployer.config.settings import FleetSettings, RunOptions
@@ -20,6 +21,7 @@ def plan(settings: FleetSettings, options: RunOptions) -> PlanReport:
     with on_ground(wiring) as ground:
         ready = pinned(prepare(ground, options, new_rollout(wiring)))
         refuse_unfit(ready)
+        setup = setup_of(ready.ground, ready.plan)
         relaunches = ready.plan.policy.method is Method.RELAUNCH
         return PlanReport(
             plan=ready.plan,
@@ -32,21 +34,20 @@ def plan(settings: FleetSettings, options: RunOptions) -> PlanReport:
             image=ready.plan.previous.image if relaunches else None,
             bundle=settings.release.bundle_of(ready.plan.goal.name, settings.folder),
             seconds_lower_bound=0.0,
-            steps=_steps(ready),
-            warnings=_warnings(settings, ready),
+            steps=_steps(ready, setup),
+            warnings=_warnings(settings, ready, setup),
         )
 
 
-def _steps(ready: Prepared) -> tuple[str, ...]:
+def _steps(ready: Prepared, setup: Setup) -> tuple[str, ...]:
     if ready.package is None:
         raise UsageError(f"release {ready.plan.goal.name} of fleet {ready.plan.fleet} has no bundle to deploy")
     wiring = ready.ground.wiring
     place = place_of(wiring.settings, ready.package)
-    setup = setup_of(ready.ground, ready.plan)
     return tuple(setup.steps(upload=not is_uploaded(wiring, place), revision=place))
 
 
-def _warnings(settings: FleetSettings, ready: Prepared) -> tuple[str, ...]:
+def _warnings(settings: FleetSettings, ready: Prepared, setup: Setup) -> tuple[str, ...]:
     bundle = ready.ground.wiring.bundle(ready.plan.goal.name)
     found = [str(problem) for problem in bundle.warnings] if bundle is not None else []
-    return (*found, *remarks(settings, settings.rollout.method))
+    return (*found, *remarks(ready.ground.wiring.settings, settings.rollout.method, setup))

@@ -117,7 +117,7 @@ class Running:
     def go_on(self, plan: RolloutPlan, setup: Setup, memory: Memory, *, resumed: bool = True) -> Result:
         """Carries a pinned plan out from what is remembered."""
         self.watch(_started(plan, resumed=resumed))
-        for remark in remarks(self.ground.wiring.settings, self.method):
+        for remark in remarks(self.ground.wiring.settings, self.method, setup):
             self.watch(Noted(remark))
         hooks = self._hooked(plan, turning_back=memory.rolling_back)
         began = self.ground.wiring.clock.now()
@@ -230,14 +230,20 @@ class Running:
         return replace(result, exit_code=ExitCode.PAUSED, reason=f"{word} by {request.by}")
 
 
-def remarks(settings: FleetSettings, method: Method) -> Iterator[str]:
-    """What is otherwise than the settings sound, though nothing is lost by it. `method` is theirs."""
+def remarks(settings: FleetSettings, method: Method, setup: Setup) -> Iterator[str]:
+    """What is otherwise than one may expect, though nothing is lost by it. `method` is that of the settings."""
     if settings.rollout.method is not method:
         yield f"method {method.value} is {_HOW[settings.rollout.method]} with CodeDeploy"
     if settings.rollout.lame_duck:
         yield (
             "lame_duck is not run: CodeDeploy waits for the whole deregistration delay; a BeforeBlockTraffic "
             "script of the AppSpec can do what it does"
+        )
+    if setup.last_good is None and not setup.group.blue_green:
+        # The agent looks for the last revision that succeeded on the host, and passes the event by without one.
+        yield (
+            f"no revision was deployed to {setup.group.name} before, so BeforeBlockTraffic, AfterBlockTraffic and "
+            "ApplicationStop, whose scripts come from the revision before, run none this time"
         )
 
 

@@ -76,15 +76,15 @@ def why(settings: FleetSettings, subject: str) -> Explanation:
     """
     wiring = Wiring(settings)
     with on_ground(wiring) as ground:
-        plan, seen = _judged(ground)
-        slot, one = _find(seen, subject)
+        plan, seen = judged(ground)
+        slot, one = find(seen, subject)
         strategy = strategy_for(plan.strategy, plan.strategy_settings, settings.folder)
         moves = strategy.decide(seen)
-        lines = [*_facts(seen, slot, one), *_next(seen, moves, {slot.name, one.id if one else ""})]
+        lines = [*facts(seen, slot, one), *_next(seen, moves, {slot.name, one.id if one else ""})]
         return Explanation(subject, tuple(lines))
 
 
-def _judged(ground: Ground) -> tuple[RolloutPlan, Observation]:
+def judged(ground: Ground) -> tuple[RolloutPlan, Observation]:
     """The open rollout's plan and memory, or those of the rollout that the settings would start."""
     wiring = ground.wiring
     store, fleet = wiring.store(), wiring.settings.name
@@ -101,7 +101,8 @@ def _judged(ground: Ground) -> tuple[RolloutPlan, Observation]:
     return ready.plan, ready.look()
 
 
-def _find(seen: Observation, subject: str) -> tuple[Slot, Seen | None]:
+def find(seen: Observation, subject: str) -> tuple[Slot, Seen | None]:
+    """An instance or slot by its name. Raises UsageError for what is not in the fleet."""
     if subject in seen.by_id:
         return seen.by_id[subject]
     if subject in seen.by_name:
@@ -109,7 +110,8 @@ def _find(seen: Observation, subject: str) -> tuple[Slot, Seen | None]:
     raise UsageError(f"{subject} is no instance or slot of the fleet; `deployer status` lists them")
 
 
-def _facts(seen: Observation, slot: Slot, one: Seen | None) -> list[str]:
+def facts(seen: Observation, slot: Slot, one: Seen | None) -> list[str]:
+    """What is seen of it, in lines."""
     tally = count(seen)
     lines = [f"fleet: {tally.in_service} in service, floor {seen.limits.floor}, {tally.alive} alive"]
     for seen_one in [one] if one is not None else slot.occupants:

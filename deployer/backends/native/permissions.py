@@ -15,11 +15,17 @@ def iam_policy(settings: FleetSettings, account: str, region: str) -> dict[str, 
 
     `account` and `region` are `*` where they are to stay open.
     """
+    more = hook_rights(fit_hooks(settings), account, region)
+    return policy(scope_of(settings, account, region), _features(settings), more)
+
+
+def scope_of(settings: FleetSettings, account: str, region: str) -> PolicyScope:
+    """What a fleet's policy is for."""
     find = settings.find
     tags = dict(find.tags or ({"aws:autoscaling:groupName": find.asg} if find.asg else {}))
     balancers = settings.balancers or ()
     store, bundle = settings.state.store, settings.release.bundle or ""
-    scope = PolicyScope(
+    return PolicyScope(
         fleet=settings.name,
         tags=tags,
         instances=find.instances,
@@ -32,7 +38,6 @@ def iam_policy(settings: FleetSettings, account: str, region: str) -> dict[str, 
         group=find.asg,
         state_table=store.removeprefix("dynamodb://") if store.startswith("dynamodb://") else None,
     )
-    return policy(scope, _features(settings), hook_rights(fit_hooks(settings), account, region))
 
 
 def _features(settings: FleetSettings) -> list[Feature]:

@@ -65,6 +65,10 @@ def test_the_example_is_rolled_out_and_a_second_time_there_is_nothing_to_do(shel
     for event in ("BlockTraffic", "ApplicationStop", "Install", "ValidateService", "AllowTraffic"):
         assert done.stderr.count(f"{event} succeeded") >= 4
 
+    called = {name for name in found["api_calls"]["by_operation"] if name.startswith("codedeploy:")}
+    policy = document(shell.run("iam-policy"))
+    assert called <= {action for one in policy["Statement"] for action in one["Action"]}
+
     made = shell.deployments()
     again = shell.run("rollout", "--release", goal, "--output", "json")
     assert document(again)["status"] == "nothing_to_do"
@@ -96,12 +100,14 @@ def test_an_interrupted_rollout_leaves_nobody_out_of_service_and_is_resumed(shel
     try:
         until(lambda: shell.deployments() != before or process.poll() is not None)
         until(lambda: shell.deployment().get("status") == "InProgress" or process.poll() is not None)
+        why = shell.run("why", shell.status()["instances"][0]["id"])
         process.send_signal(signal.SIGINT)
         said, _ = process.communicate(timeout=PATIENCE)
     finally:
         process.kill()
 
     assert process.returncode == 130, said
+    assert f"CodeDeploy: the deployment {shell.deployments()[0]} of {GROUP} is InProgress" in why.stdout
     assert shell.status()["in_service"] == 4
     assert shell.deployment()["status"] == "Stopped"
 

@@ -40,10 +40,10 @@ def traced(folder: Path, name: str) -> None:
 
 
 def rolled_out(shell: Shell, folder: Path, backend: str, release: str) -> dict[str, list[str]]:
-    """What ran on each host while a release was rolled out in place."""
+    """What ran on each host while a release was rolled out in place, to both at once."""
     for disk in shell.disks().values():
         (disk / LOG).unlink(missing_ok=True)
-    words = ["--backend", backend, "--method", "in-place", "--batch", "1", "--floor", "1"]
+    words = ["--backend", backend, "--method", "in-place", "--batch", "100%", "--floor", "0"]
     bundle = ["--bundle", f"{folder}/release-{{release}}", "--on-failure", "stop"]
     done = shell.run("rollout", "--release", release, *words, *bundle, "--output", "json")
     assert done.returncode == 0, done.stderr

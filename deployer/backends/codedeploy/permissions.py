@@ -1,0 +1,30 @@
+"""`deployer iam-policy`, with CodeDeploy: the least that the credentials of its rollouts must be allowed."""
+
+from __future__ import annotations
+
+from deployer.aws.codedeploy_rights import CodeDeployScope, codedeploy_rights
+from deployer.aws.iam import Feature, policy
+from deployer.backends.codedeploy.translate import BLUE_GREEN, group_for
+from deployer.backends.native.hook_line import fit_hooks
+from deployer.backends.native.hook_rights import hook_rights
+from deployer.backends.native.permissions import scope_of
+from deployer.config.settings import FleetSettings
+
+
+def iam_policy(settings: FleetSettings, account: str, region: str) -> dict[str, object]:
+    """The policy document, from the settings alone. `account` and `region` are `*` where they are to stay open."""
+    own, group = settings.codedeploy, group_for(settings, (), None)
+    rights = codedeploy_rights(
+        CodeDeployScope(
+            application=group.application,
+            groups=(group.name,),
+            bucket=own.bucket or "*",
+            prefix=own.prefix,
+            role=own.service_role,
+            account=account,
+            region=region,
+        )
+    )
+    green = [Feature.RELAUNCH] if settings.rollout.strategy == BLUE_GREEN else []
+    more = (*rights, *hook_rights(fit_hooks(settings), account, region))
+    return policy(scope_of(settings, account, region), [Feature.ROLL, *green], more)
