@@ -111,19 +111,24 @@ def _no_moment(point: Point, strategy: str) -> str | None:
 
 
 def host_config(wanted: RolloutSettings, limits: Limits) -> HostConfig:
-    """The configuration under which exactly `limits.window` instances are worked on at once.
+    """The configuration under which `limits.window` instances are worked on at once, as far as the floor allows.
 
-    CodeDeploy works on N - minimum at once, so the minimum is N - window; where that is below the floor the
-    limits themselves were refused before. 25 % of 8 → at least 6 healthy. An instance that failed counts as
+    CodeDeploy works on N - minimum at once, so the minimum is N - window: 25 % of 8 → at least 6 healthy. An instance that failed counts as
     not healthy until the end, so that as many failures as the window is wide end the deployment. Raises
     Infeasible where more were to be put up with.
     """
-    least = limits.floor if wanted.strategy == "all-at-once" else limits.size - limits.window
+    window = limits.size if wanted.strategy == "all-at-once" else limits.window
+    least = max(limits.size - window, limits.floor)
     if wanted.strategy != BLUE_GREEN and wanted.max_failures >= max(limits.size - least, 1):
         raise Infeasible(
             f"the codedeploy backend cannot carry this out: with at least {least} of {limits.size} healthy "
             f"CodeDeploy fails at {limits.size - least} failures, and max_failures puts up with "
             f"{wanted.max_failures}; set it to at most {limits.size - least - 1}, or make the batch larger"
+        )
+    if wanted.strategy == BLUE_GREEN and limits.surge < limits.size:
+        raise Infeasible(
+            f"the codedeploy backend cannot carry this out: all {limits.size} green instances stand beside blue at "
+            f"once, and surge allows {limits.surge}; leave surge out"
         )
     if wanted.strategy == BLUE_GREEN or least == 0:
         return HostConfig("CodeDeployDefault.AllAtOnce", 0) if wanted.strategy != ZONES else _zonal(wanted, 0)

@@ -37,13 +37,13 @@ def hooked(at: Point, **rollout: object) -> FleetSettings:
     return replace(fleet(**rollout), hooks=(HookSettings(at=at, run=("./hook",)),))  # type: ignore[arg-type]
 
 
-def limits(zones: Mapping[str, int], batch: str, floor: str | None = None) -> Limits:
+def limits(zones: Mapping[str, int], batch: str, floor: str | None = None, surge: str | None = None) -> Limits:
     return limits_for(
         zones=dict(zones),
         batch=Amount.parse(batch),
         floor=Amount.parse(floor) if floor else None,
-        surge=None,
-        can_surge=False,
+        surge=Amount.parse(surge) if surge else None,
+        can_surge=surge is not None,
     )
 
 
@@ -56,6 +56,7 @@ def limits(zones: Mapping[str, int], batch: str, floor: str | None = None) -> Li
         ("one-at-a-time", 4, "1", None, "CodeDeployDefault.OneAtATime", 3),
         ("rolling", 1, "1", None, "CodeDeployDefault.AllAtOnce", 0),
         ("rolling", 4, "100%", "0", "CodeDeployDefault.AllAtOnce", 0),
+        ("rolling", 4, "100%", None, "deployer-at-least-1-healthy", 1),
         ("all-at-once", 8, "25%", "50%", "deployer-at-least-4-healthy", 4),
         ("blue-green", 8, "25%", None, "CodeDeployDefault.AllAtOnce", 0),
     ],
@@ -63,7 +64,8 @@ def limits(zones: Mapping[str, int], batch: str, floor: str | None = None) -> Li
 def test_the_minimum_is_what_the_batch_leaves(
     strategy: str, size: int, batch: str, floor: str | None, name: str, least: int
 ) -> None:
-    config = host_config(replace(RolloutSettings(), strategy=strategy), limits({"a": size}, batch, floor))
+    surge = "100%" if strategy == "blue-green" else None
+    config = host_config(replace(RolloutSettings(), strategy=strategy), limits({"a": size}, batch, floor, surge))
 
     assert (config.name, config.least) == (name, least)
 
@@ -146,6 +148,11 @@ def test_as_many_failures_as_the_window_is_wide_end_a_deployment_so_no_more_can_
         return
     with pytest.raises(Infeasible, match=f"fails at {batch} failures, and max_failures puts up with {failures}"):
         host_config(wanted, limits({"a": 8}, batch))
+
+
+def test_green_is_there_all_at_once_so_less_surge_than_that_is_refused() -> None:
+    with pytest.raises(Infeasible, match="all 8 green instances stand beside blue at once, and surge allows 4"):
+        host_config(replace(RolloutSettings(), strategy="blue-green"), limits({"a": 8}, "25%", surge="50%"))
 
 
 def test_what_a_failure_costs_is_what_the_lab_makes_of_it() -> None:
