@@ -113,9 +113,9 @@ def _no_moment(point: Point, strategy: str) -> str | None:
 def host_config(wanted: RolloutSettings, limits: Limits) -> HostConfig:
     """The configuration under which `limits.window` instances are worked on at once, as far as the floor allows.
 
-    CodeDeploy works on N - minimum at once, so the minimum is N - window: 25 % of 8 → at least 6 healthy. An instance that failed counts as
-    not healthy until the end, so that as many failures as the window is wide end the deployment. Raises
-    Infeasible where more were to be put up with.
+    CodeDeploy works on N - minimum at once, so the minimum is N - window: 25 % of 8 → at least 6 healthy. An
+    instance that failed counts as not healthy until the end, so that as many failures as the window is wide end
+    the deployment. Raises Infeasible where more were to be put up with.
     """
     window = limits.size if wanted.strategy == "all-at-once" else limits.window
     least = max(limits.size - window, limits.floor)
