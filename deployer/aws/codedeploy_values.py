@@ -128,6 +128,9 @@ class GroupSpec:
     target_groups: tuple[str, ...] = ()
     classics: tuple[str, ...] = ()
     blue_green: bool = False
+    looser: tuple[str, ...] = ()
+    """Filters of a group that is there which find more than `tags` can say: joined by "or", by a key alone, by a
+    value alone, of machines on premises. What is made here has none."""
 
     @property
     def balanced(self) -> bool:
@@ -256,12 +259,15 @@ def known_group(info: Mapping[str, Any]) -> KnownGroup:
     style = info.get("deploymentStyle") or {}
     sets = (info.get("ec2TagSet") or {}).get("ec2TagSetList") or ()
     any_of = info.get("ec2TagFilters") or ()
+    on_premises = info.get("onPremisesInstanceTagFilters") or ()
     lists = [*sets, *([any_of] if any_of else [])]
+    exact = [filters[0] for filters in lists if _is_one_tag(filters)]
+    looser = [filters for filters in lists if not _is_one_tag(filters)] + ([on_premises] if on_premises else [])
     balanced = style.get("deploymentOption") == "WITH_TRAFFIC_CONTROL"
     spec = GroupSpec(
         application=info["applicationName"],
         name=info["deploymentGroupName"],
-        tags=tuple(sorted((one.get("Key", ""), one.get("Value", "")) for filters in lists for one in filters)),
+        tags=tuple(sorted((one["Key"], one.get("Value", "")) for one in exact)),
         asgs=tuple(
             sorted(
                 group["name"] if isinstance(group, dict) else group for group in info.get("autoScalingGroups") or ()
@@ -270,8 +276,18 @@ def known_group(info: Mapping[str, Any]) -> KnownGroup:
         target_groups=_names(balancers.get("targetGroupInfoList")) if balanced else (),
         classics=_names(balancers.get("elbInfoList")) if balanced else (),
         blue_green=style.get("deploymentType") == "BLUE_GREEN",
+        looser=tuple(" or ".join(_filter_text(one) for one in filters) for filters in looser),
     )
     return KnownGroup(spec, Revision.read(info.get("targetRevision") or {}))
+
+
+def _is_one_tag(filters: Sequence[Mapping[str, str]]) -> bool:
+    """Whether these filters, joined by "or", are one key with one value."""
+    return len(filters) == 1 and filters[0].get("Type") == "KEY_AND_VALUE" and bool(filters[0].get("Key"))
+
+
+def _filter_text(one: Mapping[str, str]) -> str:
+    return f"{one.get('Key') or '*'}={one.get('Value') or '*'}"
 
 
 def _names(items: Sequence[Mapping[str, str]] | None) -> tuple[str, ...]:

@@ -9,6 +9,9 @@ from deployer.backends.codedeploy.following import Follower
 from deployer.backends.codedeploy.translate import BLUE_GREEN
 from deployer.model.observation import Observation, Seen
 
+_ANSWERS_WITHIN = 30.0
+"""Seconds after which an instance that gives no good answer is left as it is."""
+
 
 def silent(follower: Follower) -> list[str]:
     """Who does not show the memory's release, after the time that an instance may take to become healthy."""
@@ -31,15 +34,24 @@ def _expected(follower: Follower, seen: Observation) -> Iterator[Seen]:
 
 
 def mend(follower: Follower) -> None:
-    """Whoever was cut short outside of its balancers and answers well is given back to them."""
-    end = follower.clock.now() + follower.plan.policy.deadlines.health
-    while follower.clock.now() < end:
+    """Whoever was cut short outside of its balancers and answers well is given back to them, and waited for."""
+    began = follower.clock.now()
+    while True:
         seen = follower.look()
+        waited = follower.clock.now() - began
         out = [one for _, one in seen.instances() if one.running and not one.healthy_everywhere]
-        fit = frozenset(one.id for one in out if one.answer is not None and one.answer.ok)
-        if not fit or green.WayBack(follower.ground.cloud, fit, frozenset()).step(seen):
+        fit = frozenset(one.id for one in out if _answers_well(seen, one, began))
+        if fit:
+            green.WayBack(follower.ground.cloud, fit, frozenset()).step(seen)
+        if not out or waited > follower.plan.policy.deadlines.health or (not fit and waited > _ANSWERS_WITHIN):
             return
         follower.clock.sleep(follower.poll)
+
+
+def _answers_well(seen: Observation, one: Seen, since: float) -> bool:
+    """An answer from before it was cut short says nothing, except that it is through."""
+    answer = one.answer
+    return answer is not None and answer.ok and (answer.at >= since or seen.serves_goal(one))
 
 
 def is_safe(follower: Follower) -> bool:

@@ -85,6 +85,8 @@ def _inexact_fleet(settings: FleetSettings) -> str | None:
         return "it deploys bundles, and [fleet.NAME.release] names none"
     if find.instances:
         return "it finds instances by tags or Auto Scaling groups, not by ids; give find.tags"
+    if settings.codedeploy.group is not None and settings.rollout.strategy == BLUE_GREEN:
+        return "a blue/green group is told its blue instances in each rollout; leave `group` out, and one is made"
     if find.asg and settings.rollout.strategy == BLUE_GREEN:
         return "blue/green copies an Auto Scaling group under another name, and find.asg would name the old one"
     if len(find.tags or {}) > MOST_TAG_LISTS:

@@ -162,6 +162,22 @@ def test_a_signal_stops_the_deployment_and_leaves_it_to_be_resumed() -> None:
     assert rollout.forward().end is End.REACHED
 
 
+def test_who_was_cut_short_is_asked_first_and_given_back_to_its_balancer_when_it_answers_well() -> None:
+    rollout = Rollout(World(releases={**ON_1, "i-4": "broken"}))
+
+    def cut_short() -> None:
+        rollout.world.out |= {"i-3", "i-4"}
+        rollout.stop.ask("SIGINT")
+
+    rollout.world.on_look = lambda: cut_short() if rollout.stop.count == 0 else None
+    began = rollout.clock.at
+
+    assert rollout.forward().end is End.INTERRUPTED
+    assert "attach i-3" in rollout.world.asked
+    assert rollout.world.out == {"i-4"}, "what is broken is not put back"
+    assert rollout.clock.at - began < 60, "and not waited for"
+
+
 def test_two_signals_leave_the_deployment_to_itself() -> None:
     rollout = Rollout()
     rollout.world.on_look = lambda: rollout.stop.ask("SIGINT")

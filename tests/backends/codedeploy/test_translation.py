@@ -12,6 +12,7 @@ from deployer.aws.codedeploy_values import GroupSpec, HostConfig
 from deployer.backends import codedeploy
 from deployer.backends.codedeploy.translate import POINTS, group_for, host_config, method_of, refuse_inexact
 from deployer.cli.program import Backend
+from deployer.config.codedeploy import CodeDeploySettings
 from deployer.config.hooks import HookSettings
 from deployer.config.rollout import RolloutSettings
 from deployer.config.settings import FindSettings, FleetSettings, ReleaseSettings
@@ -111,6 +112,7 @@ def test_zone_by_zone_is_a_zonal_configuration_whose_floor_in_each_zone_is_ours(
         (fleet(FindSettings(asg="web"), strategy="blue-green"), "under another name"),
         (replace(fleet(), release=ReleaseSettings(name="2", image="ami-1")), "deploys bundles"),
         (fleet(strategy="blue-green", max_failures=1), "is not launched anew"),
+        (replace(fleet(strategy="blue-green"), codedeploy=CodeDeploySettings(group="mine")), "leave `group` out"),
         (hooked(Point.BEFORE_DRAIN), "no before-drain for hooks and gates"),
         (hooked(Point.BEFORE_DRAIN), "BeforeBlockTraffic"),
         (hooked(Point.AFTER_STEP), "no after-step for hooks and gates; use one of before-rollout, throughout"),

@@ -91,6 +91,8 @@ class World:
     """Instances on which a release fails at ApplicationStart."""
     hangs: float = 0.0
     """Seconds for which the first deployment shows no change."""
+    out: set[str] = field(default_factory=set)
+    """Instances that no balancer has."""
     loses_answer: bool = False
     silent_looks: int = 0
     """How many of the next looks fail."""
@@ -130,9 +132,6 @@ class World:
         self.stopped.append(ident)
         next(one for one in self.deployments if one.id == ident).status = DeploymentStatus.STOPPED
 
-    def register(self, application: str, revision: Revision, description: str) -> None:
-        self.asked.append(f"register {revision.key}")
-
     @staticmethod
     def _facts(one: Deployment) -> DeploymentFacts:
         error = "HEALTH_CONSTRAINTS: too many failed" if one.status is DeploymentStatus.FAILED else ""
@@ -167,11 +166,20 @@ class World:
         targets = {
             name: Target(TargetState.UNHEALTHY if release == "broken" else TargetState.HEALTHY)
             for name, release in self.releases.items()
+            if name not in self.out
         }
         return Sighting(tuple(instance(name) for name in self.releases), {BALANCER.id: targets})
 
     def tag(self, ids: Sequence[str], tags: Mapping[str, str]) -> None:
         self.asked.append(f"tag {' '.join(ids)}")
+
+    def register(self, *asked: Any) -> None:
+        """Of a revision with CodeDeploy, or of instances with the balancer."""
+        if len(asked) > 1:
+            self.asked.append(f"register {asked[1].key}")
+            return
+        self.out -= {one.instance for one in asked[0]}
+        self.asked.append(f"attach {' '.join(one.instance for one in asked[0])}")
 
     def deregister(self, items: Sequence[Registration]) -> None:
         self.asked.append("deregister")

@@ -1,0 +1,117 @@
+"""What is there is used, changed or refused, with the difference in a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import pytest
+
+from deployer.aws.codedeploy_values import GroupSpec, HostConfig, KnownGroup, Revision, known_group
+from deployer.backends.codedeploy.setting_up import find_setup
+from deployer.config.codedeploy import CodeDeploySettings
+from deployer.config.settings import FleetSettings
+from deployer.model.errors import PreflightRefused, UsageError
+from tests.backends.codedeploy.test_translation import fleet
+
+WANTED = GroupSpec(
+    "deployer-web", "web-in-place", tags=(("Role", "web"), ("Service", "shop")), target_groups=("shop",)
+)
+CONFIG = HostConfig("deployer-at-least-6-healthy", 6)
+REVISION = Revision("bundles", "deployer/web/2.tar.gz")
+TAG = {"Key": "Role", "Value": "web", "Type": "KEY_AND_VALUE"}
+
+
+@dataclass
+class Api:
+    """CodeDeploy as it is found."""
+
+    known: GroupSpec | None = None
+    configuration: Mapping[str, Any] | None = None
+
+    def has_application(self, name: str) -> bool:
+        return self.known is not None
+
+    def group(self, application: str, name: str) -> KnownGroup | None:
+        return KnownGroup(self.known) if self.known is not None else None
+
+    def config(self, name: str) -> Mapping[str, Any] | None:
+        return self.configuration
+
+
+def settings(**own: str) -> FleetSettings:
+    role = "arn:aws:iam::123456789012:role/codedeploy"
+    given = CodeDeploySettings(**{"bucket": "bundles", "service_role": role, **own})
+    return replace(fleet(), codedeploy=given)
+
+
+def steps(api: Api) -> list[str]:
+    setup = find_setup(cast("Any", api), settings(), WANTED, CONFIG)
+    return list(setup.steps(upload=True, revision=REVISION))
+
+
+def test_what_is_missing_would_be_made() -> None:
+    assert steps(Api()) == [
+        "make the CodeDeploy application deployer-web",
+        "make the deployment group web-in-place",
+        "make the deployment configuration deployer-at-least-6-healthy: at least 6 healthy",
+        "upload s3://bundles/deployer/web/2.tar.gz, register it and deploy it",
+    ]
+
+
+def test_a_group_of_ours_that_differs_would_be_changed_and_the_difference_is_said() -> None:
+    there = replace(WANTED, target_groups=("old",))
+
+    assert steps(Api(there))[1] == (
+        "change the deployment group web-in-place (target_groups is old, needed is shop)"
+    )
+
+
+def test_a_group_of_ones_own_that_differs_is_refused_with_the_difference() -> None:
+    api = Api(replace(WANTED, name="mine", blue_green=True))
+
+    with pytest.raises(PreflightRefused, match="blue_green is True, needed is False") as caught:
+        find_setup(cast("Any", api), settings(group="mine"), replace(WANTED, name="mine"), CONFIG)
+    assert "leave `group` out and one is made" in str(caught.value)
+
+
+def test_a_group_of_ones_own_that_is_not_there_is_refused() -> None:
+    with pytest.raises(PreflightRefused, match="there is no deployment group web-in-place"):
+        find_setup(cast("Any", Api()), settings(group="web-in-place"), WANTED, CONFIG)
+
+
+def test_a_group_cannot_be_made_without_a_role() -> None:
+    lacking = replace(settings(), codedeploy=CodeDeploySettings(bucket="bundles"))
+
+    with pytest.raises(UsageError, match=r"set service_role in \[fleet.web.codedeploy\] of deployer.toml"):
+        find_setup(cast("Any", Api()), lacking, WANTED, CONFIG)
+
+
+def test_a_configuration_that_says_something_else_than_its_name_is_refused() -> None:
+    other = {"minimumHealthyHosts": {"type": "HOST_COUNT", "value": 2}}
+
+    with pytest.raises(PreflightRefused, match="has another minimumHealthyHosts than its name says"):
+        find_setup(cast("Any", Api(WANTED, other)), settings(), WANTED, CONFIG)
+
+
+@pytest.mark.parametrize(
+    ("found", "tags", "looser"),
+    [
+        ({"ec2TagSet": {"ec2TagSetList": [[TAG]]}}, (("Role", "web"),), ()),
+        ({"ec2TagFilters": [TAG]}, (("Role", "web"),), ()),
+        (
+            {"ec2TagSet": {"ec2TagSetList": [[TAG, {**TAG, "Value": "worker"}]]}},
+            (),
+            ("Role=web or Role=worker",),
+        ),
+        ({"ec2TagFilters": [{"Key": "Role", "Type": "KEY_ONLY"}]}, (), ("Role=*",)),
+        ({"onPremisesInstanceTagFilters": [TAG]}, (), ("Role=web",)),
+    ],
+)
+def test_a_group_that_finds_more_than_the_fleet_is_not_taken_for_ours(
+    found: Mapping[str, Any], tags: tuple[tuple[str, str], ...], looser: tuple[str, ...]
+) -> None:
+    spec = known_group({"applicationName": "shop", "deploymentGroupName": "web", **found}).spec
+
+    assert (spec.tags, spec.looser) == (tags, looser)
