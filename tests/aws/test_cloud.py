@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -116,6 +117,31 @@ def test_a_launch_takes_over_what_its_model_is_made_of(wire: Wire, cloud: AwsClo
     tags = {v: request[k.replace("Key", "Value")] for k, v in request.items() if k.endswith("Key")}
     assert tags == {"deployer:fleet": "web", "Service": "shop"}
     assert {v for k, v in request.items() if k.endswith("ResourceType")} == {"instance", "volume"}
+
+
+@pytest.mark.parametrize(("wanted", "kept"), [("t3.small", True), ("m5.xlarge", False)])
+def test_a_launch_of_another_type_leaves_out_what_only_the_old_one_has(
+    wire: Wire, cloud: AwsCloud, wanted: str, kept: bool
+) -> None:
+    model = item("i-1", more="<ebsOptimized>true</ebsOptimized>").replace("m5.large", "t3.micro")
+    wire.script["DescribeInstances"] = [described(model)]
+    standard = "<item><instanceId>i-1</instanceId><cpuCredits>standard</cpuCredits></item>"
+    wire.script["DescribeInstanceCreditSpecifications"] = [
+        ec2(
+            "DescribeInstanceCreditSpecifications",
+            f"<instanceCreditSpecificationSet>{standard}</instanceCreditSpecificationSet>",
+        )
+    ]
+    wire.script["RunInstances"] = [launched("i-2")]
+
+    cloud.launch([replace(ORDER, instance_type=wanted), replace(ORDER, token="token-2", instance_type="t3.micro")])
+
+    asked = {one["ClientToken"]: one for one in wire.asked if one["Action"] == "RunInstances"}
+    assert asked["token-1"]["InstanceType"] == wanted
+    assert "EbsOptimized" not in asked["token-1"]
+    assert ("CreditSpecification.CpuCredits" in asked["token-1"]) is kept
+    assert asked["token-2"]["EbsOptimized"] == "true"
+    assert asked["token-2"]["CreditSpecification.CpuCredits"] == "standard"
 
 
 def test_a_launch_keeps_the_address_that_amazon_gave_its_model(wire: Wire, cloud: AwsCloud) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -10,14 +11,20 @@ from deployer.backends.native.planning import (
     members,
     not_in_image,
     on_release,
+    pre_scale_of,
     previous_release,
     proof_of,
+    refuse_type_change,
     sides_of,
     slots_for,
 )
+from deployer.config.rollout import BackendName, RolloutSettings
+from deployer.config.settings import FindSettings, FleetSettings
+from deployer.model.capacity import Amount
 from deployer.model.errors import PreflightRefused
 from deployer.model.fleet import Instance, Release, Tag, installed_tags
 from deployer.model.observation import Answer, Proof
+from deployer.model.policy import Method
 from tests.builders import instance
 
 GOAL = Release("2", "digest-2")
@@ -91,3 +98,46 @@ def test_an_image_brings_a_release_back_only_if_it_holds_it(held: str | None, sa
 
 def test_an_instance_that_was_launched_with_its_release_is_brought_back_by_its_image() -> None:
     assert not_in_image([tagged(instance("i-1"), release="2")], Release("2", "", "ami-2"), None) is None
+
+
+# -- the instance type ---------------------------------------------------------------------------------------
+
+
+def settings(**rollout: object) -> FleetSettings:
+    wanted = replace(RolloutSettings(), **rollout)  # type: ignore[arg-type]
+    return FleetSettings("web", FindSettings(asg="shop-web"), Path("deployer.toml"), rollout=wanted)
+
+
+def test_on_another_type_a_release_is_not_the_one_that_is_wanted() -> None:
+    goal = replace(GOAL, instance_type="m5.large")
+    assert not on_release(instance("i-1"), says("2"), goal)
+    assert on_release(replace(instance("i-1"), type="m5.large"), says("2"), goal)
+
+
+def test_a_fleet_that_is_half_way_to_a_type_goes_back_to_the_other_one() -> None:
+    found = [instance("i-1"), *(replace(instance(ident), type="m5.large") for ident in ("i-2", "i-3"))]
+    answers = {one.id: says("2") for one in found}
+    goal = replace(GOAL, instance_type="m5.large")
+    assert previous_release(found, answers, goal) == Release("2", "", "ami-1", "t3.micro")
+    assert previous_release(found, answers, GOAL).instance_type is None, "types are left alone"
+
+
+@pytest.mark.parametrize(
+    ("rollout", "cure"),
+    [
+        ({"method": Method.IN_PLACE}, "use --method relaunch"),
+        ({"backend": BackendName.CODEDEPLOY}, "use --backend native"),
+    ],
+)
+def test_who_keeps_the_instances_cannot_change_their_type(rollout: dict[str, object], cure: str) -> None:
+    wanted = settings(instance_type="m5.large", **rollout)
+    with pytest.raises(PreflightRefused, match=f"i-1 of fleet web is a t3.micro.*m5.large.*{cure}"):
+        refuse_type_change(wanted, [instance("i-1")])
+    refuse_type_change(wanted, [replace(instance("i-1"), type="m5.large")])
+    refuse_type_change(settings(**rollout), [instance("i-1")])
+
+
+def test_a_share_by_which_the_fleet_is_scaled_out_rounds_up() -> None:
+    found = [instance(f"i-{n}") for n in range(5)]
+    assert pre_scale_of(settings(pre_scale=Amount(25, percent=True)), found) == 2
+    assert pre_scale_of(settings(), found) == 0

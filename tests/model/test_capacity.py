@@ -113,3 +113,13 @@ def test_the_lower_bound_counts_whole_windows() -> None:
     assert lower_bound(slots=8, window=2, seconds_each=30) == 120
     assert lower_bound(slots=9, window=2, seconds_each=30) == 150
     assert lower_bound(slots=0, window=2, seconds_each=30) == 0
+
+
+def test_what_is_added_beforehand_gives_room_that_the_floor_does_not_leave() -> None:
+    full = {"zones": {"a": 4}, "batch": Amount(2), "floor": Amount.ALL, "surge": None, "can_surge": False}
+    with pytest.raises(Infeasible, match="leaves none of the 4 instances to spare"):
+        limits_for(**full)  # type: ignore[arg-type]
+    with pytest.raises(Infeasible, match="takes the 5 instances down to 3, under the floor of 4"):
+        limits_for(**full, spare=1)  # type: ignore[arg-type]
+    limits = limits_for(**full, spare=2)  # type: ignore[arg-type]
+    assert (limits.size, limits.floor, limits.window, limits.surge) == (4, 4, 2, 0)
