@@ -26,6 +26,9 @@ from deployer.model.observation import Stance
 from deployer.model.occasions import Occasion, Point, Ruling, Verdict
 from deployer.model.policy import Keep, OnFailure
 
+_A_FEW_LOOKS = 10.0
+"""Seconds in which instances that were never changed have shown it."""
+
 
 class End(Enum):
     """How a rollout ends. PAUSED: a gate was in doubt, and somebody has to say whether it goes on."""
@@ -94,6 +97,9 @@ class Carrier:
             return self._back_to_blue("aborted")
         if not any(record.subject == "deployment" for record in self.journal.records()):
             return Ended(End.ROLLED_BACK, "aborted before anything was deployed")
+        mend(self.follower)
+        if not silent(self.follower, within=_A_FEW_LOOKS):
+            return Ended(End.ROLLED_BACK, f"aborted; every instance serves release {self.plan.previous.name}")
         revisions = self._revisions()
         revision = revisions[self.plan.previous.name]
         adopted = self._adopted(revision)

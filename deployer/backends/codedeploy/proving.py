@@ -13,9 +13,10 @@ _ANSWERS_WITHIN = 30.0
 """Seconds after which an instance that gives no good answer is left as it is."""
 
 
-def silent(follower: Follower) -> list[str]:
-    """Who does not show the memory's release, after the time that an instance may take to become healthy."""
-    end = follower.clock.now() + follower.plan.policy.deadlines.health
+def silent(follower: Follower, within: float | None = None) -> list[str]:
+    """Who does not show the memory's release within so many seconds: those that an instance may take to become
+    healthy, unless told otherwise."""
+    end = follower.clock.now() + (follower.plan.policy.deadlines.health if within is None else within)
     while True:
         seen = follower.look()
         found = [

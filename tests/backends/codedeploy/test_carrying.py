@@ -226,6 +226,19 @@ def test_an_abort_stops_what_runs_and_deploys_the_release_before() -> None:
     assert rollout.world.deployments[0].status is not DeploymentStatus.IN_PROGRESS
 
 
+def test_an_abort_deploys_nothing_to_instances_that_were_never_changed() -> None:
+    rollout = Rollout()
+    rollout.stop.ask("SIGINT")
+    rollout.forward()
+    rollout.journal.append("note", "deployment", {"id": "d-0", "release": "2"})
+    rollout.stop = type(rollout.stop)()
+
+    ended = rollout.back()
+
+    assert (ended.end, ended.reason) == (End.ROLLED_BACK, "aborted; every instance serves release 1")
+    assert rollout.world.deployments == []
+
+
 def test_a_bundle_that_has_changed_since_the_plan_was_pinned_is_refused() -> None:
     rollout = Rollout(digests={"1": "digest-1", "2": "another"})
 
