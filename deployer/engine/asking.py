@@ -66,6 +66,6 @@ def questions(seen: Observation) -> Iterator[HostTask]:
 def _needs_answer(seen: Observation, slot: Slot, one: Seen) -> bool:
     if one.answer is None:
         return True
-    if not slot.begun or is_done(seen, slot):
+    if is_done(seen, slot) or not (slot.begun or seen.on_goal(one)):
         return False
     return not seen.serves_goal(one) or seen.now - one.answer.at > _FRESH
