@@ -87,7 +87,14 @@ class Carrier:
             self._provide_green()
         if adopted is None and self.follower.stop.count:
             return Ended(End.INTERRUPTED, "interrupted before anything was deployed", safe=is_safe(self.follower))
-        return self._after(self._deploy(goal, adopted), revisions)
+        try:
+            followed = self._deploy(goal, adopted)
+        except AwsError:
+            if self.blue_green and not self.follower.hold.keep:
+                # Nothing was deployed, so nobody would ever come for green.
+                self.follower.ground.cloud.terminate(sorted(self.follower.memory.slot_of))
+            raise
+        return self._after(followed, revisions)
 
     def back(self) -> Ended:
         """Brings every instance back to the release before; the memory has been turned round."""

@@ -8,10 +8,12 @@ from typing import Any
 from deployer.lab.context import InstanceDirectory, InstanceFacts, Power
 
 GROUP_TAG = "aws:autoscaling:groupName"
+_THERE = frozenset({Power.RUNNING, Power.STOPPING, Power.STOPPED})
+"""CodeDeploy deploys to stopped instances too, and counts them as failed [user guide, "Instance health"]."""
 
 
 def select(directory: InstanceDirectory, document: Mapping[str, Any]) -> list[InstanceFacts]:
-    """The running instances that `ec2TagFilters` (or `tagFilters`), `ec2TagSet` or `autoScalingGroups` name.
+    """The instances that `ec2TagFilters` (or `tagFilters`), `ec2TagSet` or `autoScalingGroups` name.
 
     The filters of one list are joined by "or", the lists of a tag set by "and".
     """
@@ -22,7 +24,7 @@ def select(directory: InstanceDirectory, document: Mapping[str, Any]) -> list[In
         (
             one
             for one in directory.all()
-            if one.power is Power.RUNNING
+            if one.power in _THERE
             and (
                 _any(one.tags, any_of)
                 or (tag_set and all(_any(one.tags, filters) for filters in tag_set))

@@ -11,7 +11,7 @@ from deployer.backends.codedeploy.carrying import End
 from deployer.backends.codedeploy.translate import BLUE_GREEN
 from deployer.engine.events import Failed, Noted
 from deployer.hooks.contract import Judgement
-from deployer.model.errors import FleetHeld, PreflightRefused
+from deployer.model.errors import AwsError, FleetHeld, PreflightRefused
 from deployer.model.occasions import Point, Verdict
 from deployer.model.policy import OnFailure
 from tests.backends.codedeploy.twin import PLAN, SETUP, Deployment, Rollout, World, revision_of, with_policy
@@ -266,3 +266,14 @@ def test_green_keeps_its_traffic_where_too_little_of_blue_is_left() -> None:
         ended.reason
     )
     assert world.asked == []
+
+
+def test_green_goes_again_where_its_deployment_is_refused() -> None:
+    world = World(refuses=True)
+    rollout = Rollout(world, plan=replace(PLAN, strategy=BLUE_GREEN))
+
+    with pytest.raises(AwsError, match="InvalidRoleException"):
+        rollout.forward()
+
+    assert world.releases == ON_1
+    assert "terminate" in world.asked

@@ -31,13 +31,14 @@ from deployer.engine.clock import StopRequest
 from deployer.engine.events import Event
 from deployer.engine.memory import Memory
 from deployer.engine.plan import PlannedSlot, RolloutPlan
-from deployer.engine.ports import Registration, Sighting
+from deployer.engine.ports import LaunchOrder, Registration, Sighting
 from deployer.hooks.doors import Doors
 from deployer.model.capacity import Limits
 from deployer.model.errors import AwsError
-from deployer.model.fleet import Release, Target, TargetState
+from deployer.model.fleet import Instance, Release, Target, TargetState
 from deployer.model.hosts import Answered, Ask, HostReport, Package
 from deployer.model.observation import Answer
+from deployer.model.outcome import Done, Outcome
 from deployer.model.policy import Method, Policy
 from tests.builders import BALANCER, GOAL, PREVIOUS, instance
 from tests.hooks.test_runner import Clock, Notes
@@ -93,6 +94,8 @@ class World:
     """Seconds for which the first deployment shows no change."""
     out: set[str] = field(default_factory=set)
     """Instances that no balancer has."""
+    refuses: bool = False
+    """Whether CreateDeployment is refused."""
     loses_answer: bool = False
     silent_looks: int = 0
     """How many of the next looks fail."""
@@ -106,6 +109,8 @@ class World:
     # --- the API of CodeDeploy, as far as it is used ------------------------------------------
 
     def create(self, order: DeploymentOrder) -> str:
+        if self.refuses:
+            raise AwsError("deploying: InvalidRoleException")
         release = Path(order.revision.key).name.removesuffix(".tar.gz")
         one = Deployment(f"d-{len(self.deployments) + 1}", order.revision, order.description, release)
         one.targets = {name: TargetFacts(name, Progress.PENDING) for name in self.releases}
@@ -159,6 +164,11 @@ class World:
 
     # --- the fleet ----------------------------------------------------------------------------
 
+    @property
+    def instances(self) -> tuple[Instance, ...]:
+        """What was found."""
+        return tuple(instance(name) for name in self.releases)
+
     def look(self) -> Sighting:
         if self.silent_looks:
             self.silent_looks -= 1
@@ -168,10 +178,11 @@ class World:
             for name, release in self.releases.items()
             if name not in self.out
         }
-        return Sighting(tuple(instance(name) for name in self.releases), {BALANCER.id: targets})
+        return Sighting(self.instances, {BALANCER.id: targets})
 
-    def tag(self, ids: Sequence[str], tags: Mapping[str, str]) -> None:
+    def tag(self, ids: Sequence[str], tags: Mapping[str, str]) -> Outcome[None]:
         self.asked.append(f"tag {' '.join(ids)}")
+        return Done(None)
 
     def register(self, *asked: Any) -> None:
         """Of a revision with CodeDeploy, or of instances with the balancer."""
@@ -186,6 +197,13 @@ class World:
 
     def terminate(self, ids: Sequence[str]) -> None:
         self.asked.append("terminate")
+        for ident in ids:
+            self.releases.pop(ident)
+
+    def launch(self, orders: Sequence[LaunchOrder]) -> Mapping[str, Outcome[Instance]]:
+        made = {order.token: instance(f"i-green-{order.slot}") for order in orders}
+        self.releases |= {one.id: "1" for one in made.values()}
+        return {token: Done(one) for token, one in made.items()}
 
     def submit(self, task: Ask) -> None:
         self.asks.append(task)
@@ -233,7 +251,7 @@ class Rollout:
         runner = HookRunner(self.line, caller, self.journal, world.clock, self.events.append, Doors(), at_once)
         follower = Follower(
             api=cast("Any", world),
-            ground=cast("Any", SimpleNamespace(wiring=self, hosts=world, cloud=world)),
+            ground=cast("Any", SimpleNamespace(wiring=self, hosts=world, cloud=world, found=world)),
             plan=self.plan,
             memory=self.memory,
             journal=self.journal,
