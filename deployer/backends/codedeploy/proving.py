@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from deployer.backends.codedeploy import green
-from deployer.backends.codedeploy.following import Follower
+from deployer.backends.codedeploy.following import Follower, serving
 from deployer.backends.codedeploy.translate import BLUE_GREEN
 from deployer.model.observation import Observation, Seen
 
@@ -35,18 +35,26 @@ def _expected(follower: Follower, seen: Observation) -> Iterator[Seen]:
 
 
 def mend(follower: Follower) -> None:
-    """Whoever was cut short outside of its balancers and answers well is given back to them, and waited for."""
+    """Whoever was cut short outside of its balancers and answers well is given back to them, and waited for.
+
+    Green instances are not: as long as they have not all the traffic, it is blue's.
+    """
     began = follower.clock.now()
     while True:
         seen = follower.look()
         waited = follower.clock.now() - began
-        out = [one for _, one in seen.instances() if one.running and not one.healthy_everywhere]
+        whole = serving(seen) >= follower.plan.limits.size
+        out = [] if whole else [one for _, one in seen.instances() if _is_out(one)]
         fit = frozenset(one.id for one in out if _answers_well(seen, one, began))
         if fit:
             green.WayBack(follower.ground.cloud, fit, frozenset()).step(seen)
         if not out or waited > follower.plan.policy.deadlines.health or (not fit and waited > _ANSWERS_WITHIN):
             return
         follower.clock.sleep(follower.poll)
+
+
+def _is_out(one: Seen) -> bool:
+    return one.running and not one.launched_by_us and not one.healthy_everywhere
 
 
 def _answers_well(seen: Observation, one: Seen, since: float) -> bool:

@@ -277,3 +277,19 @@ def test_green_goes_again_where_its_deployment_is_refused() -> None:
 
     assert world.releases == ON_1
     assert "terminate" in world.asked
+
+
+def test_green_that_is_interrupted_before_it_gets_traffic_gets_none() -> None:
+    world = World()
+    rollout = Rollout(world, plan=replace(PLAN, strategy=BLUE_GREEN))
+
+    def interrupt() -> None:
+        world.out |= {name for name in world.releases if "green" in name}
+        if rollout.stop.count == 0:
+            rollout.stop.ask("SIGINT")
+
+    world.on_look = interrupt
+
+    assert rollout.forward().end is End.INTERRUPTED
+    assert not any(asked.startswith("attach") for asked in world.asked)
+    assert {name for name in world.releases if name not in world.out} == set(ON_1)
