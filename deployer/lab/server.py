@@ -171,7 +171,7 @@ class Lab:
         return None if pair is None else str(pair.public_key).strip()
 
     def _install(self, context: LabContext) -> None:
-        from deployer.lab import autoscaling, balancers, codedeploy, ec2
+        from deployer.lab import alarms, autoscaling, balancers, codedeploy, ec2
 
         self._ec2 = ec2.install(context)
         self._closers.append(self._ec2.close)
@@ -179,8 +179,11 @@ class Lab:
         # In the main thread: Envoy is tied to the life of the thread that started it.
         self._balancers = balancers.install(context)
         self._closers.append(self._balancers.stop)
-        self._closers.append(codedeploy.install(context, self._ec2.home.power.terminate).close)
-        self._closers.append(autoscaling.install(context, self._ec2).stop)
+        watching = alarms.install(context, self._balancers.counted)
+        self._closers.append(watching.stop)
+        self._closers.append(codedeploy.install(context, self._ec2.home.power.terminate, watching.rings).close)
+        self._closers.append(autoscaling.install(context, self._ec2, watching).stop)
+        watching.start()
 
     def _clients(self) -> Clients:
         import boto3

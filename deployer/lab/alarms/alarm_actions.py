@@ -9,39 +9,24 @@ from typing import Any
 
 from deployer.lab.alarms import reading
 from deployer.lab.alarms.calls import Action, Answer, Call, page
-from deployer.lab.alarms.composite import Rule
 from deployer.lab.alarms.errors import Refused, invalid
+from deployer.lab.alarms.making import make_alarm, make_composite
 from deployer.lab.alarms.records import Alarm, HistoryItem, State
 
 _MOST_DESCRIBED, _MOST_DELETED = 100, 100
 _METRIC, _COMPOSITE = "MetricAlarm", "CompositeAlarm"
-_NOT_SHOWN = frozenset({"AlarmName", "Tags"})
 
 
 def put_metric(call: Call) -> Answer:
     """PutMetricAlarm."""
-    alarm = _new(call)
-    alarm.watch = reading.watch(call.params)
-    call.service.put(call.region, alarm)
+    call.service.put(call.region, make_alarm(call.service, call.region, call.params))
     return None
 
 
 def put_composite(call: Call) -> Answer:
-    """PutCompositeAlarm: every alarm of its rule has to exist."""
-    alarm = _new(call)
-    alarm.rule = call.need("AlarmRule")
-    for name in Rule(alarm.rule).alarms:
-        if name.rpartition(":alarm:")[2] not in call.region.alarms:
-            raise invalid(f"AlarmRule must only contain existing alarms: {name}")
-    call.service.put(call.region, alarm)
+    """PutCompositeAlarm."""
+    call.service.put(call.region, make_composite(call.service, call.region, call.params))
     return None
-
-
-def _new(call: Call) -> Alarm:
-    name = call.need("AlarmName")
-    arn = f"arn:aws:cloudwatch:{call.region.name}:{call.service.account}:alarm:{name}"
-    settings = {key: value for key, value in call.params.items() if key not in _NOT_SHOWN and value is not None}
-    return Alarm(name, arn, settings, call.service.moment())
 
 
 def wire(alarm: Alarm) -> Mapping[str, Any]:

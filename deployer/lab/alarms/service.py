@@ -108,6 +108,18 @@ class Alarms:
         word = "updated" if had is not None else "created"
         alarm.note(HistoryItem(self.moment(), "ConfigurationUpdate", f'Alarm "{alarm.name}" {word}'))
 
+    def rings(self, region: str, name: str) -> bool:
+        """Whether there is such an alarm and it is in ALARM."""
+        with self.lock:
+            alarm = self.region(region).alarms.get(name)
+            return alarm is not None and alarm.state is State.ALARM
+
+    def acting(self, arn: str) -> list[Alarm]:
+        """The alarms of the lab's own region that do something by its ARN, in any state."""
+        with self.lock:
+            found = list(self.home.alarms.values())
+        return [alarm for alarm in found if any(arn in alarm.actions(state) for state in State)]
+
     def enter(self, alarm: Alarm, state: State, reason: str, data: str = "{}") -> None:
         """Changes a state; its actions are carried out at the next look. The same state changes only the reason."""
         before, now = alarm.state, self.moment()

@@ -14,6 +14,7 @@ from deployer.lab.autoscaling import (
     hook_actions,
     member_actions,
     monitoring_actions,
+    policy_actions,
     scaling_actions,
 )
 from deployer.lab.autoscaling.calls import Action, Call
@@ -24,6 +25,7 @@ ACTIONS: Mapping[str, Action] = {
     **hook_actions.ACTIONS,
     **member_actions.ACTIONS,
     **monitoring_actions.ACTIONS,
+    **policy_actions.ACTIONS,
     **scaling_actions.ACTIONS,
 }
 """Every Auto Scaling action that the lab answers itself, by its name in the API."""

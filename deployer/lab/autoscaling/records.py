@@ -164,6 +164,10 @@ class Group:
     """The group metrics that are enabled."""
     notifications: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Topic ARN → the events it is to hear of."""
+    cooldown_due: float | None = None
+    """A simple policy has changed the size: a cooldown of so many seconds follows when that is done."""
+    cooling_until: float = 0.0
+    """The end of the cooldown (monotonic seconds)."""
     refused_until: float = 0.0
     """Launches failed: nothing is launched before this time (monotonic seconds)."""
     deleting: bool = False

@@ -1,31 +1,17 @@
-"""Processes, scaling policies, scheduled actions and instance refreshes."""
+"""Processes, scheduled actions and instance refreshes."""
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from deployer.lab.autoscaling.calls import Action, Answer, Call
 from deployer.lab.autoscaling.errors import Refused, invalid
-from deployer.lab.autoscaling.policies import ScalingPolicy, Scheduled
 from deployer.lab.autoscaling.records import Process
+from deployer.lab.autoscaling.schedules import Scheduled
 from deployer.lab.autoscaling.shown import refresh_wire
 
-_POLICY_SETTINGS = (
-    "PolicyType",
-    "AdjustmentType",
-    "MinAdjustmentMagnitude",
-    "ScalingAdjustment",
-    "Cooldown",
-    "StepAdjustments",
-    "MetricAggregationType",
-    "EstimatedInstanceWarmup",
-    "TargetTrackingConfiguration",
-    "PredictiveScalingConfiguration",
-    "Enabled",
-)
 _SCHEDULE_SETTINGS = ("MinSize", "MaxSize", "DesiredCapacity", "EndTime", "Recurrence", "TimeZone")
 
 
@@ -54,68 +40,6 @@ def resume(call: Call) -> Answer:
     for process in _processes(call):
         call.group.suspended.pop(process, None)
     call.service.wake()
-    return None
-
-
-# -- policies ------------------------------------------------------------------------------------------
-
-
-def put_policy(call: Call) -> Answer:
-    """PutScalingPolicy. A target-tracking policy is kept, its own alarms are not made."""
-    group, name = call.group, call.need("PolicyName")
-    settings = {key: call.params[key] for key in _POLICY_SETTINGS if call.params.get(key) is not None}
-    settings.setdefault("PolicyType", "SimpleScaling")
-    settings.setdefault("Enabled", True)
-    if settings["PolicyType"] in ("SimpleScaling", "StepScaling") and "AdjustmentType" not in settings:
-        raise invalid("AdjustmentType is required for simple and step scaling policies.")
-    service = call.service
-    had = next((one for one in service.policies.values() if (one.group, one.name) == (group.name, name)), None)
-    arn = (
-        f"arn:aws:autoscaling:{service.region}:{service.account}:scalingPolicy:{uuid.uuid4()}:"
-        f"autoScalingGroupName/{group.name}:policyName/{name}"
-    )
-    policy = ScalingPolicy(name, had.arn if had is not None else arn, group.name, settings)
-    service.policies[policy.arn] = policy
-    return {"PolicyARN": policy.arn, "Alarms": []}
-
-
-def _policy(call: Call) -> ScalingPolicy:
-    wanted, group = call.need("PolicyName"), call.text("AutoScalingGroupName")
-    for policy in call.service.policies.values():
-        if policy.arn == wanted or (policy.name == wanted and group in (None, policy.group)):
-            return policy
-    raise invalid(f"PolicyName not found: {wanted}")
-
-
-def describe_policies(call: Call) -> Answer:
-    """DescribePolicies."""
-    group, names, types = call.text("AutoScalingGroupName"), call.texts("PolicyNames"), call.texts("PolicyTypes")
-    return {
-        "ScalingPolicies": [
-            {
-                "AutoScalingGroupName": one.group,
-                "PolicyName": one.name,
-                "PolicyARN": one.arn,
-                "Alarms": [],
-                **one.settings,
-            }
-            for one in call.service.policies.values()
-            if group in (None, one.group)
-            and (not names or one.name in names or one.arn in names)
-            and (not types or one.settings["PolicyType"] in types)
-        ]
-    }
-
-
-def delete_policy(call: Call) -> Answer:
-    """DeletePolicy."""
-    del call.service.policies[_policy(call).arn]
-    return None
-
-
-def execute_policy(call: Call) -> Answer:
-    """ExecutePolicy: by hand, so a suspended AlarmNotification does not hold it up."""
-    call.service.run_policy(_policy(call).arn, by_alarm=False)
     return None
 
 
@@ -211,10 +135,6 @@ ACTIONS: Mapping[str, Action] = {
     "SuspendProcesses": suspend,
     "ResumeProcesses": resume,
     "DescribeScalingProcessTypes": lambda _call: {"Processes": [{"ProcessName": one.value} for one in Process]},
-    "PutScalingPolicy": put_policy,
-    "DescribePolicies": describe_policies,
-    "DeletePolicy": delete_policy,
-    "ExecutePolicy": execute_policy,
     "PutScheduledUpdateGroupAction": put_scheduled,
     "BatchPutScheduledUpdateGroupAction": put_many_scheduled,
     "DescribeScheduledActions": describe_scheduled,

@@ -7,14 +7,17 @@ import threading
 import time
 from collections.abc import Callable
 
+from deployer.lab.alarms import Alarms
+from deployer.lab.alarms.records import Transition
 from deployer.lab.autoscaling.dynamics import Dynamics
 from deployer.lab.autoscaling.errors import invalid, no_group, not_a_member
 from deployer.lab.autoscaling.launching import Launcher
 from deployer.lab.autoscaling.lifecycle import Life
-from deployer.lab.autoscaling.policies import ScalingPolicy, Schedules
+from deployer.lab.autoscaling.policies import Moment, ScalingPolicy, Signal, settle
 from deployer.lab.autoscaling.pools import Pools
 from deployer.lab.autoscaling.records import Group, Member
 from deployer.lab.autoscaling.refresh import Refreshes
+from deployer.lab.autoscaling.schedules import Schedules
 from deployer.lab.context import InstanceDirectory
 
 _log = logging.getLogger(__name__)
@@ -31,9 +34,11 @@ class Groups:
         region: str,
         launcher: Launcher,
         pools: Pools,
+        alarms: Alarms,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.account, self.region = account, region
+        self.alarms = alarms
         self.lock = threading.RLock()
         self.clock = clock
         self.life = Life(launcher, pools, clock)
@@ -82,18 +87,30 @@ class Groups:
                 raise not_a_member(one, group.name)
         return [group.members[one] for one in ids]
 
-    def run_policy(self, arn: str, *, by_alarm: bool = True) -> bool:
-        """Carries a scaling policy out; False when its group has AlarmNotification suspended.
+    def on_alarm(self, arn: str, transition: Transition) -> None:
+        """Where an alarm's action arrives. Raises ValidationError for an unknown policy."""
+        state = transition.state.value
+        self.run_policy(arn, Signal(transition.alarm.name, state, transition.value, transition.threshold))
 
-        This is where an alarm's action arrives. Raises ValidationError for an unknown policy.
+    def run_policy(self, arn: str, signal: Signal) -> bool:
+        """Carries a scaling policy out for an alarm; False when its group does not hear it, or cools down.
+
+        Raises ValidationError for an unknown policy.
         """
         with self.lock:
             policy = self.policies.get(arn)
             if policy is None:
                 raise invalid(f"PolicyName not found: {arn}")
-            done = policy.carry_out(self.group(policy.group), by_alarm=by_alarm)
+            group, moment = self.group(policy.group), self.moment()
+            if not policy.hears(group) or policy.waits(group, moment):
+                return False
+            policy.carry_out(group, signal, moment)
         self.wake()
-        return done
+        return True
+
+    def moment(self) -> Moment:
+        """The time, as policies count it."""
+        return Moment(self.clock(), self.alarms.scale)
 
     def look(self) -> None:
         """One look at every group."""
@@ -102,6 +119,7 @@ class Groups:
                 self.schedules.turn(group, self.life.now())
                 self.refreshes.turn(group)
                 self.dynamics.turn(group)
+                settle(group, self.moment())
                 if group.deleting and not group.members:
                     del self.groups[group.name]
 

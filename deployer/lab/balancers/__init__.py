@@ -12,12 +12,13 @@ from deployer.lab.balancers import classic, classic_catalogue, elbv2_catalogue
 from deployer.lab.balancers.addresses import Addresses, bound_port
 from deployer.lab.balancers.classic import LabELBBackend
 from deployer.lab.balancers.control import Catalogue, ControlPlane
+from deployer.lab.balancers.counting import Counts, counts
 from deployer.lab.balancers.elbv2 import LabELBv2Backend
 from deployer.lab.balancers.envoy_process import EnvoyProcess, ProxyError
 from deployer.lab.balancers.room import Room
 from deployer.lab.context import LabContext
 
-__all__ = ["Balancers", "ProxyError", "install"]
+__all__ = ["Balancers", "Counts", "ProxyError", "install"]
 
 
 class Balancers:
@@ -61,6 +62,12 @@ class Balancers:
             port = bound_port(int(balancer.listeners[0].load_balancer_port))
             found[balancer.name] = (balancer.dns_name, port)
         return found
+
+    def counted(self) -> Counts:
+        """What was answered since the last time this was called, and how many targets are healthy now."""
+        elbv2, elb = self._backends()
+        traffic, hosts = self._plane.take_traffic(), self._plane.hosts()
+        return counts(traffic, hosts, list(elbv2.load_balancers.values()), list(elb.load_balancers.values()))
 
     def _backends(self) -> tuple[Any, Any]:
         settings = self._context.settings

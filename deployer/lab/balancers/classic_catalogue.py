@@ -17,6 +17,11 @@ def pool_name(balancer: str) -> str:
     return "clb-" + balancer
 
 
+def listener_name(pool: str, port: int) -> str:
+    """The name of a listener's spec."""
+    return f"{pool}-listener-{port}"
+
+
 def pool_spec(balancer: Any, addresses: Addresses) -> PoolSpec:
     """A classic balancer's instances, with its health check and attributes."""
     name = pool_name(balancer.name)
@@ -74,7 +79,7 @@ def listener_specs(balancer: Any, addresses: Addresses) -> list[ListenerSpec]:
         cluster = classic_cluster(pool_name(balancer.name), int(listener.instance_port))
         specs.append(
             ListenerSpec(
-                name=f"{pool_name(balancer.name)}-listener-{port}",
+                name=listener_name(pool_name(balancer.name), port),
                 address=addresses.balancer(pool_name(balancer.name)),
                 port=bound_port(port),
                 http=listener.protocol in HTTP_PROTOCOLS,

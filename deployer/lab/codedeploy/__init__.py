@@ -19,12 +19,16 @@ from deployer.lab.context import LabContext
 __all__ = ["CodeDeploy", "install"]
 
 
-def install(context: LabContext, terminate: Callable[[str], object]) -> CodeDeploy:
-    """Puts the lab's CodeDeploy behind moto's API in this process; `terminate` ends an instance by its id.
+def install(
+    context: LabContext, terminate: Callable[[str], object], rings: Callable[[str, str], bool]
+) -> CodeDeploy:
+    """Puts the lab's CodeDeploy behind moto's API in this process.
+
+    `terminate` ends an instance by its id; `rings` says whether the alarm of a region and name is in ALARM.
 
     Once a process, before the API takes requests. `CodeDeploy.close` ends its connections.
     """
-    service = CodeDeploy(context, terminate)
+    service = CodeDeploy(context, terminate, rings)
     codedeploy_backends.clear()
     install_actions(service, CodeDeployResponse)
     return service

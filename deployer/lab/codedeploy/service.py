@@ -8,8 +8,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from moto.cloudwatch.models import cloudwatch_backends
-
 from deployer.lab.codedeploy.catalogue import Catalogue, new_deployment_id
 from deployer.lab.codedeploy.errors import refuse
 from deployer.lab.codedeploy.records import Deployment, Group, Status, now
@@ -38,10 +36,12 @@ class CodeDeploy:
         self,
         context: LabContext,
         terminate: Callable[[str], object],
+        rings: Callable[[str, str], bool],
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._context = context
         self._terminate = terminate
+        self._rings = rings
         self._sleep = sleep
         self._agents: Agents | None = None
         self._catalogues: dict[str, Catalogue] = {}
@@ -151,11 +151,7 @@ class CodeDeploy:
         watched = deployment.document.get("overrideAlarmConfiguration") or deployment.setting("alarmConfiguration")
         if not watched or not watched.get("enabled"):
             return False
-        alarms = cloudwatch_backends[catalogue.account][catalogue.region].alarms
-        return any(
-            (alarm := alarms.get(str(one.get("name")))) is not None and alarm.state_value == "ALARM"
-            for one in watched.get("alarms") or ()
-        )
+        return any(self._rings(catalogue.region, str(one.get("name"))) for one in watched.get("alarms") or ())
 
     # --- the end, and the way back -----------------------------------------------------------
 

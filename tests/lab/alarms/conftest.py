@@ -36,6 +36,6 @@ def watched(tmp_path: Path, endpoint: str) -> Watched:
     """CloudWatch whose alarms look when the test says so: its thread is not started."""
     room, clock, done = RecordingRoom(), Clock(), Recorder()
     context = LabContext(Directory(tmp_path / "lab"), QUICK, room.network, room, instances=None)  # type: ignore[arg-type]
-    service = alarms.install(context, clock)
+    service = alarms.install(context, now=clock)
     service.reactions |= {"sns": done, "autoscaling": done}
     return Watched(client_at(endpoint, "cloudwatch"), service, clock, done)

@@ -79,9 +79,9 @@ class Watched:
         """The alarm as DescribeAlarms shows it."""
         kinds = ["MetricAlarm", "CompositeAlarm"]
         found = self.client.describe_alarms(AlarmNames=[name], AlarmTypes=kinds)
-        [alarm] = [*found["MetricAlarms"], *found["CompositeAlarms"]]
-        shown: dict[str, Any] = alarm
-        return shown
+        shown: list[dict[str, Any]] = found["MetricAlarms"] + found["CompositeAlarms"]
+        assert len(shown) == 1
+        return shown[0]
 
     def state(self, name: str = "errors") -> str:
         return str(self.described(name)["StateValue"])

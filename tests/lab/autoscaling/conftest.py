@@ -15,7 +15,7 @@ import pytest
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 
-from deployer.lab import autoscaling, ec2
+from deployer.lab import alarms, autoscaling, ec2
 from deployer.lab.context import Directory, LabContext
 from tests.lab.autoscaling.fleet import Auto, FakePools, ShiftedClock
 from tests.lab.ec2.cloud import QUICK, Lab, RecordingRoom, client_at
@@ -43,7 +43,8 @@ def auto(tmp_path: Path, endpoint: str) -> Iterator[Auto]:
     (root / "etc" / "release").write_text("base\n")
     lab = Lab(service, room, tmp_path / "lab", ec2.seed_base_image(service, "base-image", root))
     pools, clock = FakePools(), ShiftedClock()
-    groups = autoscaling.install(context, service, pools, clock)
+    watching = alarms.install(context)
+    groups = autoscaling.install(context, service, watching, pools, clock)
     yield Auto(client_at(endpoint, "autoscaling"), client_at(endpoint), lab, pools, clock, groups)
     groups.stop()
     service.close()

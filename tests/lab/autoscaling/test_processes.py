@@ -1,4 +1,4 @@
-"""Suspended processes, lifecycle hooks, policies, scheduled actions, instance refresh."""
+"""Suspended processes, lifecycle hooks, scheduled actions, instance refresh."""
 
 from __future__ import annotations
 
@@ -188,29 +188,6 @@ def test_a_hook_is_shown_with_its_defaults(auto: Auto) -> None:
     hook(auto, TERMINATING)
     (shown,) = auto.client.describe_lifecycle_hooks(AutoScalingGroupName=auto.name)["LifecycleHooks"]
     assert (shown["HeartbeatTimeout"], shown["DefaultResult"]) == (3600, "ABANDON")
-
-
-def policy(auto: Auto, **settings: Any) -> str:
-    answer = auto.client.put_scaling_policy(AutoScalingGroupName=auto.name, PolicyName="grow", **settings)
-    return str(answer["PolicyARN"])
-
-
-def test_a_policy_changes_the_size_within_the_limits(auto: Auto) -> None:
-    auto.group(desired=1, most=2)
-    policy(auto, AdjustmentType="ChangeInCapacity", ScalingAdjustment=5)
-    auto.client.execute_policy(AutoScalingGroupName=auto.name, PolicyName="grow")
-    auto.settled(2)
-
-
-def test_alarms_are_not_heard_while_alarm_notification_is_suspended(auto: Auto) -> None:
-    auto.group(desired=1)
-    arn = policy(auto, AdjustmentType="ExactCapacity", ScalingAdjustment=2)
-    suspend(auto, "AlarmNotification")
-    assert not auto.groups.run_policy(arn)
-    assert auto.described()["DesiredCapacity"] == 1
-    resume(auto, "AlarmNotification")
-    assert auto.groups.run_policy(arn)
-    auto.settled(2)
 
 
 def test_a_scheduled_action_is_carried_out_unless_suspended(auto: Auto) -> None:
