@@ -151,6 +151,17 @@ class Grouped:
         assert isinstance(outcome, Done), outcome
         self._outcome({"move": "Terminate", "instance": instance})
 
+    def complete(self, instance: str) -> None:
+        """Whoever minds the hook on termination has done what there is to do."""
+        self.auto.reaches(instance, "Terminating:Wait")
+        self.auto.client.complete_lifecycle_action(
+            AutoScalingGroupName=self.auto.name,
+            LifecycleHookName="terminating",
+            InstanceId=instance,
+            LifecycleActionResult="CONTINUE",
+        )
+        self.auto.gone(instance)
+
     def swap(self, footing: GroupFooting, old: str, slot: str) -> str:
         """One slot with surge: the successor first, then the old one goes."""
         made = self.launch(footing, slot)
@@ -168,9 +179,19 @@ class Grouped:
         self.journal.append("outcome", move["move"], {"move": move, "outcome": "done", **more})
 
     def settings(self) -> dict[str, Any]:
-        """The group field by field, without its members and what it launches."""
+        """The group field by field with its hooks and policies, without its members and what it launches."""
         left_out = ("Instances", "LaunchTemplate", "MixedInstancesPolicy", "LaunchConfigurationName")
-        return {key: value for key, value in self.auto.described().items() if key not in left_out}
+        client, name = self.auto.client, self.auto.name
+        return {
+            **{key: value for key, value in self.auto.described().items() if key not in left_out},
+            "hooks": client.describe_lifecycle_hooks(AutoScalingGroupName=name)["LifecycleHooks"],
+            "policies": client.describe_policies(AutoScalingGroupName=name)["ScalingPolicies"],
+        }
+
+    def source(self) -> tuple[Any, tuple[int, list[int]]]:
+        """What the group launches by, the template's default version, and all versions."""
+        shown = self.auto.described()["LaunchTemplate"]
+        return shown, self.versions(shown["LaunchTemplateId"])
 
     def suspended(self) -> set[str]:
         """The suspended processes."""

@@ -24,6 +24,10 @@ def size(auto: Auto, desired: int) -> None:
     auto.client.set_desired_capacity(AutoScalingGroupName=auto.name, DesiredCapacity=desired)
 
 
+def protected(auto: Auto) -> dict[str, bool]:
+    return {one["InstanceId"]: one["ProtectedFromScaleIn"] for one in auto.described()["Instances"]}
+
+
 # -- settings before and after -------------------------------------------------------------------------
 
 
@@ -38,6 +42,45 @@ def test_after_every_orderly_end_the_settings_are_those_of_before_field_by_field
     grouped.swap(footing, grouped.members[0], "slot-0")
     footing.conclude(ending)
     assert grouped.settings() == before
+
+
+def fitted_out(auto: Auto) -> Grouped:
+    """A group that has something of everything that a rollout has to leave alone."""
+    auto.group(desired=2, least=2, most=2, TargetGroupARNs=[POOL], NewInstancesProtectedFromScaleIn=True)
+    auto.client.suspend_processes(AutoScalingGroupName=auto.name, ScalingProcesses=["AZRebalance"])
+    for moment in ("LAUNCHING", "TERMINATING"):
+        auto.client.put_lifecycle_hook(
+            AutoScalingGroupName=auto.name,
+            LifecycleHookName=moment.lower(),
+            LifecycleTransition=f"autoscaling:EC2_INSTANCE_{moment}",
+            HeartbeatTimeout=30,
+            DefaultResult="CONTINUE",
+        )
+    auto.client.put_scaling_policy(
+        AutoScalingGroupName=auto.name, PolicyName="more", AdjustmentType="ChangeInCapacity", ScalingAdjustment=1
+    )
+    return Grouped(auto)
+
+
+@pytest.mark.parametrize("died", ["before anything", "with a successor that is no member", "half way"])
+@pytest.mark.parametrize("command", ["resume", "abort"])
+def test_killed_anywhere_resume_and_abort_leave_the_group_as_it_was_field_by_field(
+    auto: Auto, died: str, command: str
+) -> None:
+    grouped = fitted_out(auto)
+    before, source, guarded = grouped.settings(), grouped.source(), list(protected(auto).values())
+    killed = grouped.start()
+    if died == "with a successor that is no member":
+        grouped.launch(killed, "slot-0")
+    elif died == "half way":
+        grouped.swap(killed, grouped.members[0], "slot-0")
+        grouped.complete(grouped.members[0])
+    later = grouped.start(rolling_back=command == "abort")
+    later.conclude(Ending.ROLLED_BACK if command == "abort" else Ending.REACHED)
+    assert grouped.settings() == before
+    assert (grouped.source() == source) is (command == "abort")
+    auto.settled(2)
+    assert list(protected(auto).values()) == guarded
 
 
 def test_what_would_disturb_is_suspended_meanwhile_and_launches_are_not(auto: Auto) -> None:
@@ -378,10 +421,6 @@ def test_a_new_member_is_not_touched_before_its_hook_is_done_unless_it_is_of_the
 
 
 # -- protection from being scaled in -------------------------------------------------------------------------
-
-
-def protected(auto: Auto) -> dict[str, bool]:
-    return {one["InstanceId"]: one["ProtectedFromScaleIn"] for one in auto.described()["Instances"]}
 
 
 @pytest.mark.parametrize("by_default", [False, True])
