@@ -13,13 +13,18 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 
 ROOT = Path(__file__).parents[1]
 _COPIED = ("deployer", "strategies", "hooks", "tests", "examples", "pyproject.toml")
 _LONGEST = 280.0
+PROMISES = 19
+"""How many there are; each has a mutant."""
 _FAILED = re.compile(r"^(?:FAILED|ERROR) \S+?::(\S+)", re.MULTILINE)
 _TWIN = "tests/sim/test_twin.py::test_no_fault_breaks_a_promise"
 _KEPT = "tests/sim/test_twin.py::test_what_once_broke_a_promise_does_not_any_more"
@@ -278,20 +283,52 @@ def main(arguments: Sequence[str]) -> int:
     """Tries every mutant, or those of one promise; 0 when none survives."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
     parser.add_argument("--promise", type=int, help="only the mutants of this promise")
-    wanted = parser.parse_args(arguments).promise
-    chosen = [mutant for mutant in MUTANTS if wanted in (None, mutant.promise)]
+    parser.add_argument(
+        "--jobs", type=int, default=os.cpu_count() or 1, help="how many at once (default: all cores)"
+    )
+    options = parser.parse_args(arguments)
+    chosen = [mutant for mutant in MUTANTS if options.promise in (None, mutant.promise)]
     with tempfile.TemporaryDirectory(prefix="deployer-mutants-") as folder:
-        copy = _copy(Path(folder))
-        sound = _run(copy, sorted({test for mutant in chosen for test in mutant.tests}))
-        if sound:
-            print(f"the tests fail without any mutant: {', '.join(sound)}")  # noqa: T201
-            return 1
-        survived = sum(not _tell(mutant, _try(mutant, copy)) for mutant in chosen)
-    print(f"{len(chosen)} mutants, {survived} survived")  # noqa: T201
+        copies: SimpleQueue[Path] = SimpleQueue()
+        for number in range(max(1, options.jobs)):
+            copies.put(_copy(Path(folder) / str(number)))
+        with ThreadPoolExecutor(max_workers=max(1, options.jobs)) as pool:
+            sound = _sound(pool, copies, sorted({test for mutant in chosen for test in mutant.tests}))
+            if sound:
+                print(f"the tests fail without any mutant: {', '.join(sound)}")  # noqa: T201
+                return 1
+            tried = zip(chosen, pool.map(lambda mutant: _try(mutant, copies), chosen), strict=True)
+            survived = [mutant.what for mutant, failed in tried if not _tell(mutant, failed)]
+    unguarded = sorted(set(range(1, PROMISES + 1)) - {mutant.promise for mutant in chosen})
+    if unguarded and options.promise is None:
+        print(f"no mutant for promise {', '.join(map(str, unguarded))}")  # noqa: T201
+        return 1
+    print(f"{len(chosen)} mutants, {len(survived)} survived")  # noqa: T201
     return 1 if survived else 0
 
 
+def _sound(pool: ThreadPoolExecutor, copies: SimpleQueue[Path], tests: Sequence[str]) -> list[str]:
+    """The tests that fail though nothing was changed."""
+
+    def fails(test: str) -> list[str]:
+        with _borrowed(copies) as copy:
+            return _run(copy, [test])
+
+    return [failed for found in pool.map(fails, tests) for failed in found]
+
+
+@contextmanager
+def _borrowed(copies: SimpleQueue[Path]) -> Iterator[Path]:
+    """A copy of the sources that nobody else works on meanwhile."""
+    copy = copies.get()
+    try:
+        yield copy
+    finally:
+        copies.put(copy)
+
+
 def _copy(folder: Path) -> Path:
+    folder.mkdir()
     for name in _COPIED:
         source = ROOT / name
         if source.is_dir():
@@ -303,17 +340,20 @@ def _copy(folder: Path) -> Path:
     return folder
 
 
-def _try(mutant: Mutant, copy: Path) -> list[str]:
+def _try(mutant: Mutant, copies: SimpleQueue[Path]) -> list[str]:
     """The tests that fail while the guard is away."""
-    path = copy / mutant.path
-    whole = path.read_text()
-    if whole.count(mutant.guard) != 1:
-        raise SystemExit(f"the guard of promise {mutant.promise} is not in {mutant.path} (once): {mutant.guard!r}")
-    path.write_text(whole.replace(mutant.guard, mutant.hole))
-    try:
-        return next((failed for test in mutant.tests if (failed := _run(copy, [test]))), [])
-    finally:
-        path.write_text(whole)
+    with _borrowed(copies) as copy:
+        path = copy / mutant.path
+        whole = path.read_text()
+        if whole.count(mutant.guard) != 1:
+            raise SystemExit(
+                f"the guard of promise {mutant.promise} is not in {mutant.path} (once): {mutant.guard!r}"
+            )
+        path.write_text(whole.replace(mutant.guard, mutant.hole))
+        try:
+            return next((failed for test in mutant.tests if (failed := _run(copy, [test]))), [])
+        finally:
+            path.write_text(whole)
 
 
 def _tell(mutant: Mutant, failed: list[str]) -> bool:
