@@ -12,9 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from deployer.aws.cloud import AwsCloud
-from deployer.aws.groups import ARRIVING, LEAVING, AwsGroup, GroupFacts
-from deployer.engine.ports import LaunchOrder, Registration, Sighting
+from deployer.aws.groups import ARRIVING, LEAVING, Group, GroupFacts
+from deployer.engine.ports import Cloud, LaunchOrder, Registration, Sighting
 from deployer.model.errors import AwsError
 from deployer.model.fleet import Balancer, Instance, InstanceState, Tag
 from deployer.model.outcome import Done, Outcome, Temporary
@@ -24,6 +23,8 @@ _ASK_AGAIN = 5.0
 BeforeResize = Callable[[str, int], None]
 """Told of a limit (`least` or `most`) and its value before it is changed, so that it can be put back."""
 
+AfterJoining = Callable[[Mapping[str, Outcome[None]]], None]
+
 
 @dataclass
 class GroupCloud:
@@ -32,13 +33,15 @@ class GroupCloud:
     `known` are the members that the rollout counts on, `ended` those it has terminated already.
     """
 
-    inner: AwsCloud
-    group: AwsGroup
+    inner: Cloud
+    group: Group
     rollout: str
     image: str
     before_resize: BeforeResize
     before_launch: Callable[[str, str | None], None]
     """Told of an image and type that are not the group's, so that the group launches the same from now on."""
+    after_joining: AfterJoining
+    """Told what came of attaching instances that no move was about."""
     kind: str | None = None
     """The instance type that the group launches, where the rollout changes it."""
     known: set[str] = field(default_factory=set)
@@ -177,7 +180,7 @@ class GroupCloud:
             if one.state is InstanceState.RUNNING and not facts.lifecycle(one.id) and self._ours_to_come(one)
         ]
         if found:
-            self._join(facts, found)
+            self.after_joining(self._join(facts, found))
 
     def tag(self, instances: Sequence[str], tags: Mapping[str, str]) -> Outcome[None]:
         """Sets tags on instances that are ours."""

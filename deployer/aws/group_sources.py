@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from deployer.aws.errors import translated
 from deployer.aws.session import AwsSession
@@ -89,6 +89,38 @@ def own_types(raw: AutoScalingGroupTypeDef) -> tuple[str, ...]:
     """
     overrides = raw.get("MixedInstancesPolicy", {}).get("LaunchTemplate", {}).get("Overrides", [])
     return tuple(dict.fromkeys(str(one.get("InstanceType") or "by attributes") for one in overrides))
+
+
+class Sources(Protocol):
+    """What a group launches, as a rollout changes it; `GroupSources` says what each call means and raises."""
+
+    def pinned(self, source: GroupSource) -> GroupSource:
+        """The same by number."""
+        ...
+
+    def image(self, source: GroupSource) -> str:
+        """The image that is launched."""
+        ...
+
+    def kind(self, source: GroupSource) -> str:
+        """The instance type that is launched."""
+        ...
+
+    def with_image(self, source: GroupSource, image: str, mark: str, kind: str | None = None) -> GroupSource:
+        """The same source with another image."""
+        ...
+
+    def use(self, group: str, source: GroupSource) -> None:
+        """Has the group launch from it from now on."""
+        ...
+
+    def make_default(self, source: GroupSource) -> None:
+        """Makes a version its template's default."""
+        ...
+
+    def discard(self, source: GroupSource) -> None:
+        """Removes what was made for a rollout which did not come to pass."""
+        ...
 
 
 @dataclass(frozen=True)

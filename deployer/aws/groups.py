@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from deployer.aws.batches import bisect
 from deployer.aws.errors import attempt, translated
@@ -68,6 +68,45 @@ class GroupFacts:
     def lifecycle(self, instance: str) -> str:
         """The state of a member; empty for an instance that is none."""
         return next((one.lifecycle for one in self.members if one.id == instance), "")
+
+
+class Group(Protocol):
+    """One Auto Scaling group, as a rollout changes it; `AwsGroup` says what each call means and raises."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+    def describe(self) -> GroupFacts:
+        """The group as it is now."""
+        ...
+
+    def suspend(self, processes: Iterable[str]) -> None:
+        """Suspends processes."""
+        ...
+
+    def resume(self, processes: Iterable[str]) -> None:
+        """Resumes processes."""
+        ...
+
+    def resize(
+        self, *, least: int | None = None, most: int | None = None, desired: int | None = None
+    ) -> Outcome[object]:
+        """Sets the sizes that are given."""
+        ...
+
+    def attach(self, instances: Sequence[str]) -> dict[str, Outcome[None]]:
+        """Makes running instances members."""
+        ...
+
+    def protect(self, instances: Sequence[str], *, wanted: bool) -> None:
+        """Has members protected from being scaled in, or not."""
+        ...
+
+    def terminate(self, instance: str) -> Outcome[None]:
+        """Ends a member and its place."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,8 @@ class Actuator:
                 self._dispatch(seen, chosen)
 
     def launch_again(self) -> None:
-        """Repeats launches whose answer was lost, each with its own token (fault 2)."""
+        """Notes launches whose answer was lost and that were found, and repeats the others (fault 2)."""
+        self._launcher.note_adopted()
         if self._launcher.pending():
             self._check_lease()
             self._launcher.repeat()

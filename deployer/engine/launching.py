@@ -42,6 +42,13 @@ class Launcher:
         """Launches one instance for each move."""
         self._send([self._order(seen, move) for move in moves])
 
+    def note_adopted(self) -> None:
+        """Writes down what was found by its tags: whoever puts a group back later counts by the journal."""
+        while self.memory.adopted:
+            slot, instance = self.memory.adopted[0]
+            self.scribe.tell(Launch(slot), f"{instance.id} found", Done(instance), instance=instance.id)
+            del self.memory.adopted[0]
+
     def pending(self) -> list[LaunchOrder]:
         """The launches whose answer was lost."""
         return [facts.pending for facts in self.memory.slots.values() if facts.pending is not None]

@@ -81,6 +81,8 @@ class Memory:
     slots: dict[str, SlotFacts] = field(default_factory=dict)
     slot_of: dict[str, str] = field(default_factory=dict)
     """Instance id → slot, for those that this rollout launched."""
+    adopted: list[tuple[str, Instance]] = field(default_factory=list)
+    """Slot and instance of what was found by its tags and is not in the journal yet."""
     weights: dict[str, int] = field(default_factory=dict)
     weights_since: float = 0.0
 
@@ -116,6 +118,13 @@ class Memory:
         known = self.facts(instance.id)
         known.instance = instance
         known.last_seen = now
+
+    def adopt(self, slot: str, instance: Instance) -> None:
+        """Takes on what was launched for a slot by a call whose answer never came: found by its tags (fault 2)."""
+        facts = self.slot(slot)
+        facts.attempt += facts.pending is not None
+        self.launched(slot, instance, self.facts(instance.id).last_seen)
+        self.adopted.append((slot, instance))
 
     def forget_launch(self, slot: str) -> None:
         """Gives up on a launch whose outcome never became known; the next one has a token of its own."""

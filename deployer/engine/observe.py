@@ -160,7 +160,7 @@ class Observer:
             return holder[instance.id]
         tags = instance.tags
         if tags.get(Tag.ROLLOUT) == self.plan.rollout and tags.get(Tag.SLOT):
-            self.memory.launched(tags[Tag.SLOT], instance, self.memory.facts(instance.id).last_seen)
+            self.memory.adopt(tags[Tag.SLOT], instance)
             return tags[Tag.SLOT]
         return instance.id
 

@@ -39,9 +39,7 @@ class SimCloud:
 
     def look(self) -> Sighting:
         """One look, which may show an earlier moment; never one before what it has shown already."""
-        refused = self._enter("DescribeInstances")
-        if refused is not None:
-            raise AwsError(f"looking failed: {refused.reason}", code=getattr(refused, "code", ""))
+        self.enter_or_raise("looking", "DescribeInstances")
         stale = _STALE if self.world.weather.lasts(Fault.STALE_DESCRIBE, self.world.time.now) else 0.0
         at = self._moment("ec2", stale)
         shown = (machine.history.seen(at) for machine in self.world.machines.values())
@@ -97,7 +95,7 @@ class SimCloud:
                 return Temporary(f"{ident} is not found", 2.0, "InvalidInstanceID.NotFound")
             self.witness.tagging(machine)
             self.world.tag(machine, tags)
-            return self._done(None)
+            return self.done(None)
 
         outcomes = self._each(instances, lambda ident: ident, "CreateTags", one, at_once=True)
         refused = [outcome for outcome in outcomes.values() if not isinstance(outcome, Done)]
@@ -115,6 +113,22 @@ class SimCloud:
     def balancers(self) -> Sequence[Balancer]:
         """The fleet's balancers."""
         return [group.balancer for group in self.world.groups.values()]
+
+    # -- the group -----------------------------------------------------------------------------------
+
+    def enter_or_raise(self, doing: str, operation: str | None = None) -> None:
+        """Lets the time of a call pass. Raises AwsError when AWS does not do it."""
+        refused = self._enter(operation)
+        if refused is not None:
+            raise AwsError(f"{doing} failed: {refused.reason}", code=refused.code)
+
+    def change(self, change: Callable[[], Outcome[V]]) -> Outcome[V]:
+        """One mutating call about the group."""
+        return self._each(("",), lambda ident: ident, None, lambda _: change(), at_once=True)[""]
+
+    def change_each(self, instances: Sequence[str], one: Callable[[str], Outcome[V]]) -> dict[str, Outcome[V]]:
+        """One mutating call about several members."""
+        return self._each(instances, lambda ident: ident, None, one, at_once=True)
 
     # -- one item ------------------------------------------------------------------------------------
 
@@ -134,7 +148,7 @@ class SimCloud:
         shown = machine.shown(self.world.time.wall_offset)
         if shown is None:
             return Permanent("its instance was terminated", "IdempotentInstanceTerminated", self._request())
-        return self._done(shown)
+        return self.done(shown)
 
     def _no_room(self, order: LaunchOrder) -> Temporary | Permanent | None:
         weather, now = self.world.weather, self.world.time.now
@@ -160,7 +174,7 @@ class SimCloud:
             return Temporary(f"{machine.id} was passed over", 2.0, "InvalidTarget", self._request())
         self.witness.registering(group, machine)
         group.register(machine)
-        return self._done(None)
+        return self.done(None)
 
     def _deregister_one(self, item: Registration) -> Outcome[None]:
         found = self._registered(item)
@@ -171,7 +185,7 @@ class SimCloud:
             self.witness.deregistering(group, machine)
             group.deregister(machine)
             self._drain_badly(group, machine)
-        return self._done(None)
+        return self.done(None)
 
     def _drain_badly(self, group: Group, machine: Machine) -> None:
         member = group.members.get(machine.id)
@@ -201,7 +215,7 @@ class SimCloud:
             return Temporary(f"{ident} is not found", 2.0, "InvalidInstanceID.NotFound", self._request())
         if weather.strikes(Fault.TERMINATE_ANSWER_LOST):
             return Unknown(f"the answer to terminating {ident} was lost")
-        return self._done(None)
+        return self.done(None)
 
     def _registered(self, item: Registration) -> tuple[Group, Machine] | Temporary | Permanent:
         machine = self._machine(item.instance)
@@ -221,7 +235,7 @@ class SimCloud:
         self,
         items: Sequence[T],
         key: Callable[[T], K],
-        operation: str,
+        operation: str | None,
         one: Callable[[T], Outcome[V]],
         *,
         at_once: bool = False,
@@ -273,7 +287,8 @@ class SimCloud:
     def _throttled(self) -> Temporary:
         return Temporary("throttled", 2.0, "RequestLimitExceeded", self._request())
 
-    def _done(self, value: T) -> Done[T]:
+    def done(self, value: T) -> Done[T]:
+        """What was answered: the change is owed an audit record."""
         return Done(value, self.witness.answered(self._request()))
 
     def _request(self) -> str:

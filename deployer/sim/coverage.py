@@ -23,8 +23,11 @@ MOVES = tuple(sorted({kind.__name__ for kind in get_args(Move)} - _NOT_ACTED - _
 """The moves that a fuzzed rollout must have made, by name."""
 
 
-KINDS = tuple(f"{strategy} {method.value}" for strategy, method in combinations())
-"""Every strategy with every method it has."""
+IN_A_GROUP = ", in a group"
+KINDS = tuple(
+    f"{strategy} {method.value}{place}" for strategy, method in combinations() for place in ("", IN_A_GROUP)
+)
+"""Every strategy with every method it has, on a fleet by itself and in an Auto Scaling group."""
 
 
 @dataclass
@@ -46,7 +49,9 @@ class Coverage:
         self.faults += Counter({fault: 1 for fault, times in outcome.faults.items() if times})
         self.refusals += outcome.refusals
         self.statuses[outcome.status.value if outcome.status is not None else "none"] += 1
-        self.kinds[f"{outcome.setup.strategy} {outcome.setup.policy.method.value}"] += 1
+        setup = outcome.setup
+        place = IN_A_GROUP if setup.grouped else ""
+        self.kinds[f"{setup.strategy} {setup.policy.method.value}{place}"] += 1
         self.calls += outcome.calls
 
     def merge(self, other: Coverage) -> None:

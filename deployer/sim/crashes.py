@@ -49,12 +49,16 @@ class Summary:
 
 
 def kinds() -> Iterator[tuple[str, Setup]]:
-    """Every strategy with every method it has, and rollouts that change the type or turn back."""
+    """Every strategy with every method it has, by itself and in a group, and rollouts that turn back or resize."""
     for strategy, method in combinations():
-        yield f"{strategy} {method.value}", _setup(strategy, method)
+        setup = _setup(strategy, method)
+        yield f"{strategy} {method.value}", setup
+        yield f"{strategy} {method.value}, in a group", replace(setup, grouped="$Default")
     for method in Method:
         sick = (Planned(Fault.NEVER_HEALTHY, 20.0),)
-        yield f"rolling {method.value}, turning back", replace(_setup("rolling", method), faults=sick)
+        back = replace(_setup("rolling", method), faults=sick)
+        yield f"rolling {method.value}, turning back", back
+        yield f"rolling {method.value}, in a group, turning back", replace(back, grouped="$Latest")
         if method is Method.RELAUNCH:
             other = replace(_setup("rolling", method), new_type="m5.xlarge")
             yield "rolling relaunch, another type", other

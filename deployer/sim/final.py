@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from deployer.engine.result import Status
 from deployer.model.fleet import Release, Tag, TargetState
-from deployer.model.policy import Keep
+from deployer.model.policy import Keep, Method
+from deployer.sim.autoscaling import AutoGroup
 from deployer.sim.faults import Fault
 from deployer.sim.machines import Machine
 from deployer.sim.setup import Setup
@@ -101,6 +102,38 @@ def check_rest(witness: Witness, world: World, setup: Setup) -> None:
         away = [group.balancer.name for group in world.groups.values() if machine.id not in group.members]
         if away:
             witness.note(11, f"{machine.id} is left out of {', '.join(away)}")
+
+
+def check_group(witness: Witness, auto: AutoGroup, status: Status) -> None:
+    """However an orderly exit came about: the group is as it was (promise 11), and owns the fleet (promise 9)."""
+    before, after = auto.before, auto.shape()
+    for what, was, found in (
+        ("suspended", sorted(before.suspended), sorted(after.suspended)),
+        ("at least", before.least, after.least),
+        ("at most", before.most, after.most),
+        ("desired", before.desired + auto.by_others, after.desired),
+    ):
+        if was != found and not (what == "desired" and not witness.calm):
+            witness.note(11, f"the group is left with {what} {found}, and had {was}")
+    if status is not Status.INTERRUPTED:
+        _check_source(witness, auto, status)
+    for machine in witness.serving():
+        if machine.id not in auto.members:
+            witness.note(9, f"{machine.id} serves, and is no member of the group")
+
+
+def _check_source(witness: Witness, auto: AutoGroup, status: Status) -> None:
+    """The group launches the release that was reached, by what it launched from before."""
+    plan = witness.plan
+    reached = status is Status.SUCCEEDED and plan.policy.method is Method.RELAUNCH
+    image = (plan.goal if reached else plan.previous).image
+    if auto.launches().image != image:
+        witness.note(11, f"the group is left to launch {auto.launches().image}, expected {image}")
+    if not reached and auto.version != auto.before.version:
+        witness.note(11, f"the group is left on version {auto.version}, and was on {auto.before.version}")
+    surplus = [number for number, version in auto.versions.items() if version.image != image and number > 1]
+    if surplus:
+        witness.note(11, f"version {', '.join(map(str, surplus))} of the template is left over")
 
 
 def _was_shown(witness: Witness, machine: Machine) -> bool:

@@ -47,6 +47,7 @@ def to_json(setup: Setup) -> dict[str, Any]:
         "seed": setup.seed,
         "poll": setup.poll,
         "bystanders": setup.bystanders,
+        "grouped": setup.grouped,
         "hooked": sorted(point.value for point in setup.hooked),
         "plan": plan,
         "groups": [
@@ -80,5 +81,6 @@ def from_json(data: Mapping[str, Any]) -> Setup:
         faults=tuple(Planned(Fault[one["fault"]], one["at"], one["seconds"]) for one in data["faults"]),
         crash=CrashPoint(crash["call"], Moment[crash["moment"]]) if crash else None,
         bystanders=data["bystanders"],
+        grouped=data.get("grouped"),
         hooked=frozenset(Point(value) for value in data.get("hooked", ())),
     )

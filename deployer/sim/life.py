@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from deployer.backends.native.groups import Footing, GroupFooting
+from deployer.backends.native.pre_scaling import Waiting
 from deployer.backends.native.running import Run
 from deployer.engine.clock import StopRequest
 from deployer.engine.events import Event
@@ -14,10 +16,12 @@ from deployer.engine.plan import RolloutPlan
 from deployer.engine.ports import Clock, Journal, Lease, Record
 from deployer.engine.replay import pinned_plan, replay
 from deployer.engine.result import Result, Status
-from deployer.model.errors import FleetHeld, LeaseLost, StateUnavailable
+from deployer.model.errors import AwsError, FleetHeld, LeaseLost, StateUnavailable
 from deployer.model.hosts import Package
+from deployer.sim.autoscaling import AutoGroup
 from deployer.sim.cloud import SimCloud
 from deployer.sim.crash import Fuse, Killed
+from deployer.sim.group_door import SimGroup, SimSources
 from deployer.sim.hooks import SimHooks
 from deployer.sim.hosts import SimHosts
 from deployer.sim.rates import Buckets
@@ -86,6 +90,7 @@ class Life:
     buckets: Buckets
     watch: Callable[[Event], None]
     paused: Callable[[], None]
+    auto: AutoGroup | None = None
     stop: StopRequest = field(default_factory=StopRequest)
 
     @property
@@ -109,7 +114,7 @@ class Life:
                 lease.release()
         except Killed:
             return "killed"
-        except (FleetHeld, LeaseLost, StateUnavailable) as error:
+        except (AwsError, FleetHeld, LeaseLost, StateUnavailable) as error:
             return f"{type(error).__name__}: {error}"
         return result
 
@@ -120,11 +125,12 @@ class Life:
             journal.append("plan", FLEET, {"plan": pinned.to_json()})
         else:
             memory = replay(journal.records(), pinned, clock.now())
+        ground = self._footing(clock, journal, lease, pinned, rolling_back=memory.rolling_back)
         run = Run(
             plan=pinned,
             memory=memory,
             strategy=self.setup.make_strategy(),
-            cloud=SimCloud(self.world, self.witness, self.fuse, self.buckets),
+            cloud=ground.cloud,
             hosts=SimHosts(self.world, self.witness, self.fuse),
             hooks=SimHooks(self.world, self.witness, self.fuse, self.setup.hooked),
             journal=journal,
@@ -133,9 +139,21 @@ class Life:
             watch=self.watch,
             package=self._package,
             stop=self.stop,
+            conclude=ground.conclude,
             poll=self.setup.poll,
         )
         return run.go(lambda: ({}, 0))
+
+    def _footing(
+        self, clock: Clock, journal: Journal, lease: Lease, plan: RolloutPlan, *, rolling_back: bool
+    ) -> Footing:
+        cloud = SimCloud(self.world, self.witness, self.fuse, self.buckets)
+        if self.auto is None:
+            return Footing(cloud)
+        sources = SimSources(cloud, self.auto)
+        ground = GroupFooting(SimGroup(cloud, self.auto), cloud, plan, journal, lease, sources)
+        ground.prepare(Waiting(clock, lease.heartbeat, self.stop), rolling_back=rolling_back)
+        return ground
 
     def _package(self, release: str) -> Package | None:
         for known in (self.plan.goal, self.plan.previous):

@@ -55,6 +55,8 @@ class Machine:
     protected: bool = False
     foreign: bool = False
     """Launched by somebody else in mid-rollout: the autoscaler, an operator."""
+    leaving: bool = False
+    """Its Auto Scaling group has let go of it; it is on its way out, as one that shuts down is."""
     lost: bool = False
     """Ended by somebody else."""
     installed: set[tuple[str, str]] = field(default_factory=set)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from deployer.engine.clock import StopRequest
 from deployer.model.errors import FleetHeld, StateUnavailable
 from deployer.model.fleet import Tag, TargetState
+from deployer.sim.autoscaling import AutoGroup
 from deployer.sim.crash import Fuse
 from deployer.sim.faults import NEXT, WINDOWS, Fault, Planned
 from deployer.sim.life import TTL, SimClock
@@ -50,6 +51,7 @@ class Mishaps:
     fuse: Fuse
     buckets: Buckets
     chance: Chance
+    auto: AutoGroup | None = None
     stop: StopRequest = field(default_factory=StopRequest)
     """Of the process that runs now."""
     over: bool = False
@@ -120,16 +122,20 @@ class Mishaps:
         if machine is None:
             return False
         self.witness.touched[machine.id] = self.world.time.now
+        if self.auto is not None and fault is Fault.SCALE_IN:
+            return self.auto.scale_in(machine)
         if fault is Fault.SCALE_IN:
             for group in self.world.groups.values():
                 group.deregister(machine)
         notice = {Fault.SPOT_NOTICE: 120.0, Fault.SCALE_IN: 20.0}.get(fault, 0.0)
         self.world.time.after(notice, lambda: self.world.end(machine, lost=True))
-        if fault is Fault.GROUP_REPLACES:
+        if fault is Fault.GROUP_REPLACES and self.auto is None:
             self.world.time.after(self.world.random.uniform(5.0, 40.0), lambda: self._join(machine.zone))
         return True
 
     def _gain_one(self) -> bool:
+        if self.auto is not None:
+            return self.auto.scale_out()
         self._join(self.world.random.choice(sorted(set(self.setup.zones))))
         return True
 

@@ -13,9 +13,10 @@ from deployer.engine.plan import PlannedSlot, RolloutPlan
 from deployer.engine.result import Result, Status
 from deployer.model.errors import ExitCode
 from deployer.model.fleet import Release, Tag
+from deployer.sim.autoscaling import AutoGroup, group_of
 from deployer.sim.crash import Fuse
 from deployer.sim.faults import Fault
-from deployer.sim.final import ORDERLY, check_end, check_rest, orphans
+from deployer.sim.final import ORDERLY, check_end, check_group, check_rest, orphans
 from deployer.sim.groups import Group
 from deployer.sim.life import TTL, Life
 from deployer.sim.machines import Fate, Image
@@ -70,6 +71,7 @@ class Twin:
     buckets: Buckets
     mishaps: Mishaps
     dead: set[int]
+    auto: AutoGroup | None = None
     moves: Counter[str] = field(default_factory=Counter)
     refusals: Counter[int] = field(default_factory=Counter)
     ends: list[str] = field(default_factory=list)
@@ -119,6 +121,7 @@ class Twin:
             buckets=self.buckets,
             watch=self._watch,
             paused=self._pause,
+            auto=self.auto,
             stop=self.mishaps.stop,
         )
 
@@ -131,6 +134,8 @@ class Twin:
         self.ends.append(result.status.value if isinstance(result, Result) else result)
         if isinstance(result, Result) and result.exit_code is not ExitCode.NEEDS_A_HAND and life.stop.count < 2:
             check_rest(self.witness, self.world, self.setup)
+        if isinstance(result, Result) and life.stop.count < 2 and self.auto is not None:
+            check_group(self.witness, self.auto, result.status)
         return result
 
     def _pause(self) -> None:
@@ -163,7 +168,7 @@ class Twin:
             mended = self._once_more("mended")
             if not isinstance(mended, Result) or mended.status is not Status.SUCCEEDED:
                 return 0
-        before = self.fuse.calls
+        before, self.auto = self.fuse.calls, None  # where nothing is due, no group is prepared for it
         self._once_more("again")
         return self.fuse.calls - before
 
@@ -212,9 +217,10 @@ def build(setup: Setup) -> Twin:
     calm = not any(planned.fault in CAPACITY for planned in setup.faults)
     witness = Witness(world, plan, shelf.epoch_in_charge, shelf.written, calm)
     time.after_event = witness.after_event
-    mishaps = Mishaps(setup, world, witness, store, fuse, buckets, chance)
+    auto = group_of(world, setup.grouped, world.fate, witness.registered_by_others) if setup.grouped else None
+    mishaps = Mishaps(setup, world, witness, store, fuse, buckets, chance, auto)
     shelf.torn_next = mishaps.tears
-    return Twin(setup, world, plan, witness, store, shelf, fuse, buckets, mishaps, dead)
+    return Twin(setup, world, plan, witness, store, shelf, fuse, buckets, mishaps, dead, auto)
 
 
 def simulate(setup: Setup, tell: Callable[[str], None] | None = None) -> Outcome:

@@ -81,6 +81,8 @@ class Setup:
     bystanders: int = 1
     hooked: frozenset[Point] = frozenset()
     """The points at which hooks run and gates are asked."""
+    grouped: str | None = None
+    """How the fleet's Auto Scaling group names what it launches; None for a fleet without a group."""
     own: Decides | None = None
     """A strategy that is none of ours, and is to be tried."""
     new_type: str | None = None
@@ -99,7 +101,8 @@ class Setup:
         zones = len(set(self.zones))
         return (
             f"{len(self.zones)} instances in {zones} zones behind {kinds}, {self.strategy}, "
-            f"{self.policy.method.value}, {self.limits}, {faults}"
+            + (f"in a group that launches version {self.grouped}, " if self.grouped else "")
+            + f"{self.policy.method.value}, {self.limits}, {faults}"
             + (f", to {self.new_type}" if self.new_type else "")
             + (f", crash at {self.crash}" if self.crash else "")
         )
@@ -124,7 +127,8 @@ def draw(seed: int, *, faults: bool = True) -> Setup:
         except Infeasible:
             continue
         drawn = draw_faults(random) if faults else ()
-        return replace(setup, faults=drawn, hooked=_draw_hooked(random, drawn))
+        hooked = _draw_hooked(random, drawn)
+        return replace(setup, faults=drawn, hooked=hooked, grouped=_draw_grouped(random))
 
 
 def _draw(random: Random, seed: int) -> Setup:
@@ -195,6 +199,11 @@ def _draw_hooked(random: Random, faults: tuple[Planned, ...]) -> frozenset[Point
     if not _OF_HOOKS & {planned.fault for planned in faults} and random.random() < 0.8:
         return frozenset()
     return frozenset({Point.THROUGHOUT, *random.sample(_POINTS, random.randint(1, len(_POINTS)))})
+
+
+def _draw_grouped(random: Random) -> str | None:
+    """A third of all fleets live in an Auto Scaling group."""
+    return random.choice(("1", "$Latest", "$Default")) if random.random() < 0.33 else None
 
 
 @dataclass

@@ -37,6 +37,8 @@ class World:
     by_token: dict[str, Machine] = field(default_factory=dict)
     launch_lag: float = 1.0
     """The longest that a new instance may take to show in describes, in seconds."""
+    when_ended: Callable[[], None] = lambda: None
+    """Called when an instance has ended."""
     shown_until: dict[str, float] = field(default_factory=dict)
     """The latest moment that was shown of each thing: answers never go back behind it."""
     _numbers: int = 0
@@ -110,6 +112,7 @@ class World:
         for group in self.groups.values():
             group.health_changed(machine)
             group.machine_ended(machine)
+        self.when_ended()
         delay = self.random.uniform(1.0, 10.0)
         self.time.after(delay, lambda: self._set_state(machine, InstanceState.TERMINATED))
 
@@ -148,7 +151,7 @@ class World:
 
     def fleet(self) -> list[Machine]:
         """The fleet's instances that exist."""
-        return [machine for machine in self.machines.values() if machine.state.alive]
+        return [machine for machine in self.machines.values() if machine.state.alive and not machine.leaving]
 
     def said_by_hosts(self) -> str:
         """What a host's log says, secrets included."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from deployer.aws.cloud import AwsCloud
 from deployer.aws.group_cloud import GroupCloud
-from deployer.aws.group_sources import GroupSource, GroupSources
-from deployer.aws.groups import LEAVING, AwsGroup, GroupFacts
+from deployer.aws.group_sources import GroupSource, GroupSources, Sources
+from deployer.aws.groups import LEAVING, AwsGroup, Group, GroupFacts
 from deployer.backends.native.group_balance import Balance, balance_of
 from deployer.backends.native.pre_scaling import NotScaledOut, PreScaling, Waiting
 from deployer.backends.native.preparing import Ground
@@ -17,8 +16,10 @@ from deployer.engine.events import Watch
 from deployer.engine.loop import Ending
 from deployer.engine.plan import RolloutPlan
 from deployer.engine.ports import Cloud, Journal, Lease
+from deployer.engine.scribe import Scribe, move_as_json
 from deployer.model.errors import AwsError, LeaseLost
 from deployer.model.fleet import Release, Tag
+from deployer.model.moves import Attach, Terminate
 from deployer.model.outcome import Done, Outcome
 from deployer.model.policy import Method
 
@@ -48,7 +49,7 @@ def footing(
     if wiring.settings.find.asg is None:
         return Footing(ground.cloud)
     group = AwsGroup(wiring.session, wiring.settings.find.asg)
-    prepared = GroupFooting(group, ground.cloud, plan, journal, lease)
+    prepared = GroupFooting(group, ground.cloud, plan, journal, lease, GroupSources(group.session))
     prepared.prepare(Waiting(wiring.clock, lease.heartbeat, wiring.stop, watch), rolling_back=rolling_back)
     return prepared
 
@@ -56,9 +57,12 @@ def footing(
 class GroupFooting(Footing):
     """A group that is prepared for a rollout, and what it was like before."""
 
-    def __init__(self, group: AwsGroup, cloud: AwsCloud, plan: RolloutPlan, journal: Journal, lease: Lease) -> None:
-        self._plan, self._journal, self._lease, self._group = plan, journal, lease, group
-        self._sources = GroupSources(group.session)
+    def __init__(
+        self, group: Group, cloud: Cloud, plan: RolloutPlan, journal: Journal, lease: Lease, sources: Sources
+    ) -> None:
+        self._plan, self._journal, self._lease = plan, journal, lease
+        self._group, self._sources = group, sources
+        self._scribe = Scribe(journal, lambda _event: None)
         self._undos = Undos.of(journal, group.name)
         self._scaling = PreScaling(group, self._undos, plan)
         self._before: GroupSource | None = None
@@ -71,6 +75,7 @@ class GroupFooting(Footing):
             image="",
             before_resize=lambda limit, value: self._undos.once(limit, {"value": value}),
             before_launch=self._aim,
+            after_joining=self._joined,
             known={slot.instance for slot in plan.slots} | set(found.attached),
             ended=set(found.ended),
         )
@@ -114,6 +119,11 @@ class GroupFooting(Footing):
         """What this rollout launched, and the slot that it was launched for."""
         seen, rollout = self._cloud.inner.look().instances, self._plan.rollout
         return {one.id: one.tags.get(Tag.SLOT, "") for one in seen if one.tags.get(Tag.ROLLOUT) == rollout}
+
+    def _joined(self, outcomes: Mapping[str, Outcome[None]]) -> None:
+        """One record a change, also of one that no strategy asked for (promise 18)."""
+        for ident, outcome in outcomes.items():
+            self._scribe.tell(Attach(ident), f"{ident} joins {self._group.name}", outcome)
 
     def _pre_scale(self, waiting: Waiting) -> None:
         try:
@@ -196,8 +206,7 @@ class GroupFooting(Footing):
         alive = {one.id for one in self._cloud.inner.look().instances if one.state.alive}
         dead = [one.id for one in facts.members if one.lifecycle not in LEAVING and one.id not in alive]
         gone = dead[: max(surplus, 0)]
-        for one, outcome in self._cloud.terminate(gone).items() if gone else ():
-            _require(outcome, f"taking {one}, which is dead, off the group")
+        self._take_off(gone)
         rest = surplus - len(gone)
         if rest:
             facts = self._group.describe()
@@ -205,6 +214,15 @@ class GroupFooting(Footing):
             self._scaling.scaling_in(facts)
             _require(self._group.resize(desired=wanted, least=min(facts.least, wanted)), "restoring its size")
         self._scaling.done()
+
+    def _take_off(self, dead: Sequence[str]) -> None:
+        """Takes dead members off the group, their places with them; the intent first, as for any termination."""
+        if not dead:
+            return
+        self._journal.append("intent", "dead", {"moves": [move_as_json(Terminate(one)) for one in dead]})
+        for one, outcome in self._cloud.terminate(dead).items():
+            self._scribe.tell(Terminate(one), f"{one}, which is dead, is off {self._group.name}", outcome)
+            _require(outcome, f"taking {one}, which is dead, off the group")
 
     def _protect(self) -> None:
         """What was launched for a place is protected as its predecessor was, whatever the group does by default."""

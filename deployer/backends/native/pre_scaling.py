@@ -9,13 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from deployer.aws.cloud import AwsCloud
-from deployer.aws.groups import AwsGroup, GroupFacts
+from deployer.aws.groups import Group, GroupFacts
 from deployer.backends.native.undoing import MOST, PRE_SCALE, Undos
 from deployer.engine.clock import StopRequest
 from deployer.engine.events import Noted, Watch
 from deployer.engine.plan import RolloutPlan
-from deployer.engine.ports import Clock
+from deployer.engine.ports import Clock, Cloud
 from deployer.model.errors import AwsError, DeployerError, ExitCode
 from deployer.model.fleet import TargetState
 from deployer.model.outcome import Done
@@ -43,7 +42,7 @@ class Waiting:
 class PreScaling:
     """The growth of one group for one rollout; where it stands is in the undos alone."""
 
-    group: AwsGroup
+    group: Group
     undos: Undos
     plan: RolloutPlan
 
@@ -51,7 +50,7 @@ class PreScaling:
     def _open(self) -> Mapping[str, Any] | None:
         return self.undos.open.get(PRE_SCALE)
 
-    def begin(self, cloud: AwsCloud, waiting: Waiting) -> None:
+    def begin(self, cloud: Cloud, waiting: Waiting) -> None:
         """Scales out and waits until what was launched is in service; a stop that is asked for ends the waiting.
 
         A resumed rollout goes on where the one before it was. Raises NotScaledOut, and AwsError.
@@ -110,7 +109,7 @@ class PreScaling:
             raise AwsError(f"{self.group.name} was not scaled out: {outcome.reason}; `deployer resume` tries again")
         waiting.watch(Noted(f"{self.group.name} scales out from {facts.desired} to {wanted} before the rollout"))
 
-    def _arrived(self, cloud: AwsCloud, waiting: Waiting) -> bool:
+    def _arrived(self, cloud: Cloud, waiting: Waiting) -> bool:
         """Waits until as many more are in service; False when a stop was asked for meanwhile."""
         there, limits = self.undos.open[PRE_SCALE], self.plan.policy.deadlines
         longest = limits.launch + limits.boot + limits.health
@@ -128,7 +127,7 @@ class PreScaling:
             waiting.clock.sleep(_LOOK_EVERY)
         return False
 
-    def _in_service(self, cloud: AwsCloud, before: frozenset[str], otherwise: int) -> int:
+    def _in_service(self, cloud: Cloud, before: frozenset[str], otherwise: int) -> int:
         """How many that came after `before` are in service everywhere; a look that fails is made again."""
         try:
             members, targets = self.group.describe().members, cloud.look().targets

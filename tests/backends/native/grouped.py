@@ -90,7 +90,8 @@ class Grouped:
         balancers = () if self.workers else (BALANCER,)
         found = FoundFleet(FleetQuery("web", asg=self.auto.name, balancers=()), (), balancers)
         cloud = QuietCloud(self.group.session, found, self._healthy)
-        footing = GroupFooting(self.group, cloud, self.plan(), self.journal, self.lease)
+        sources = GroupSources(self.group.session)
+        footing = GroupFooting(self.group, cloud, self.plan(), self.journal, self.lease, sources)
         footing.prepare(Waiting(RealClock()), rolling_back=rolling_back)
         return footing
 
