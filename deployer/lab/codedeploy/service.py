@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 LAG = 0.3
 """Seconds that a deployment is Created, and then Queued."""
+_ROLLBACK = "codeDeployRollback"
+"""Who creates a deployment that rolls another back (botocore: DeploymentCreator)."""
 _ROLLBACK_EVENTS = {
     Status.FAILED: "DEPLOYMENT_FAILURE",
     Status.STOPPED: "DEPLOYMENT_STOP_ON_REQUEST",
@@ -143,7 +145,9 @@ class CodeDeploy:
         return [one for one in found if one.id not in replacing], green
 
     def _stopping(self, catalogue: Catalogue, deployment: Deployment) -> bool:
-        if not deployment.stop_reason and self._alarmed(catalogue, deployment):
+        # The alarm that stopped a deployment is still on when its way back begins: it must not bar that too.
+        heeds = deployment.creator != _ROLLBACK
+        if heeds and not deployment.stop_reason and self._alarmed(catalogue, deployment):
             deployment.stop_reason = "ALARM_ACTIVE"
         return bool(deployment.stop_reason)
 
@@ -178,7 +182,7 @@ class CodeDeploy:
         if ended.code == "MANUAL_STOP" and deployment.roll_back_on_stop is not None:
             wanted = deployment.roll_back_on_stop
         # A rollback that fails is not rolled back in its turn.
-        return wanted and deployment.creator != "codeDeployRollback"
+        return wanted and deployment.creator != _ROLLBACK
 
     def _roll_back(self, catalogue: Catalogue, deployment: Deployment, last: Deployment | None) -> None:
         group = deployment.group
@@ -191,7 +195,7 @@ class CodeDeploy:
             }
             return
         document = _way_back(group, deployment, last)
-        created = self.create(catalogue, document, "codeDeployRollback")
+        created = self.create(catalogue, document, _ROLLBACK)
         created.rollback = {"rollbackTriggeringDeploymentId": deployment.id}
         deployment.rollback = {
             "rollbackDeploymentId": created.id,
