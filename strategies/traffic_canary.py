@@ -31,6 +31,7 @@ class TrafficCanary:
     """
 
     shifts_traffic: ClassVar[bool] = True
+    needs_split: ClassVar[bool] = True
 
     steps: tuple[Amount, ...] = DEFAULT_STEPS
     soak: float = 0.0

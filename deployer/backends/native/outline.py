@@ -11,7 +11,7 @@ def steps_of(plan: RolloutPlan, image: str | None) -> tuple[str, ...]:
     match plan.policy.method:
         case Method.RELAUNCH:
             first = f"use image {image}" if image else f"bake an image of release {plan.goal.name} on a builder"
-            return (*_pre_scale(plan), first, *_relaunch(plan))
+            return (first, *_pre_scale(plan), *_relaunch(plan))
         case Method.IN_PLACE:
             return (*_pre_scale(plan), *_in_place(plan))
 

@@ -17,7 +17,7 @@ from deployer.backends.native.group_fitness import refuse_misfit
 from deployer.backends.native.hook_line import fit_hooks
 from deployer.backends.native.strategies import recipe_of, strategy_for
 from deployer.backends.native.wiring import Wiring
-from deployer.config.settings import RunOptions
+from deployer.config.settings import FleetSettings, RunOptions
 from deployer.engine.memory import Memory
 from deployer.engine.observe import Observer
 from deployer.engine.plan import RolloutPlan
@@ -105,7 +105,18 @@ def prepare(ground: Ground, options: RunOptions, rollout: str) -> Prepared:
     goal, package = goal_of(ground, answers)
     previous = planning.previous_release(found.instances, answers, goal)
     plan = make_plan(ground, options, rollout, goal, previous, limits, spare)
+    _refuse_unsplit(settings, plan)
     return Prepared(ground, answers, plan, package)
+
+
+def _refuse_unsplit(settings: FleetSettings, plan: RolloutPlan) -> None:
+    """Refuses a strategy that works by weights alone where there are none: it would wait for ever."""
+    strategy = strategy_for(plan.strategy, plan.strategy_settings, settings.folder)
+    if plan.sides is None and getattr(strategy, "needs_split", False):
+        raise PreflightRefused(
+            f"strategy {plan.strategy} goes by weights, and no listener splits traffic between two target groups "
+            f"of fleet {plan.fleet}; name both in `balancers`, or use strategy canary"
+        )
 
 
 def goal_of(ground: Ground, answers: Mapping[str, Answer]) -> tuple[Release, Package | None]:
