@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.metadata
 import inspect
 
+from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.base_backend import BackendDict, BaseBackend
 from moto.core.exceptions import ServiceException
 from moto.core.resource_tagging import TaggedResource
@@ -18,6 +19,7 @@ from moto.ec2.models.instance_types import INSTANCE_TYPES
 from moto.ec2.models.launch_templates import LaunchTemplate, LaunchTemplateVersion
 from moto.ec2.responses import EC2Response
 from moto.iam.models import IAMBackend
+from moto.sns.models import SNSBackend
 
 
 def parameters(function: object) -> list[str]:
@@ -39,6 +41,15 @@ def test_a_response_class_calls_one_method_for_every_action() -> None:
 
 def test_ec2_parses_its_parameters_by_botocores_model() -> None:
     assert EC2Response().automated_parameter_parsing is True
+
+
+def test_cloudwatch_parses_its_parameters_by_botocores_model() -> None:
+    assert CloudWatchResponse().automated_parameter_parsing is True
+    assert parameters(CloudWatchResponse.put_metric_alarm) == ["self"]
+
+
+def test_a_topic_is_published_to_by_its_arn() -> None:
+    assert {"message", "arn", "subject"} <= set(parameters(SNSBackend.publish))
 
 
 def test_a_backend_class_can_be_exchanged_before_its_first_use() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from deployer.lab.autoscaling.policies import Signal
 from tests.lab.autoscaling.fleet import Auto, refusal
+from tests.lab.ec2.cloud import client_at
 
 LABEL = "app/shop/0123456789abcdef/targetgroup/shop/0123456789abcdef"
 FROM_ALARM = Signal("busy", "ALARM", 75.0, 60.0)
@@ -196,3 +197,26 @@ def test_a_target_may_be_kept_from_scaling_in(auto: Auto) -> None:
 def test_a_policy_without_what_it_needs_is_refused(auto: Auto, wrong: dict[str, Any]) -> None:
     auto.group(desired=0)
     assert refusal(lambda: policy(auto, **wrong)) == "ValidationError"
+
+
+def test_an_alarm_that_rings_sets_its_policy_going_and_is_shown_with_it(auto: Auto) -> None:
+    auto.group(desired=1)
+    arn = policy(auto, AdjustmentType="ChangeInCapacity", ScalingAdjustment=1)
+    watching = client_at(auto.client.meta.endpoint_url, "cloudwatch")
+    watching.put_metric_alarm(
+        AlarmName="busy",
+        Namespace="Shop",
+        MetricName="Requests",
+        Statistic="Sum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=100,
+        ComparisonOperator="GreaterThanThreshold",
+        AlarmActions=[arn],
+    )
+    [shown] = auto.client.describe_policies(AutoScalingGroupName=auto.name)["ScalingPolicies"]
+    assert [one["AlarmName"] for one in shown["Alarms"]] == ["busy"]
+    watching.set_alarm_state(AlarmName="busy", StateValue="ALARM", StateReason="a drill")
+    auto.groups.alarms.look()
+    auto.settled(2)
+    assert "a monitor alarm busy in state ALARM triggered policy grow" in auto.activities()[0]["Cause"]
