@@ -20,7 +20,7 @@ import pytest
 
 DEPLOYER = str(Path(sys.executable).parent / "deployer")
 APPLICATION, GROUP = "deployer-web", "web-in-place"
-PATIENCE = 150.0
+PATIENCE = 240.0
 
 
 @dataclass

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.lab
 @pytest.fixture(scope="module")
 def shell() -> Iterator[Shell]:
     with a_lab("--instances", "4", "--zones", "2") as started:
-        started.environment["DEPLOYER_BATCH"] = "1"
+        started.environment |= {"DEPLOYER_BATCH": "2", "DEPLOYER_FLOOR": "2"}
         yield started
 
 
@@ -37,7 +37,7 @@ def test_a_plan_tells_what_would_be_made_and_makes_nothing(shell: Shell) -> None
     plan = document(shell.run("plan", "--release", shell.other(), "--strategy", "zone-by-zone", "--output", "json"))
 
     assert plan["steps"][0].endswith(f"the CodeDeploy application {APPLICATION}")
-    assert "deployer-zone-by-zone-at-least-3-healthy-and-0-in-each" in plan["steps"][2]
+    assert "deployer-zone-by-zone-at-least-2-healthy-and-0-in-each" in plan["steps"][2]
     assert plan["steps"][3].startswith(("upload s3://lab-bundles/deployer/web/", "use s3://lab-bundles/deployer/"))
     assert shell.deployments() == before
     configs = shell.client("codedeploy").list_deployment_configs()["deploymentConfigsList"]
@@ -60,7 +60,7 @@ def test_the_example_is_rolled_out_and_a_second_time_there_is_nothing_to_do(shel
     assert (found["backend"], found["method"], found["status"]) == ("codedeploy", "in-place", "succeeded")
     assert found["instances"]["replaced"] == 4
     assert set(found["instances"]["new"]) == set(found["instances"]["old"])
-    assert found["in_service"] == {"floor": 3, "lowest": 3}
+    assert found["in_service"] == {"floor": 2, "lowest": 2}
     assert shell.releases() == {goal}
     for event in ("BlockTraffic", "ApplicationStop", "Install", "ValidateService", "AllowTraffic"):
         assert done.stderr.count(f"{event} succeeded") >= 4
