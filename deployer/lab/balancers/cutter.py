@@ -8,7 +8,9 @@ container's rules do not let us, requests that outlive their delay are left to f
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import errno
 import os
 import socket
 import sys
@@ -38,7 +40,7 @@ def cut(pid: int, source: str, hosts: Collection[tuple[str, int]]) -> int:
     pidfd = os.pidfd_open(pid)
     try:
         for number in numbers:
-            _shut_down(pidfd, number)
+            _shut_down(pidfd, number, hosts)
     finally:
         os.close(pidfd)
     return len(numbers)
@@ -74,10 +76,17 @@ def _descriptors(pid: int) -> list[tuple[int, str]]:
     return found
 
 
-def _shut_down(pidfd: int, number: int) -> None:
+def _shut_down(pidfd: int, number: int, hosts: Collection[tuple[str, int]]) -> None:
+    """Shuts down a socket of the process, if it still is one to those hosts.
+
+    The process may have closed it since it was listed, and have given its number to a client's connection.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
     borrowed = libc.syscall(SYS_PIDFD_GETFD, pidfd, number, 0)
+    if borrowed < 0 and ctypes.get_errno() == errno.EBADF:
+        return
     if borrowed < 0:
         raise CannotCutError(ctypes.get_errno(), "pidfd_getfd is not allowed")
-    with socket.socket(fileno=borrowed) as theirs:
-        theirs.shutdown(socket.SHUT_RDWR)
+    with socket.socket(fileno=borrowed) as theirs, contextlib.suppress(OSError):  # it ended by itself
+        if theirs.getpeername() in hosts:
+            theirs.shutdown(socket.SHUT_RDWR)
