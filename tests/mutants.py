@@ -77,6 +77,14 @@ MUTANTS = (
         ("tests/engine/test_guard.py",),
     ),
     Mutant(
+        2,
+        "a shift of traffic may empty a zone",
+        "deployer/engine/guard.py",
+        "        if left - gone < floor and left < tally.start.by_zone.get(zone, 0):\n",
+        "        if False:\n",
+        ("tests/engine/test_split_traffic.py",),
+    ),
+    Mutant(
         3,
         "the guard allows any number of instances",
         "deployer/engine/guard.py",
@@ -203,6 +211,14 @@ MUTANTS = (
         '            self._group.resume(self._undos.open[PROCESSES]["names"])\n',
         "",
         ("tests/sim/test_crashes.py",),
+    ),
+    Mutant(
+        11,
+        "a rollout ends while traffic is still split",
+        "deployer/model/service.py",
+        "    return not elsewhere and all(",
+        "    return all(",
+        ("tests/engine/test_split_traffic.py",),
     ),
     Mutant(
         12,

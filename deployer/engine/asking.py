@@ -10,7 +10,7 @@ from deployer.model.hosts import Ask, Count, Host, HostTask
 from deployer.model.moves import Wait
 from deployer.model.observation import Observation, Seen, Slot, Stance
 from deployer.model.occasions import Occasion, Point
-from deployer.model.service import drain_missing, has_arrived, is_done
+from deployer.model.service import drain_missing, has_arrived, is_complete, is_done
 
 _FRESH = 5.0
 """An answer is asked for again when it is older than this many seconds."""
@@ -29,7 +29,7 @@ def standing_waits(seen: Observation) -> Iterator[Wait]:
             hold = held(seen, Occasion(Point.AFTER_INSTANCE, one.id), one.id)
             if hold is not None:
                 yield hold
-    if not seen.rolling_back and all(is_done(seen, slot) for slot in seen.slots):
+    if not seen.rolling_back and is_complete(seen):
         hold = held(seen, FINAL_SOAK, "fleet")
         if hold is not None:
             yield hold
@@ -40,7 +40,7 @@ def occasions_asked(seen: Observation, waits: Iterable[Wait]) -> list[Occasion]:
     asked = [wait.asks for wait in waits if wait.asks is not None]
     if seen.stance is Stance.ADVANCE and not seen.rolling_back:
         asked.append(THROUGHOUT)
-        if all(is_done(seen, slot) for slot in seen.slots):
+        if is_complete(seen):
             asked.append(FINAL_SOAK)
     return [one for one in dict.fromkeys(asked) if one.point in seen.hooked]
 

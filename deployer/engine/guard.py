@@ -129,11 +129,28 @@ def weights_keep_the_floor(tally: Tally, move: Move) -> str | None:
     """Promise 1 for a shift of traffic: what gets none of it any more is out of service."""
     if not isinstance(move, Weigh):
         return None
-    seen, weights = tally.seen, {**tally.seen.weights, **dict(move.weights)}
-    left = sum(1 for _, one in seen.instances() if is_fit(seen, one) and has_weight(weights, one))
-    if left - len(tally.removed) >= seen.limits.floor:
+    left, floor = len(_fit_under(tally.seen, move)), tally.seen.limits.floor
+    if left - len(tally.removed) >= floor or left >= tally.start.in_service:
         return None
-    return f"{left} fit where the weights send traffic - {len(tally.removed)} leaving < floor {seen.limits.floor}"
+    return f"{left} fit where the weights send traffic - {len(tally.removed)} leaving < floor {floor}"
+
+
+def weights_keep_the_zone_floors(tally: Tally, move: Move) -> str | None:
+    """Promise 2 for a shift of traffic."""
+    if not isinstance(move, Weigh):
+        return None
+    fit = _fit_under(tally.seen, move)
+    for zone, floor in tally.seen.limits.zone_floor:
+        left, gone = sum(1 for one in fit if one.instance.zone == zone), tally.removed_in(zone)
+        if left - gone < floor and left < tally.start.by_zone.get(zone, 0):
+            return f"{left} fit in {zone} where the weights send traffic - {gone} leaving < zone floor {floor}"
+    return None
+
+
+def _fit_under(seen: Observation, move: Weigh) -> list[Seen]:
+    """Who may be counted on once the traffic is shared out so."""
+    weights = {**seen.weights, **dict(move.weights)}
+    return [one for _, one in seen.instances() if is_fit(seen, one) and has_weight(weights, one)]
 
 
 def surge_is_kept(tally: Tally, move: Move) -> str | None:
@@ -254,6 +271,7 @@ RULES: tuple[tuple[int, Rule], ...] = (
     (1, floor_is_kept),
     (1, weights_keep_the_floor),
     (2, zone_floor_is_kept),
+    (2, weights_keep_the_zone_floors),
     (10, nothing_sick_is_attached),
 )
 """Promise number and rule, in the order in which they are asked."""

@@ -32,7 +32,7 @@ from deployer.model.hosts import Evidence, Worked
 from deployer.model.methods.work import settle
 from deployer.model.moves import Move, Wait
 from deployer.model.observation import Observation, Stance
-from deployer.model.service import count, is_done
+from deployer.model.service import count, is_complete, is_done
 
 _CONSOLE = 4_000
 """Characters of a failed instance's console that are shown."""
@@ -211,7 +211,7 @@ class Loop:
                 facts.done_at = seen.now
                 if facts.begun_at is not None:
                     self.actuator.watch(Completed(slot.name, slot.alive[0].id, seen.now - facts.begun_at))
-        if all(is_done(seen, slot) for slot in seen.slots):
+        if is_complete(seen):
             self._done_since = self._done_since if self._done_since is not None else seen.now
         else:
             self._done_since = None

@@ -272,6 +272,8 @@ class Observation:
 
     def is_wanted_type(self, seen: Seen) -> bool:
         """Whether the instance is of the type that belongs into its slot."""
+        if self.goal.instance_type is None:
+            return True
         slot, _ = self.by_id.get(seen.id, (None, seen))
         return self.wanted_type(slot) in (None, seen.instance.type)
 

@@ -135,6 +135,12 @@ def is_done(seen: Observation, slot: Slot) -> bool:
     return not slot.begun or held(seen, Occasion(Point.AFTER_INSTANCE, one.id), one.id) is None
 
 
+def is_complete(seen: Observation) -> bool:
+    """Whether every slot is done and, where traffic is split, all of it goes to the goal's side."""
+    elsewhere = any(weight for arn, weight in seen.weights.items() if arn != seen.goal_side)
+    return not elsewhere and all(is_done(seen, slot) for slot in seen.slots)
+
+
 def has_arrived(seen: Observation, slot: Slot) -> bool:
     """Whether one proven instance on the goal holds the slot, and nothing else is alive in it."""
     return (

@@ -51,7 +51,8 @@ class SimCloud:
                 silent[ident] = "throttled"
                 continue
             targets[ident] = self._page(group.history.seen(self._moment(ident, stale)))
-        sighting = Sighting(instances, targets, silent)
+        weights = dict(self.world.split.weights) if self.world.split is not None else {}
+        sighting = Sighting(instances, targets, silent, weights)
         self.witness.showed(sighting)
         return sighting
 
@@ -102,8 +103,18 @@ class SimCloud:
         return refused[0] if refused else next(iter(outcomes.values()), Done(None))
 
     def weigh(self, weights: Mapping[str, int]) -> Outcome[None]:
-        """This world's balancers have one target group each, so there is nothing to weigh."""
-        return Permanent(f"no listener splits traffic among {', '.join(weights)}")
+        """Sets the shares of traffic, where it is split."""
+        split = self.world.split
+        if split is None or not weights.keys() <= split.weights.keys():
+            return Permanent(f"no listener splits traffic among {', '.join(weights)}")
+
+        def shift() -> Outcome[None]:
+            self.witness.weighing({**split.weights, **weights})
+            split.weights.update(weights)
+            self.world.time.changes += 1
+            return self.done(None)
+
+        return self._each(("",), lambda ident: ident, "ModifyRule", lambda _: shift(), at_once=True)[""]
 
     def console(self, instance: str) -> str:
         """The tail of the console output."""

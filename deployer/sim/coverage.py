@@ -11,23 +11,19 @@ from deployer.model.moves import Move
 from deployer.sim.catalogue import FAULTS
 from deployer.sim.faults import Fault
 from deployer.sim.run import Outcome
-from deployer.sim.setup import combinations
+from deployer.sim.setup import combinations, places
 
 _NOT_ACTED = frozenset({"Wait"})
 """A wait is no act: it is shown, and nothing is carried out."""
 
-_NOT_HERE = frozenset({"Weigh"})
-"""The twin's balancers have one target group each; splitting traffic is shown in the lab."""
-
-MOVES = tuple(sorted({kind.__name__ for kind in get_args(Move)} - _NOT_ACTED - _NOT_HERE))
+MOVES = tuple(sorted({kind.__name__ for kind in get_args(Move)} - _NOT_ACTED))
 """The moves that a fuzzed rollout must have made, by name."""
 
 
-IN_A_GROUP = ", in a group"
 KINDS = tuple(
-    f"{strategy} {method.value}{place}" for strategy, method in combinations() for place in ("", IN_A_GROUP)
+    f"{strategy} {method.value}{place}" for strategy, method in combinations() for place in places(strategy)
 )
-"""Every strategy with every method it has, on a fleet by itself and in an Auto Scaling group."""
+"""Every strategy with every method it has, wherever it can be carried out."""
 
 
 @dataclass
@@ -49,9 +45,7 @@ class Coverage:
         self.faults += Counter({fault: 1 for fault, times in outcome.faults.items() if times})
         self.refusals += outcome.refusals
         self.statuses[outcome.status.value if outcome.status is not None else "none"] += 1
-        setup = outcome.setup
-        place = IN_A_GROUP if setup.grouped else ""
-        self.kinds[f"{setup.strategy} {setup.policy.method.value}{place}"] += 1
+        self.kinds[outcome.setup.kind] += 1
         self.calls += outcome.calls
 
     def merge(self, other: Coverage) -> None:

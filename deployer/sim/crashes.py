@@ -18,7 +18,17 @@ from deployer.model.policy import Method, OnFailure, Policy
 from deployer.sim.crash import CrashPoint, Moment
 from deployer.sim.faults import Fault, Planned
 from deployer.sim.run import Outcome, simulate
-from deployer.sim.setup import DEADLINES, GroupSetup, Setup, combinations
+from deployer.sim.setup import (
+    BY_WEIGHT,
+    DEADLINES,
+    IN_A_GROUP,
+    TWO_FLEETS,
+    GroupSetup,
+    Setup,
+    combinations,
+    places,
+    with_split,
+)
 
 _ZONES = ("a", "a", "b", "b", "c", "c")
 _CHUNK = 8
@@ -49,17 +59,20 @@ class Summary:
 
 
 def kinds() -> Iterator[tuple[str, Setup]]:
-    """Every strategy with every method it has, by itself and in a group, and rollouts that turn back or resize."""
+    """Every strategy with every method it has, wherever it can be, and rollouts that turn back or resize."""
     for strategy, method in combinations():
         setup = _setup(strategy, method)
-        yield f"{strategy} {method.value}", setup
-        yield f"{strategy} {method.value}, in a group", replace(setup, grouped="$Default")
+        variants = {"": setup, IN_A_GROUP: replace(setup, grouped="$Default"), BY_WEIGHT: with_split(setup)}
+        for place in places(strategy):
+            yield variants[place].kind, variants[place]
     for method in Method:
         sick = (Planned(Fault.NEVER_HEALTHY, 20.0),)
         back = replace(_setup("rolling", method), faults=sick)
         yield f"rolling {method.value}, turning back", back
         yield f"rolling {method.value}, in a group, turning back", replace(back, grouped="$Latest")
         if method is Method.RELAUNCH:
+            shares = replace(with_split(_setup("traffic-canary", method)), faults=sick)
+            yield f"{shares.kind}, turning back", shares
             other = replace(_setup("rolling", method), new_type="m5.xlarge")
             yield "rolling relaunch, another type", other
             yield "rolling relaunch, another type, turning back", replace(other, faults=sick)
@@ -177,7 +190,7 @@ def _setup(strategy: str, method: Method) -> Setup:
         zones={zone: _ZONES.count(zone) for zone in set(_ZONES)},
         batch=Amount(2),
         floor=None,
-        surge=Amount.ALL if strategy == "blue-green" else None,
+        surge=Amount.ALL if strategy in TWO_FLEETS else None,
         can_surge=method is Method.RELAUNCH,
     )
     policy = Policy(method=method, soak=5.0, on_failure=OnFailure.ROLLBACK, deadlines=DEADLINES)

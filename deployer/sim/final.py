@@ -11,7 +11,7 @@ from deployer.sim.machines import Machine
 from deployer.sim.setup import Setup
 from deployer.sim.shelf import TwinShelf
 from deployer.sim.witness import Witness
-from deployer.sim.world import SECRET, World
+from deployer.sim.world import SECRET, Split, World
 
 _UNNOTICED = 30.0
 """Seconds within which a deployer may not have noticed yet what somebody else did."""
@@ -79,14 +79,27 @@ def _arrived(witness: Witness, world: World, release: Release) -> None:
             witness.note(10 if witness.rolling_back else 12, f"{machine.id} ends on {machine.app.release}")
         if release.instance_type not in (None, machine.type):
             witness.note(10 if witness.rolling_back else 12, f"{machine.id} ends as a {machine.type}")
-        for group in world.groups.values():
-            member = group.members.get(machine.id)
-            if member is None or member.state is not TargetState.HEALTHY:
-                state = member.state.value if member is not None else "detached"
-                witness.note(11, f"{machine.id} is left {state} at {group.balancer.name}")
+        _healthy_everywhere(witness, world, machine)
     for slot, found in _places(witness, world).items():
         if len(found) > 1:
             witness.note(9, f"{slot} ends with {', '.join(found)}")
+    if world.split is not None:
+        _all_at_one_side(witness, world.split, release)
+
+
+def _healthy_everywhere(witness: Witness, world: World, machine: Machine) -> None:
+    for group in world.homes(machine):
+        member = group.members.get(machine.id)
+        if member is None or member.state is not TargetState.HEALTHY:
+            state = member.state.value if member is not None else "detached"
+            witness.note(11, f"{machine.id} is left {state} at {group.balancer.name}")
+
+
+def _all_at_one_side(witness: Witness, split: Split, release: Release) -> None:
+    """Whoever runs the release gets all of the traffic."""
+    side = split.new if release.image == split.image else split.old
+    if {ident for ident, weight in split.weights.items() if weight} != {side}:
+        witness.note(11, f"traffic is left split as {split.weights}, expected all of it at {side}")
 
 
 def check_rest(witness: Witness, world: World, setup: Setup) -> None:
@@ -99,7 +112,7 @@ def check_rest(witness: Witness, world: World, setup: Setup) -> None:
     for machine in world.fleet():
         if not machine.healthy or machine.id in witness.given_up:
             continue
-        away = [group.balancer.name for group in world.groups.values() if machine.id not in group.members]
+        away = [group.balancer.name for group in world.homes(machine) if machine.id not in group.members]
         if away:
             witness.note(11, f"{machine.id} is left out of {', '.join(away)}")
 

@@ -48,6 +48,7 @@ def to_json(setup: Setup) -> dict[str, Any]:
         "poll": setup.poll,
         "bystanders": setup.bystanders,
         "grouped": setup.grouped,
+        "split": setup.split,
         "hooked": sorted(point.value for point in setup.hooked),
         "plan": plan,
         "groups": [
@@ -82,5 +83,6 @@ def from_json(data: Mapping[str, Any]) -> Setup:
         crash=CrashPoint(crash["call"], Moment[crash["moment"]]) if crash else None,
         bystanders=data["bystanders"],
         grouped=data.get("grouped"),
+        split=data.get("split", False),
         hooked=frozenset(Point(value) for value in data.get("hooked", ())),
     )

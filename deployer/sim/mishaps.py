@@ -151,7 +151,7 @@ class Mishaps:
 
     def _register(self, machine: Machine) -> None:
         if machine.running:
-            for group in self.world.groups.values():
+            for group in self.world.homes(machine):
                 group.register(machine)
             self.witness.registered_by_others(machine)
 
@@ -159,7 +159,7 @@ class Mishaps:
         machine = self._victim()
         if machine is None or not self.world.groups:
             return False
-        group = self.world.random.choice(list(self.world.groups.values()))
+        group = self.world.random.choice(self.world.homes(machine))
         member = group.members.get(machine.id)
         if member is None or member.state is TargetState.DRAINING:
             return False

@@ -58,15 +58,18 @@ def _broken(outcomes: list[Outcome]) -> Iterator[str]:
 
 
 def _setups(plan: RolloutPlan, strategy: Decides, seeds: int, *, faults: bool) -> Iterator[Setup]:
+    sides = plan.sides or ()
+    ranked = sorted(plan.balancers, key=lambda one: sides.index(one.id) if one.id in sides else len(sides))
     base = Setup(
         seed=0,
         zones=tuple(slot.zone for slot in plan.slots),
-        groups=tuple(_group(balancer) for balancer in plan.balancers),
+        groups=tuple(_group(balancer) for balancer in ranked),
         strategy=plan.strategy,
         limits=plan.limits,
         policy=replace(plan.policy, sabotage=None),
         poll=2.0,
         own=strategy,
+        split=plan.sides is not None,
     )
     for seed in range(1, seeds + 1):
         drawn = draw_faults(Random(f"rehearsal {seed}")) if faults else ()  # noqa: S311 (not for secrets)

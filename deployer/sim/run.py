@@ -26,7 +26,7 @@ from deployer.sim.setup import Chance, GroupSetup, Setup
 from deployer.sim.shelf import TwinShelf
 from deployer.sim.time import VirtualTime
 from deployer.sim.witness import Violation, Witness
-from deployer.sim.world import DEFAULT_TYPE, FLEET, World
+from deployer.sim.world import DEFAULT_TYPE, FLEET, Split, World
 from deployer.state.shelved import ShelvedStore
 
 OLD = Release("1", "digest-1", "ami-old")
@@ -207,6 +207,9 @@ def build(setup: Setup) -> Twin:
     world = World(random, lambda: Fate(pending=chance.pending(), boot=chance.boot()), time)
     world.images = {OLD.image or "": Image("1", OLD.digest), NEW.image or "": Image("2", NEW.digest)}
     world.groups = {group.balancer.id: _group(group, time, random) for group in setup.groups}
+    if setup.split:
+        old, new, *_ = world.groups
+        world.split = Split(old, new, NEW.image or "", {old: 100, new: 0})
     for zone in setup.zones:
         world.settle_in(world.add(zone=zone, image=OLD.image or "", tags={Tag.FLEET: FLEET}))
     _add_bystanders(world, setup.bystanders)
@@ -260,6 +263,7 @@ def _plan(setup: Setup, world: World) -> RolloutPlan:
         policy=setup.policy,
         balancers=tuple(group.balancer for group in setup.groups),
         slots=slots,
+        sides=(world.split.old, world.split.new) if world.split is not None else None,
     )
 
 

@@ -18,6 +18,7 @@ from deployer.sim.faults import WINDOWS, Fault, Planned
 from deployer.strategies.blue_green import BlueGreen
 from deployer.strategies.canary import Canary
 from deployer.strategies.rolling import OneAtATime, Rolling, ZoneByZone
+from deployer.strategies.traffic_canary import TrafficCanary
 
 DEADLINES = Deadlines(
     launch=120.0,
@@ -37,19 +38,30 @@ _LASTING = {Fault.TARGETS_MISSING: (5.0, 10.0)}
 _OF_HOOKS = frozenset({Fault.ALARM, Fault.ALARM_WITHOUT_DATA, Fault.HOOK_HANGS})
 _POINTS = sorted(INSTANCE_POINTS | STEP_POINTS | {Point.FINAL_SOAK}, key=lambda point: point.value)
 
-STRATEGIES = ("rolling", "growing", "one-at-a-time", "zone-by-zone", "canary", "blue-green")
+STRATEGIES = ("rolling", "growing", "one-at-a-time", "zone-by-zone", "canary", "blue-green", "traffic-canary")
 
 
-ONLY_RELAUNCHED = frozenset({"blue-green"})
-"""Strategies that need a fresh instance for each old one."""
+TWO_FLEETS = frozenset({"blue-green", "traffic-canary"})
+"""Strategies that bring up a whole new fleet beside the old one, and may have two target groups for that."""
+
+
+IN_A_GROUP = ", in a group"
+BY_WEIGHT = ", by weight"
 
 
 def combinations() -> Iterator[tuple[str, Method]]:
     """Every strategy with every method it has."""
     for strategy in STRATEGIES:
         for method in Method:
-            if method is Method.RELAUNCH or strategy not in ONLY_RELAUNCHED:
+            if method is Method.RELAUNCH or strategy not in TWO_FLEETS:
                 yield strategy, method
+
+
+def places(strategy: str) -> tuple[str, ...]:
+    """Where a strategy can be carried out: by instances, in an Auto Scaling group, by weights of traffic."""
+    if strategy == "traffic-canary":
+        return (BY_WEIGHT,)
+    return ("", IN_A_GROUP, BY_WEIGHT) if strategy in TWO_FLEETS else ("", IN_A_GROUP)
 
 
 @dataclass(frozen=True)
@@ -62,6 +74,9 @@ class GroupSetup:
     unhealthy_threshold: int
     long_connections: float
     """The share of drains that last for as long as the balancer lets them."""
+
+
+_PLAIN = GroupSetup(Balancer("lb-0", "balancer-0", BalancerKind.ALB, 8080, 20.0, 5.0, 5.0), 1.0, 2, 2, 0.1)
 
 
 @dataclass(frozen=True)
@@ -83,10 +98,18 @@ class Setup:
     """The points at which hooks run and gates are asked."""
     grouped: str | None = None
     """How the fleet's Auto Scaling group names what it launches; None for a fleet without a group."""
+    split: bool = False
+    """Whether a listener splits traffic between the first two balancers: the old and the new side."""
     own: Decides | None = None
     """A strategy that is none of ours, and is to be tried."""
     new_type: str | None = None
     """The instance type that the fleet is brought to, on the release that it has; None for a new release."""
+
+    @property
+    def kind(self) -> str:
+        """Its strategy and method in words, and where they are carried out."""
+        place = IN_A_GROUP if self.grouped else BY_WEIGHT if self.split else ""
+        return f"{self.strategy} {self.policy.method.value}{place}"
 
     def make_strategy(self) -> Decides:
         """The strategy, with its settings."""
@@ -101,8 +124,7 @@ class Setup:
         zones = len(set(self.zones))
         return (
             f"{len(self.zones)} instances in {zones} zones behind {kinds}, {self.strategy}, "
-            + (f"in a group that launches version {self.grouped}, " if self.grouped else "")
-            + f"{self.policy.method.value}, {self.limits}, {faults}"
+            f"{self.policy.method.value}, {self.limits}, {faults}"
             + (f", to {self.new_type}" if self.new_type else "")
             + (f", crash at {self.crash}" if self.crash else "")
         )
@@ -115,6 +137,7 @@ _STRATEGIES: dict[str, Any] = {
     "zone-by-zone": lambda: ZoneByZone(soak=5.0),
     "canary": lambda: Canary(soak=10.0),
     "blue-green": lambda: BlueGreen(keep=15.0),
+    "traffic-canary": lambda: TrafficCanary(soak=8.0, keep=15.0),
 }
 
 
@@ -127,8 +150,7 @@ def draw(seed: int, *, faults: bool = True) -> Setup:
         except Infeasible:
             continue
         drawn = draw_faults(random) if faults else ()
-        hooked = _draw_hooked(random, drawn)
-        return replace(setup, faults=drawn, hooked=hooked, grouped=_draw_grouped(random))
+        return _draw_place(random, replace(setup, faults=drawn, hooked=_draw_hooked(random, drawn)))
 
 
 def _draw(random: Random, seed: int) -> Setup:
@@ -141,7 +163,7 @@ def _draw(random: Random, seed: int) -> Setup:
         zones={zone: zones.count(zone) for zone in sorted(set(zones))},
         batch=random.choice((Amount(1), Amount(2), Amount(25, percent=True), Amount(50, percent=True), Amount.ALL)),
         floor=random.choice((None, None, Amount(50, percent=True), Amount(75, percent=True))),
-        surge=Amount.ALL if strategy == "blue-green" else random.choice((None, None, Amount(0), Amount(1))),
+        surge=Amount.ALL if strategy in TWO_FLEETS else random.choice((None, None, Amount(0), Amount(1))),
         can_surge=method is Method.RELAUNCH,
         zone_floor=random.choice((None, None, Amount(50, percent=True))),
     )
@@ -201,9 +223,24 @@ def _draw_hooked(random: Random, faults: tuple[Planned, ...]) -> frozenset[Point
     return frozenset({Point.THROUGHOUT, *random.sample(_POINTS, random.randint(1, len(_POINTS)))})
 
 
-def _draw_grouped(random: Random) -> str | None:
-    """A third of all fleets live in an Auto Scaling group."""
-    return random.choice(("1", "$Latest", "$Default")) if random.random() < 0.33 else None
+def _draw_place(random: Random, setup: Setup) -> Setup:
+    """A third of all fleets live in an Auto Scaling group; some strategies split traffic between two sides."""
+    possible = places(setup.strategy)
+    place = random.choice((possible[0], *possible))
+    if place == IN_A_GROUP:
+        return replace(setup, grouped=random.choice(("1", "$Latest", "$Default")))
+    return with_split(setup) if place == BY_WEIGHT else setup
+
+
+def with_split(setup: Setup) -> Setup:
+    """The same fleet behind a listener with two target groups, and behind its third balancer if it has one."""
+    first = setup.groups[0] if setup.groups else _PLAIN
+    balancer = replace(first.balancer, kind=BalancerKind.ALB, health_seconds=first.balancer.health_interval)
+    sides = tuple(
+        replace(first, balancer=replace(balancer, id=f"lb-{n}", name=f"balancer-{n}"), lag=min(first.lag, 3.0))
+        for n in range(2)
+    )
+    return replace(setup, groups=(*sides, *setup.groups[2:]), split=True)
 
 
 @dataclass

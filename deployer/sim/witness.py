@@ -6,7 +6,7 @@ it believes. What it finds broken is kept, with the promise's number, for the ru
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from deployer.engine.events import Completed, Event, Failed, Turned
@@ -202,6 +202,18 @@ class Witness:
             self._broken(13, f"{machine.id} is updated after {self.failures} failures")
         self.removed |= {(ident, machine.id) for ident in self.world.groups}
 
+    def weighing(self, weights: Mapping[str, int]) -> None:
+        """Before traffic is shared out anew: who gets none of it any more is out of service."""
+        self._changing("weigh")
+        before, counted = self._counted(), self._counted(weights)
+        limits = self.plan.limits
+        if len(counted) < min(limits.floor, len(before)):
+            self._broken(1, f"the weights leave {len(counted)} in service < floor {limits.floor}")
+        for zone, floor in limits.zone_floor:
+            was, there = (sum(1 for one in found if one.zone == zone) for found in (before, counted))
+            if there < min(floor, was):
+                self._broken(2, f"the weights leave {there} in service in {zone} < zone floor {floor}")
+
     def tagging(self, machine: Machine) -> None:
         """Before an instance is tagged."""
         self._changing_machine("tag", machine)
@@ -227,14 +239,13 @@ class Witness:
 
     def serving(self) -> list[Machine]:
         """Who really carries the fleet's traffic: healthy at every balancer, with a release of this rollout."""
-        groups = self.world.groups.values()
         return [
             machine
             for machine in self.world.machines.values()
-            if machine.healthy and self._right_release(machine)
+            if machine.healthy and self._right_release(machine) and self.world.gets_traffic(machine)
             if all(
                 (member := group.members.get(machine.id)) is not None and member.state is TargetState.HEALTHY
-                for group in groups
+                for group in self.world.homes(machine)
             )
         ]
 
@@ -263,13 +274,22 @@ class Witness:
         if there < floor:
             self._broken(2, f"{what} {machine.id} leaves {there} in {machine.zone} < zone floor {floor}")
 
-    def _counted(self) -> list[Machine]:
-        """In service by the last look, less what was asked to leave since; unknown health does not count."""
+    def _counted(self, weights: Mapping[str, int] | None = None) -> list[Machine]:
+        """In service by the last look, less what was asked to leave since; unknown health does not count.
+
+        Where traffic is split, by the weights that were shown, or by these.
+        """
         if self.sighting is None:
             return []
+        shares = self.sighting.weights if weights is None else weights
         running = {shown.id for shown in self.sighting.instances if shown.state is InstanceState.RUNNING}
         machines = [self.world.machines[ident] for ident in sorted(running - self.ended)]
-        return [one for one in machines if self._right_release(one) and self._healthy_in_look(one)]
+        return [
+            one
+            for one in machines
+            if self._right_release(one) and self._healthy_in_look(one)
+            if all(shares.get(group.balancer.id, 1) > 0 for group in self.world.homes(one))
+        ]
 
     def _healthy_in_look(self, machine: Machine) -> bool:
         if self.sighting is None:
@@ -278,7 +298,7 @@ class Witness:
             # Nobody vouches for a worker but itself: what it told last, or how it is when nobody has asked.
             told = self.answers.get(machine.id)
             return told.answer.ok if told is not None else machine.app.answers
-        for ident in self.world.groups:
+        for ident in [group.balancer.id for group in self.world.homes(machine)]:
             said = self.sighting.targets.get(ident, {}).get(machine.id)
             if said is None or said.state is not TargetState.HEALTHY or (ident, machine.id) in self.removed:
                 return False
@@ -329,7 +349,7 @@ class Witness:
 
     def _soaked(self, machine: Machine) -> bool:
         now, soak = self.world.time.now, self.plan.policy.soak
-        members = [group.members.get(machine.id) for group in self.world.groups.values()]
+        members = [group.members.get(machine.id) for group in self.world.homes(machine)]
         if any(member is None or member.state is not TargetState.HEALTHY for member in members):
             return False
         return all(member is not None and now - member.since >= soak for member in members)

@@ -21,6 +21,21 @@ SECRET = "password=hunter2-of-the-twin"
 
 
 @dataclass
+class Split:
+    """A listener that splits its traffic between two target groups: that of what was there, that of the new."""
+
+    old: str
+    new: str
+    image: str
+    """What runs it belongs to the new side, everything else to the old one."""
+    weights: dict[str, int]
+
+    def other_side(self, image: str) -> str:
+        """The target group that an instance of this image has no business in."""
+        return self.old if image == self.image else self.new
+
+
+@dataclass
 class World:
     """Everything that is really there. `fate` draws how a new instance turns out."""
 
@@ -32,6 +47,7 @@ class World:
     gone_images: set[str] = field(default_factory=set)
     """Deregistered: nothing can be launched from them any more."""
     groups: dict[str, Group] = field(default_factory=dict)
+    split: Split | None = None
     machines: dict[str, Machine] = field(default_factory=dict)
     bystanders: dict[str, Machine] = field(default_factory=dict)
     by_token: dict[str, Machine] = field(default_factory=dict)
@@ -74,7 +90,7 @@ class World:
         machine.state = InstanceState.RUNNING
         machine.app.release, machine.app.digest, machine.app.answers = image.release, image.digest, True
         machine.history = History(-1e6, machine.shown(self.time.wall_offset))
-        for group in self.groups.values():
+        for group in self.homes(machine):
             group.join_healthy(machine)
 
     def launch(self, order: LaunchOrder) -> Machine:
@@ -148,6 +164,19 @@ class World:
     def connections(self, machine: Machine) -> int:
         """Established connections on the application's port."""
         return sum(group.connections_of(machine) for group in self.groups.values())
+
+    def homes(self, machine: Machine) -> list[Group]:
+        """The balancers that an instance belongs to: where traffic is split, one of the two sides."""
+        if self.split is None:
+            return list(self.groups.values())
+        other = self.split.other_side(machine.image)
+        return [group for ident, group in self.groups.items() if ident != other]
+
+    def gets_traffic(self, machine: Machine) -> bool:
+        """Whether its side is sent any, where traffic is split."""
+        if self.split is None:
+            return True
+        return self.split.weights[self.split.new if machine.image == self.split.image else self.split.old] > 0
 
     def fleet(self) -> list[Machine]:
         """The fleet's instances that exist."""

@@ -80,7 +80,8 @@ def _setups(strategy: Decides, method: Method | None, *, faults: bool) -> Iterat
         seed += 1
         setup = draw(seed, faults=faults)
         if method is None or setup.policy.method is method:
-            yield replace(setup, own=strategy)
+            shifts = bool(getattr(strategy, "shifts_traffic", False))
+            yield replace(setup, own=strategy, split=setup.split and shifts)
 
 
 def _arrived(outcome: Outcome) -> bool:

@@ -13,13 +13,14 @@ from deployer.model.capacity import Limits
 from deployer.model.fleet import Balancer, BalancerKind, Tag
 from deployer.model.hosts import Answered
 from deployer.model.observation import Answer, Stance
+from deployer.model.outcome import Done
 from deployer.model.policy import Policy
 from deployer.sim.cloud import SimCloud
 from deployer.sim.crash import CrashPoint, Moment
 from deployer.sim.final import check_end, check_rest
 from deployer.sim.machines import Fate
 from deployer.sim.run import Twin, build
-from deployer.sim.setup import DEADLINES, GroupSetup, Setup
+from deployer.sim.setup import DEADLINES, GroupSetup, Setup, with_split
 from deployer.sim.world import FLEET, SECRET
 
 
@@ -257,3 +258,23 @@ def test_an_answer_that_was_never_given_to_this_process_does_not_count() -> None
     cloud.deregister([Registration("lb-0", ident)])
     cloud.register([Registration("lb-0", ident)])
     assert broken(twin) == {10}
+
+
+def test_promises_1_and_2_weights_that_leave_the_traffic_to_nobody() -> None:
+    twin, cloud = twin_in_charge_of_two_sides()
+    assert isinstance(cloud.weigh({"lb-0": 0, "lb-1": 100}), Done)
+    assert broken(twin) == {1, 2}
+    assert twin.witness.serving() == []
+
+
+def test_promise_11_traffic_that_is_left_split() -> None:
+    twin, _ = twin_in_charge_of_two_sides()
+    assert twin.world.split is not None
+    twin.world.split.weights.update({"lb-0": 75, "lb-1": 25})
+    check_end(twin.witness, twin.world, Status.ROLLED_BACK, twin.shelf)
+    assert broken(twin) == {11}
+
+
+def twin_in_charge_of_two_sides() -> tuple[Twin, SimCloud]:
+    split = with_split(setup())
+    return twin_in_charge(groups=split.groups, split=True)
