@@ -150,3 +150,34 @@ def test_a_revision_that_is_not_in_s3_fails_at_downloadbundle(lab: CodeDeployLab
     assert event["lifecycleEventName"] == "DownloadBundle"
     assert "The specified key does not exist" in event["diagnostics"]["message"]
     assert "BlockTraffic" not in {e["lifecycleEventName"] for e in failed["lifecycleEvents"]}
+
+
+def test_an_alarm_that_goes_off_stops_the_deployment_and_the_last_good_revision_comes_back(
+    lab: CodeDeployLab,
+) -> None:
+    watching = lab.client("cloudwatch")
+    metric = {"Namespace": "Shop", "MetricName": "Errors"}
+    bar: dict[str, Any] = {"EvaluationPeriods": 1, "Threshold": 5, "ComparisonOperator": "GreaterThanThreshold"}
+    watching.put_metric_alarm(
+        AlarmName="errors", **metric, Statistic="Sum", Period=60, TreatMissingData="notBreaching", **bar
+    )
+    group = lab.group(
+        "alarmed",
+        deploymentConfigName="CodeDeployDefault.OneAtATime",
+        alarmConfiguration={"enabled": True, "alarms": [{"name": "errors"}]},
+        autoRollbackConfiguration={"enabled": True, "events": ["DEPLOYMENT_STOP_ON_ALARM"]},
+    )
+    good, bad = lab.push("quiet.zip", 1), lab.push("alarming.zip", 2)
+    first = lab.start(group, good, deploymentConfigName="CodeDeployDefault.AllAtOnce")
+    assert lab.until(first, "Succeeded", "Failed", "Stopped")["status"] == "Succeeded"
+
+    second = lab.start(group, bad)
+    lab.until(second, "InProgress")
+    data = [{"MetricName": "Errors", "Value": 99.0}]
+    watching.put_metric_data(Namespace="Shop", MetricData=data)
+    stopped = lab.until(second, "Succeeded", "Failed", "Stopped")
+    assert (stopped["status"], stopped["errorInformation"]["code"]) == ("Stopped", "ALARM_ACTIVE")
+    assert stopped["deploymentOverview"]["Succeeded"] < 3
+    back = wait_until(lambda: lab.info(second).get("rollbackInfo", {}).get("rollbackDeploymentId"))
+    rolled = lab.until(back, "Succeeded", "Failed", "Stopped")
+    assert (rolled["status"], rolled["revision"]) == ("Succeeded", good)
