@@ -15,7 +15,7 @@ from deployer.aws.ec2 import as_instance, describe, is_builder
 from deployer.aws.errors import before_anything
 from deployer.aws.forwarding import forwardings
 from deployer.aws.found import FoundFleet
-from deployer.aws.groups import AwsGroup, group_problems
+from deployer.aws.groups import LEAVING, AwsGroup, GroupFacts, group_problems
 from deployer.aws.query import FleetQuery
 from deployer.aws.session import AwsSession
 from deployer.model.errors import AwsError, PreflightRefused
@@ -39,13 +39,14 @@ def find_fleet(session: AwsSession, query: FleetQuery) -> FoundFleet:
     asked; UsageError for missing credentials or region.
     """
     with before_anything(f"looking for the fleet {query.fleet}"):
-        raw = _instances(session, query)
+        group = AwsGroup(session, query.asg).describe() if query.asg is not None else None
+        raw = _instances(session, query, group)
     try:
         reader = BalancerReader(session)
         found = _named(reader, query.balancers) if query.balancers is not None else _from_instances(reader, raw)
         members = {item.balancer.id: _members(session, item) for item in found}
         fleet = tuple(as_instance(item) for item in raw)
-        problems = tuple(_problems(session, query, fleet, found, members))
+        problems = tuple(_problems(session, query, fleet, found, members, group))
     except AwsError as error:
         raise PreflightRefused(str(error)) from error
     balancers = tuple(item.balancer for item in found)
@@ -53,13 +54,20 @@ def find_fleet(session: AwsSession, query: FleetQuery) -> FoundFleet:
     return FoundFleet(query, fleet, balancers, arns, problems)
 
 
-def _instances(session: AwsSession, query: FleetQuery) -> list[InstanceTypeDef]:
+def _instances(session: AwsSession, query: FleetQuery, group: GroupFacts | None) -> list[InstanceTypeDef]:
+    """What exists of the fleet; of a group, without the members that it has let go of."""
     found: dict[str, InstanceTypeDef] = {}
     for filters in query.filters():
         for raw in describe(session.ec2, filters):
             if not is_builder(raw):
                 found[raw.get("InstanceId", "")] = raw
-    alive = [raw for raw in found.values() if InstanceState(raw.get("State", {}).get("Name", "pending")).alive]
+    leaving = {one.id for one in group.members if one.lifecycle in LEAVING} if group is not None else set[str]()
+    alive = [
+        raw
+        for raw in found.values()
+        if InstanceState(raw.get("State", {}).get("Name", "pending")).alive
+        and raw.get("InstanceId", "") not in leaving
+    ]
     if not alive:
         raise PreflightRefused(
             f"the fleet {query.fleet} is empty: no instance in {session.region} matches {query}; check `find` in "
@@ -110,6 +118,7 @@ def _problems(
     fleet: Sequence[Instance],
     found: Sequence[FoundBalancer],
     members: Members,
+    group: GroupFacts | None,
 ) -> Iterator[str]:
     yield from (item.problem for item in found if item.problem)
     sides = _groups_joined(session, found, members)
@@ -117,8 +126,7 @@ def _problems(
         yield from two_services(query.tags, fleet)
         if query.balancers is None:
             yield from apart(fleet, found, joined(members, sides))
-    if query.asg is not None:
-        group = AwsGroup(session, query.asg).describe()
+    if group is not None:
         yield from group_problems(group, frozenset(item.balancer.id for item in found))
     yield from outside(fleet, found)
     yield from registered_nowhere(fleet, found, members, sides)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from deployer.aws.groups import ARRIVING, LEAVING, Group, GroupFacts
+from deployer.aws.groups import ARRIVING, LEAVING, Group, GroupFacts, on_its_way_out
 from deployer.engine.ports import Cloud, LaunchOrder, Registration, Sighting
 from deployer.model.errors import AwsError
 from deployer.model.fleet import Balancer, Instance, InstanceState, Tag
@@ -67,9 +67,7 @@ class GroupCloud:
         """An instance with its state in the group; None for one that is not the fleet's (any more, or yet)."""
         lifecycle = facts.lifecycle(instance.id)
         if lifecycle in LEAVING or (not lifecycle and not self._ours_to_come(instance)):
-            # It may run on for its hooks and its drain, but nothing counts on it any more.
-            gone = instance.state if not instance.state.alive else InstanceState.SHUTTING_DOWN
-            return replace(instance, state=gone, lifecycle=lifecycle)
+            return on_its_way_out(instance, lifecycle)
         foreign = instance.tags.get(Tag.ROLLOUT) != self.rollout
         if lifecycle in ARRIVING and foreign and self._launches(instance.image, instance.type):
             return None  # it comes when its hooks are done, and one of another image has to be seen and replaced

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from deployer.aws.batches import bisect
@@ -11,6 +11,7 @@ from deployer.aws.errors import attempt, translated
 from deployer.aws.group_sources import GroupSource, own_templates, own_types, source_of
 from deployer.aws.session import AwsSession
 from deployer.model.errors import AwsError
+from deployer.model.fleet import Instance, InstanceState
 from deployer.model.outcome import Done, Outcome, Permanent, Temporary
 
 if TYPE_CHECKING:
@@ -187,6 +188,18 @@ class AwsGroup:
             )
         )
         return Done(None, outcome.request_id) if isinstance(outcome, Done) else outcome
+
+
+def as_the_group_has_it(instance: Instance, facts: GroupFacts) -> Instance:
+    """An instance with its state in the group; one that the group has let go of is on its way out. Pure."""
+    lifecycle = facts.lifecycle(instance.id)
+    return on_its_way_out(instance, lifecycle) if lifecycle in LEAVING else replace(instance, lifecycle=lifecycle)
+
+
+def on_its_way_out(instance: Instance, lifecycle: str) -> Instance:
+    """The same, gone or going: it may run on for its hooks and its drain, but nothing counts on it. Pure."""
+    state = InstanceState.SHUTTING_DOWN if instance.state.alive else instance.state
+    return replace(instance, state=state, lifecycle=lifecycle)
 
 
 def group_problems(facts: GroupFacts, balancers: frozenset[str]) -> Iterator[str]:

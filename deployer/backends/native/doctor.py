@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from deployer.aws.groups import ARRIVING
 from deployer.aws.images import AwsImages
 from deployer.aws.leftovers import AwsLeftovers
 from deployer.backends.native import planning
@@ -67,10 +68,10 @@ def _in_aws(ground: Ground, *, undo: bool) -> Iterator[Leftover]:
 
 def _detached(ground: Ground, *, undo: bool) -> Iterator[Leftover]:
     """Members that some balancer of the fleet does not have: drained and forgotten, or never attached."""
-    sighting = ground.cloud.look()
+    sighting = ground.sight()
     for one in planning.members(sighting.instances):
         missing = _missing_at(ground, sighting, one.id)
-        if not missing:
+        if not missing or one.lifecycle in ARRIVING:
             continue
         names = ", ".join(balancer.name for balancer in ground.found.balancers if balancer.id in missing)
         ours = Tag.ROLLOUT in one.tags

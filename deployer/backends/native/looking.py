@@ -96,7 +96,7 @@ def judged(ground: Ground) -> tuple[RolloutPlan, Observation]:
             memory = replay(records, plan, wiring.clock.now())
             for ident, answer in ground.ask().items():
                 memory.facts(ident).answer = answer
-            return plan, Observer(plan, memory).observe(ground.cloud.look(), wiring.clock.now())
+            return plan, Observer(plan, memory).observe(ground.sight(), wiring.clock.now())
     ready = survey(ground, new_rollout(wiring))
     return ready.plan, ready.look()
 

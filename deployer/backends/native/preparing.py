@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from deployer.aws.cloud import AwsCloud
 from deployer.aws.found import FoundFleet
+from deployer.aws.groups import AwsGroup, as_the_group_has_it
 from deployer.aws.instance_types import refuse_type
 from deployer.backends.native import planning
 from deployer.backends.native.asking import ask_all
@@ -21,6 +22,7 @@ from deployer.config.settings import FleetSettings, RunOptions
 from deployer.engine.memory import Memory
 from deployer.engine.observe import Observer
 from deployer.engine.plan import RolloutPlan
+from deployer.engine.ports import Sighting
 from deployer.model.capacity import Limits
 from deployer.model.errors import Infeasible, PreflightRefused
 from deployer.model.fleet import Release
@@ -52,7 +54,15 @@ class Ground:
         memory = Memory(plan.goal, plan.previous)
         for ident, answer in answers.items():
             memory.facts(ident).answer = answer
-        return Observer(plan, memory).observe(self.cloud.look(), self.wiring.clock.now())
+        return Observer(plan, memory).observe(self.sight(), self.wiring.clock.now())
+
+    def sight(self) -> Sighting:
+        """One look at instances, balancers and, where there is one, the group. Raises AwsError."""
+        seen, group = self.cloud.look(), self.wiring.settings.find.asg
+        if group is None:
+            return seen
+        facts = AwsGroup(self.wiring.session, group).describe()
+        return replace(seen, instances=tuple(as_the_group_has_it(one, facts) for one in seen.instances))
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from deployer.aws.discovery import find_fleet
+from deployer.aws.groups import as_the_group_has_it
+from deployer.aws.query import FleetQuery
 from deployer.backends.native.group_leftovers import leftovers_of
 from deployer.backends.native.groups import DISTURBING
 from deployer.engine.loop import Ending
@@ -443,3 +446,18 @@ def test_a_successor_is_protected_as_its_predecessor_was_whatever_the_group_does
     grouped.start().conclude(Ending.REACHED)
     auto.settled(2)
     assert protected(auto) == {new: before[old] for new, old in zip(made, grouped.members, strict=True)}
+
+
+def test_after_a_rollout_what_the_group_has_let_go_of_is_no_longer_of_the_fleet_though_it_runs(auto: Auto) -> None:
+    grouped = fitted_out(auto)
+    footing = grouped.start()
+    for number, old in enumerate(grouped.members):
+        grouped.swap(footing, old, f"slot-{number}")
+    footing.conclude(Ending.REACHED)
+    auto.reaches(grouped.members[0], "Terminating:Wait")
+    assert auto.instance(grouped.members[0])["State"]["Name"] == "running"
+    query = FleetQuery("web", asg=auto.name, balancers=())
+    found = find_fleet(grouped.group.session, query)
+    assert not {one.id for one in found.instances} & set(grouped.members)
+    shown = [as_the_group_has_it(one, grouped.group.describe()) for one in footing.cloud.inner.look().instances]
+    assert {one.id for one in shown if one.state.alive} == {one.id for one in found.instances}
