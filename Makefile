@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 SEEDS  ?= 300
 STAMP  := $(VENV)/.stamp
 
-.PHONY: venv demo test lint bench simulate mutants picture reference lock clean
+.PHONY: venv demo test lint bench simulate mutants picture reference crashes lock clean
 
 venv: $(STAMP)
 
@@ -42,17 +42,21 @@ bench: venv
 	$(BIN)/python -m bench
 
 simulate: venv
-	$(BIN)/python -m deployer.sim --seeds $(SEEDS)
+	$(BIN)/python -m deployer.sim --seeds $(SEEDS) --keep tests/sim/kept
 
 mutants: venv
 	$(BIN)/python -m tests.mutants
 
-# docs/tree.svg and docs/configuration.md are made by the program itself.
+# docs/tree.svg, docs/configuration.md, docs/faults.md and docs/crashes.md are made by the program itself.
 picture: venv
 	$(BIN)/python -m deployer.view.picture > docs/tree.svg
 
 reference: venv
 	$(BIN)/python -m deployer.config.reference > docs/configuration.md
+
+crashes: venv
+	$(BIN)/python -m deployer.sim --faults > docs/faults.md
+	$(BIN)/python -m deployer.sim --crashes > docs/crashes.md
 
 lock: venv
 	$(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header --no-emit-index-url \

@@ -80,10 +80,10 @@ def _fuzz(seeds: range, jobs: int, folder: Path | None, *, complete: bool) -> in
         coverage.merge(found.coverage)
         for seed, text in found.failures:
             failures.append(seed)
-            if folder is not None:
-                keep(draw(seed), text, folder)
             progress.end()
             _say(f"seed {seed}: {text}\n  replay: python -m deployer.sim --seed {seed}")
+            if folder is not None:
+                _say(f"  kept as a regression test: {keep(draw(seed), text, folder)}")
         progress.reached(coverage.seeds, len(seeds), f"{len(failures)} broke a promise")
     progress.end()
     for line in coverage.lines():

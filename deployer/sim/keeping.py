@@ -49,6 +49,7 @@ def to_json(setup: Setup) -> dict[str, Any]:
         "bystanders": setup.bystanders,
         "grouped": setup.grouped,
         "split": setup.split,
+        "new_type": setup.new_type,
         "hooked": sorted(point.value for point in setup.hooked),
         "plan": plan,
         "groups": [
@@ -84,5 +85,6 @@ def from_json(data: Mapping[str, Any]) -> Setup:
         bystanders=data["bystanders"],
         grouped=data.get("grouped"),
         split=data.get("split", False),
+        new_type=data.get("new_type"),
         hooked=frozenset(Point(value) for value in data.get("hooked", ())),
     )

@@ -32,7 +32,7 @@ def test_what_is_kept_is_read_back_as_it_was(tmp_path: Path) -> None:
     for seed in range(60):
         setup = draw(seed)
         assert kept(keep(setup, "because", tmp_path)) == setup
-    crashing = replace(draw(1), crash=CrashPoint(3, Moment.HALF))
+    crashing = replace(draw(1), crash=CrashPoint(3, Moment.HALF), new_type="m5.xlarge")
     assert kept(keep(crashing, "because", tmp_path)) == crashing
 
 
