@@ -12,7 +12,7 @@ PORT = 8080
 
 
 class Application:
-    """One application: answers its name, or a status; `/slow/SECONDS` takes its time."""
+    """One application: answers its name; `/status/CODE` with that status, `/slow/SECONDS` takes its time."""
 
     def __init__(self, name: str, address: str, port: int = PORT) -> None:
         self.name = name
@@ -57,6 +57,8 @@ class Application:
         """Answers one request; False when the connection should end."""
         path = head.split()[1]
         status = self.health if path == "/healthz" else 200
+        if path.startswith("/status/"):
+            status = int(path.removeprefix("/status/"))
         if path.startswith("/slow/"):
             await asyncio.sleep(float(path.removeprefix("/slow/")))
         if path == "/silent":
