@@ -16,7 +16,7 @@ from werkzeug.serving import make_server
 
 from deployer.lab import alarms
 from deployer.lab.context import Directory, LabContext
-from tests.lab.alarms.monitored import Clock, Recorder, Watched
+from tests.lab.alarms.monitored import Clock, Recorder, Watched, moto_put_back
 from tests.lab.ec2.cloud import QUICK, RecordingRoom, client_at
 
 
@@ -32,10 +32,11 @@ def endpoint() -> Iterator[str]:
 
 
 @pytest.fixture
-def watched(tmp_path: Path, endpoint: str) -> Watched:
+def watched(tmp_path: Path, endpoint: str) -> Iterator[Watched]:
     """CloudWatch whose alarms look when the test says so: its thread is not started."""
     room, clock, done = RecordingRoom(), Clock(), Recorder()
     context = LabContext(Directory(tmp_path / "lab"), QUICK, room.network, room, instances=None)  # type: ignore[arg-type]
-    service = alarms.install(context, now=clock)
-    service.reactions |= {"sns": done, "autoscaling": done}
-    return Watched(client_at(endpoint, "cloudwatch"), service, clock, done)
+    with moto_put_back():
+        service = alarms.install(context, now=clock)
+        service.reactions |= {"sns": done, "autoscaling": done}
+        yield Watched(client_at(endpoint, "cloudwatch"), service, clock, done)

@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.exceptions import ServiceException
 
 from deployer.lab.alarms import Alarms
 from deployer.lab.alarms.records import Transition
 from tests.lab.ec2.cloud import refusal
 
-__all__ = ["Clock", "Recorder", "Watched", "refusal"]
+__all__ = ["Clock", "Recorder", "Watched", "moto_put_back", "refusal"]
 
 BEGIN = 1_800_000_000.0
 """A full minute."""
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:alarms"
+
+
+@contextmanager
+def moto_put_back() -> Iterator[None]:
+    """Gives moto its own CloudWatch back in the end: other tests of this process use it."""
+    own = dict(vars(CloudWatchResponse))
+    try:
+        yield
+    finally:
+        for name in set(vars(CloudWatchResponse)) - set(own):
+            delattr(CloudWatchResponse, name)
+        for name, method in own.items():
+            if vars(CloudWatchResponse)[name] is not method:
+                setattr(CloudWatchResponse, name, method)
 
 
 @dataclass

@@ -17,6 +17,7 @@ from werkzeug.serving import make_server
 
 from deployer.lab import alarms, autoscaling, ec2
 from deployer.lab.context import Directory, LabContext
+from tests.lab.alarms.monitored import moto_put_back
 from tests.lab.autoscaling.fleet import Auto, FakePools, ShiftedClock
 from tests.lab.ec2.cloud import QUICK, Lab, RecordingRoom, client_at
 
@@ -43,8 +44,8 @@ def auto(tmp_path: Path, endpoint: str) -> Iterator[Auto]:
     (root / "etc" / "release").write_text("base\n")
     lab = Lab(service, room, tmp_path / "lab", ec2.seed_base_image(service, "base-image", root))
     pools, clock = FakePools(), ShiftedClock()
-    watching = alarms.install(context)
-    groups = autoscaling.install(context, service, watching, pools, clock)
-    yield Auto(client_at(endpoint, "autoscaling"), client_at(endpoint), lab, pools, clock, groups)
-    groups.stop()
+    with moto_put_back():
+        groups = autoscaling.install(context, service, alarms.install(context), pools, clock)
+        yield Auto(client_at(endpoint, "autoscaling"), client_at(endpoint), lab, pools, clock, groups)
+        groups.stop()
     service.close()
