@@ -88,8 +88,11 @@ def _arrived(witness: Witness, world: World, release: Release) -> None:
 
 
 def _healthy_everywhere(witness: Witness, world: World, machine: Machine) -> None:
+    """What a balancer found only after the last look could not be acted on."""
     for group in world.homes(machine):
         member = group.members.get(machine.id)
+        if member is not None and member.since > world.shown_until.get(group.balancer.id, 0.0):
+            continue
         if member is None or member.state is not TargetState.HEALTHY:
             state = member.state.value if member is not None else "detached"
             witness.note(11, f"{machine.id} is left {state} at {group.balancer.name}")
