@@ -58,6 +58,8 @@ class Wire:
     script: dict[str, list[Reply]] = field(default_factory=dict)
     asked: list[dict[str, str]] = field(default_factory=list)
     slept: list[float] = field(default_factory=list)
+    time: float = 0.0
+    """Passes by sleeping alone, however long the requests really take."""
 
     def actions(self) -> list[str]:
         """The actions that were asked for, in order."""
@@ -66,7 +68,11 @@ class Wire:
     def session(self, attempts: int = 1) -> AwsSession:
         """A session that talks to this endpoint; by default no attempt is repeated."""
         settings = AwsSettings(region="eu-west-1", endpoint=self.url, attempts=attempts, read_timeout=5)
-        return AwsSession(settings, sleep=self.slept.append)
+        return AwsSession(settings, clock=lambda: self.time, sleep=self._sleep)
+
+    def _sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.time += seconds
 
     def reply(self, request: dict[str, str]) -> Reply:
         """The next answer to a request."""
