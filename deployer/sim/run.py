@@ -76,6 +76,8 @@ class Twin:
     refusals: Counter[int] = field(default_factory=Counter)
     ends: list[str] = field(default_factory=list)
     lives: int = 0
+    finished: Result | None = None
+    """How the rollout ended, once its journal says that it did: `resume` has nothing to go on with then."""
     tell: Callable[[str], None] | None = None
 
     def run(self) -> Outcome:
@@ -84,7 +86,8 @@ class Twin:
         result: Result | str = "never ran"
         while self.lives < _LIVES:
             result = self.live()
-            if isinstance(result, Result) and result.status is not Status.INTERRUPTED:
+            if self.finished is not None:
+                result = self.finished  # perhaps by whoever took over from one that has only now woken
                 break
             # Whoever resumes does so after a while: from CI, or by hand.
             self.world.time.advance(self.world.random.uniform(1.0, 150.0))
@@ -132,6 +135,8 @@ class Twin:
         result = life.run()
         self.dead.add(life.number)
         self.ends.append(result.status.value if isinstance(result, Result) else result)
+        if isinstance(result, Result) and result.status is not Status.INTERRUPTED:
+            self.finished = result
         if isinstance(result, Result) and result.exit_code is not ExitCode.NEEDS_A_HAND and life.stop.count < 2:
             check_rest(self.witness, self.world, self.setup)
         if isinstance(result, Result) and life.stop.count < 2 and self.auto is not None:
