@@ -130,7 +130,7 @@ def weights_keep_the_floor(tally: Tally, move: Move) -> str | None:
     if not isinstance(move, Weigh):
         return None
     left, floor = len(_fit_under(tally.seen, move)), tally.seen.limits.floor
-    if left - len(tally.removed) >= floor or left >= tally.start.in_service:
+    if left - len(tally.removed) >= floor or left >= len(_felt(tally.seen)):
         return None
     return f"{left} fit where the weights send traffic - {len(tally.removed)} leaving < floor {floor}"
 
@@ -139,10 +139,11 @@ def weights_keep_the_zone_floors(tally: Tally, move: Move) -> str | None:
     """Promise 2 for a shift of traffic."""
     if not isinstance(move, Weigh):
         return None
-    fit = _fit_under(tally.seen, move)
+    fit, felt = _fit_under(tally.seen, move), _felt(tally.seen)
     for zone, floor in tally.seen.limits.zone_floor:
-        left, gone = sum(1 for one in fit if one.instance.zone == zone), tally.removed_in(zone)
-        if left - gone < floor and left < tally.start.by_zone.get(zone, 0):
+        left, now = (sum(1 for one in found if one.instance.zone == zone) for found in (fit, felt))
+        gone = tally.removed_in(zone)
+        if left - gone < floor and left < now:
             return f"{left} fit in {zone} where the weights send traffic - {gone} leaving < zone floor {floor}"
     return None
 
@@ -151,6 +152,11 @@ def _fit_under(seen: Observation, move: Weigh) -> list[Seen]:
     """Who may be counted on once the traffic is shared out so."""
     weights = {**seen.weights, **dict(move.weights)}
     return [one for _, one in seen.instances() if is_fit(seen, one) and has_weight(weights, one)]
+
+
+def _felt(seen: Observation) -> list[Seen]:
+    """Whose loss of traffic is felt: what balancers use now, though it may not be believed in yet."""
+    return [one for _, one in seen.instances() if in_service(seen, one) or takes_traffic(seen, one)]
 
 
 def surge_is_kept(tally: Tally, move: Move) -> str | None:

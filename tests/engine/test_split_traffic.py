@@ -48,6 +48,22 @@ def test_a_shift_that_takes_nobody_out_of_service_is_allowed_however_few_there_a
     assert judge(below, [ALL_NEW])[1][0].promise == 1
 
 
+def test_a_shift_away_from_those_that_were_given_up_on_and_serve_again_waits_for_enough_others() -> None:
+    """They carry the traffic, so on the way back too few that are fit may not take it over."""
+    failed = [replace(green(f"n-{zone}", zone), failed="turned sick") for zone in "abc"]
+    slots = [slot(one.id, one) for one in failed]
+    slots[0] = replace(slots[0], occupants=(*slots[0].occupants, old("o-a")))
+    serving = seen(slots, floor=2, surge=3, sides=(OLD, NEW), weights={OLD: 0, NEW: 100})
+    back = Weigh(((NEW, 0), (OLD, 100)))
+    found = judge(serving, [back])[1]
+    assert [(one.promise, one.because) for one in found] == [
+        (1, "1 fit where the weights send traffic - 0 leaving < floor 2")
+    ]
+    by_zone = replace(serving, limits=replace(serving.limits, floor=0, zone_floor=(("b", 1),)))
+    assert [one.promise for one in judge(by_zone, [back])[1]] == [2]
+    assert judge(replace(serving, limits=replace(serving.limits, floor=1)), [back])[0] == [back]
+
+
 def test_a_rollout_is_not_complete_while_the_other_side_gets_traffic_though_every_place_is_done() -> None:
     alone = [slot(zone, green(f"n-{zone}", zone), zone=zone) for zone in "ab"]
     split = seen(alone, sides=(OLD, NEW), weights={OLD: 75, NEW: 25})
