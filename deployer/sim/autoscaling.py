@@ -173,7 +173,10 @@ class AutoGroup:
         self.world.time.after(machine.fate.pending + 1.0, lambda: self._begin_service(machine))
 
     def _begin_service(self, machine: Machine) -> None:
-        if machine.running and self.members.get(machine.id) == "Pending":
+        """A member is pending until EC2 runs it, however long that takes."""
+        if machine.state is InstanceState.PENDING:
+            self.world.time.after(1.0, lambda: self._begin_service(machine))
+        elif machine.running and self.members.get(machine.id) == "Pending":
             self.members[machine.id] = _IN_SERVICE
             for group in self.world.groups.values():
                 group.register(machine)

@@ -64,6 +64,11 @@ class Mishaps:
         for planned in self.setup.faults:
             self.world.time.after(planned.at, self._starter(planned))
 
+    def cease(self) -> None:
+        """From now on the weather is fair: what waits to befall the next call or launch is called off too."""
+        self.over = True
+        self.world.weather.armed.clear()
+
     def _starter(self, planned: Planned) -> Callable[[], None]:
         return lambda: self._start(planned)
 

@@ -166,7 +166,7 @@ class Twin:
         """
         if status is not Status.SUCCEEDED:
             return 0
-        self.mishaps.over = True
+        self.mishaps.cease()
         self.fuse.point = None
         self.world.time.advance(300.0)
         if not self.witness.calm:

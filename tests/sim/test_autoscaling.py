@@ -11,6 +11,7 @@ from deployer.model.outcome import Done, Permanent
 from deployer.sim.autoscaling import AutoGroup, Version
 from deployer.sim.cloud import SimCloud
 from deployer.sim.crashes import kinds
+from deployer.sim.faults import Fault
 from deployer.sim.final import check_group
 from deployer.sim.group_door import SimGroup
 from deployer.sim.run import Twin, build
@@ -39,6 +40,14 @@ def test_a_dead_member_is_replaced_by_what_the_group_launches_unless_that_is_sus
         twin.world.time.advance(120.0)
         assert (first not in auto.members) is replaced
         assert len([one for one in twin.witness.serving() if one.id in auto.members]) == (6 if replaced else 5)
+
+
+def test_a_member_that_ec2_is_slow_to_run_comes_into_service_once_it_runs() -> None:
+    twin, auto = grouped()
+    twin.world.weather.until[Fault.NOT_FOUND_AFTER_CREATE] = 60.0
+    auto.resize(None, None, auto.desired + 1)
+    twin.world.time.advance(200.0)
+    assert list(auto.members.values()) == ["InService"] * 7
 
 
 def test_the_desired_capacity_follows_its_limits_and_the_members_follow_it() -> None:
