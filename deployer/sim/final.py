@@ -88,10 +88,10 @@ def _arrived(witness: Witness, world: World, release: Release) -> None:
 
 
 def _healthy_everywhere(witness: Witness, world: World, machine: Machine) -> None:
-    """What a balancer found only after the last look could not be acted on."""
+    """What a balancer found only after the last look that was decided from could not be acted on."""
     for group in world.homes(machine):
         member = group.members.get(machine.id)
-        if member is not None and member.since > world.shown_until.get(group.balancer.id, 0.0):
+        if member is not None and member.since > witness.judged_until.get(group.balancer.id, 0.0):
             continue
         if member is None or member.state is not TargetState.HEALTHY:
             state = member.state.value if member is not None else "detached"

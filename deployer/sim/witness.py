@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from deployer.engine.events import Completed, Event, Failed, Turned
+from deployer.engine.events import Completed, Event, Failed, Looked, Turned
 from deployer.engine.plan import RolloutPlan
 from deployer.engine.ports import LaunchOrder, Sighting
 from deployer.model.fleet import BalancerKind, InstanceState, Tag, TargetState
@@ -50,6 +50,8 @@ class Witness:
     violations: list[Violation] = field(default_factory=list)
     epoch: int = 0
     sighting: Sighting | None = None
+    judged_until: dict[str, float] = field(default_factory=dict)
+    """The latest moment of each balancer that a decision rests on: what is looked at to tidy up decides nothing."""
     answers: dict[str, Answered] = field(default_factory=dict)
     removed: set[tuple[str, str]] = field(default_factory=set)
     ended: set[str] = field(default_factory=set)
@@ -112,6 +114,8 @@ class Witness:
     def heard(self, event: Event) -> None:
         """What the engine tells those who watch it."""
         match event:
+            case Looked():
+                self.judged_until = dict(self.world.shown_until)
             case Failed(instance=ident) if ident not in self.given_up:
                 self.failures += 1
                 if ident in self.world.machines:
