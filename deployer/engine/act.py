@@ -146,6 +146,9 @@ class Actuator:
             if target.state not in gone
         ]
         outcomes = self.cloud.deregister(wanted)
+        for registration, outcome in outcomes.items():
+            if isinstance(outcome, Done):
+                self.memory.facts(registration.instance).registered.pop(registration.balancer, None)
         for move in moves:
             facts = self.memory.facts(move.instance)
             facts.detached_since = self.clock.now()

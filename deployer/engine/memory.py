@@ -46,6 +46,8 @@ class Facts:
     failed: str | None = None
     ever_attached: bool = False
     attached_by_us: bool = False
+    registered: dict[str, float] = field(default_factory=dict)
+    """Balancers that it was not asked to leave → when each was last seen to have it."""
     last_seen: float = 0.0
     instance: Instance | None = None
     """As it was seen last, or as its launch described it before it was seen at all."""

@@ -71,6 +71,7 @@ class Observer:
                     continue
                 occupants[name], zones[name] = [], instance.zone
             targets = self._targets(instance, sighting, gone=instance.id not in seen_now)
+            targets = self._without_gaps(instance, targets, now)
             occupants[name].append(self._update(instance, targets, now))
         self.memory.first_look = False
         occupants = self._without_released(self._without_lost(occupants), sighting.released)
@@ -176,6 +177,24 @@ class Observer:
             else:
                 targets[balancer.id] = sighting.targets.get(balancer.id, {}).get(instance.id, ABSENT)
         return targets
+
+    def _without_gaps(self, instance: Instance, targets: Mapping[str, Target], now: float) -> dict[str, Target]:
+        """Doubts that a balancer has let go of a running instance that nobody of ours took out of it.
+
+        It drains first, and is shown to, so more likely a page of the answer is missing. Until the expectation
+        runs out its health there is unknown, so that it is neither drained nor terminated meanwhile (fault 46).
+        """
+        facts, believed = self.memory.facts(instance.id), dict(targets)
+        for ident, target in targets.items():
+            if target.state is TargetState.ABSENT and instance.state is InstanceState.RUNNING:
+                last = facts.registered.get(ident)
+                if last is not None and now - last < self.plan.policy.deadlines.expectation:
+                    believed[ident] = Target(TargetState.UNKNOWN, description="not among its targets now")
+            elif target.state is TargetState.DRAINING:
+                facts.registered.pop(ident, None)
+            elif target.state is not TargetState.UNKNOWN and facts.asked is not Asked.DRAIN:
+                facts.registered[ident] = now
+        return believed
 
     def _slot(self, name: str, zone: str, occupants: tuple[Seen, ...], now: float) -> Slot:
         facts = self.memory.slot(name)

@@ -96,21 +96,30 @@ def _wait_for_health(seen: Observation, instance: Seen) -> Move | None:
     if until is not None:
         return Wait(instance.id, reason, until)
     if instance.healthy_everywhere:
-        answer = instance.answer
-        if (
-            answer is not None
-            and answer.ok
-            and answer.release not in (None, seen.goal.name)
-            and answer.at > instance.since
-        ):
-            return GiveUp(instance.id, f"answers with release {answer.release}, expected {seen.goal.name}")
-        return _wait_or_give_up(seen, instance, reason, f"is healthy but {reason}", seen.policy.deadlines.health)
+        return _wait_for_proof(seen, instance, reason)
     word = balancer_word(seen, instance)
     return _wait_or_give_up(seen, instance, word, f"never turned healthy: {word}", seen.policy.deadlines.health)
 
 
+def _wait_for_proof(seen: Observation, instance: Seen, reason: str) -> Move:
+    """What a healthy instance still lacks, other than time."""
+    answer = instance.answer
+    if (
+        answer is not None
+        and answer.ok
+        and answer.release not in (None, seen.goal.name)
+        and answer.at > instance.since
+    ):
+        return GiveUp(instance.id, f"answers with release {answer.release}, expected {seen.goal.name}")
+    if instance.in_service_since is None:
+        return Wait(instance.id, "healthy, making sure")  # a matter of a few looks, not of a deadline
+    return _wait_or_give_up(seen, instance, reason, f"is healthy but {reason}", seen.policy.deadlines.health)
+
+
 def _wait_or_give_up(seen: Observation, instance: Seen, waiting: str, failure: str, longest: float) -> Move:
     end = instance.since + longest
+    if any(target.state is TargetState.UNKNOWN for target in instance.targets.values()):
+        return Wait(instance.id, waiting)  # nobody is given up on for what is not known of it (promise 14)
     if seen.now >= end:
         return GiveUp(instance.id, f"{failure} within {longest:g} s")
     return Wait(instance.id, waiting, end)
