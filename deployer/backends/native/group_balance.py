@@ -6,20 +6,25 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from deployer.backends.native.undoing import SIZE
 from deployer.engine.ports import Record
 
 
 @dataclass(frozen=True)
 class Balance:
-    """`attached` raised the desired capacity by one each, `ended` lowered it by one each."""
+    """`attached` raised the desired capacity by one each, `ended` lowered it by one each.
+
+    `settled` is by how much it was lowered since, to make up for these: at the end of an earlier run.
+    """
 
     attached: frozenset[str]
     ended: frozenset[str]
+    settled: int = 0
 
     @property
     def surplus(self) -> int:
         """How much more the desired capacity is than it would be without the rollout."""
-        return len(self.attached) - len(self.ended)
+        return len(self.attached) - len(self.ended) - self.settled
 
 
 def balance_of(records: Iterable[Record], members: frozenset[str]) -> Balance:
@@ -28,6 +33,7 @@ def balance_of(records: Iterable[Record], members: frozenset[str]) -> Balance:
     A call whose answer was lost counts by what is seen: what was to be attached is a member, what was to be
     terminated is none.
     """
+    records = tuple(records)
     launched, joined, ending = set[str](), set[str](), set[str]()
     for record in records:
         if record.kind == "intent":
@@ -40,7 +46,19 @@ def balance_of(records: Iterable[Record], members: frozenset[str]) -> Balance:
             elif name == "Attach" and isinstance(move, Mapping):
                 joined.add(str(move["instance"]))
     attached = launched & (members | joined)
-    return Balance(frozenset(attached), frozenset(ending - members - (launched - attached)))
+    return Balance(frozenset(attached), frozenset(ending - members - (launched - attached)), _settled(records))
+
+
+def _settled(records: Iterable[Record]) -> int:
+    total = now = 0
+    for record in records:
+        if record.data.get("what") != SIZE:
+            continue
+        if record.kind == "undo":
+            now = int(str(record.data["by"]))
+        elif record.kind == "undone":
+            total, now = total + now, 0
+    return total
 
 
 def _of_move(record: Record, name: str) -> Iterator[str]:

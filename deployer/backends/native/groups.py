@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from deployer.aws.group_cloud import GroupCloud
@@ -11,7 +12,16 @@ from deployer.aws.groups import LEAVING, AwsGroup, Group, GroupFacts
 from deployer.backends.native.group_balance import Balance, balance_of
 from deployer.backends.native.pre_scaling import NotScaledOut, PreScaling, Waiting
 from deployer.backends.native.preparing import Ground
-from deployer.backends.native.undoing import LEAST, MOST, PROCESSES, PROTECTION, SOURCE, Undos
+from deployer.backends.native.undoing import (
+    LEAST,
+    MOST,
+    PROCESSES,
+    PROTECTION,
+    SIZE,
+    SOURCE,
+    Undos,
+    last_undo,
+)
 from deployer.engine.events import Watch
 from deployer.engine.loop import Ending
 from deployer.engine.plan import RolloutPlan
@@ -91,6 +101,7 @@ class GroupFooting(Footing):
         facts = self._group.describe()
         self._suspend(facts)
         self._remember_protection(facts)
+        self._find_out_size(facts)
         self._scaling.find_out(facts)
         if not rolling_back:
             self._pre_scale(waiting)
@@ -136,11 +147,22 @@ class GroupFooting(Footing):
         """Has the group launch the goal, so that a scale-out in mid-rollout is new already (fault 19)."""
         if SOURCE not in self._undos.open:
             pinned = self._sources.pinned(facts.source)
-            self._undos.record(SOURCE, {"before": facts.source.data(), "pinned": pinned.data()})
+            earlier = last_undo(self._journal.records(), self._group.name, SOURCE) or {}
+            if _source_in(earlier, "made") == pinned:
+                # A run that had reached the goal died before its end: what was before that run is still before.
+                self._undos.record(SOURCE, _without_what(earlier))
+            else:
+                default = self._default(facts.source).data()
+                data = {"before": facts.source.data(), "pinned": pinned.data(), "default": default}
+                self._undos.record(SOURCE, data)
         undo = self._undos.open[SOURCE]
         self._before = GroupSource.from_data(undo["before"])
         self._made = _source_in(undo, "made")
         self._aim(goal.image or "", goal.instance_type)
+
+    def _default(self, source: GroupSource) -> GroupSource:
+        """By number what is the template's default now; a configuration is itself."""
+        return self._sources.pinned(replace(source, version="$Default") if source.template else source)
 
     def _aim(self, image: str, kind: str | None) -> None:
         """The group launches these from now on: by what it had before the rollout, or by a version made for it.
@@ -190,6 +212,9 @@ class GroupFooting(Footing):
             self._sources.make_default(made)
             self._sources.use(self._group.name, before if before.template and not before.numeric else made)
         else:
+            if made is not None and made.template and self._default(before) == made:
+                default = _source_in(self._undos.open[SOURCE], "default")
+                self._sources.make_default(default or GroupSource.from_data(self._undos.open[SOURCE]["pinned"]))
             self._sources.use(self._group.name, before)
             if made is not None:
                 self._sources.discard(made)
@@ -202,7 +227,8 @@ class GroupFooting(Footing):
         """
         facts = self._group.describe()
         surplus = self._balance(facts).surplus
-        surplus += self._scaling.grown(facts, surplus)
+        grown = self._scaling.grown(facts, surplus)
+        surplus += grown
         alive = {one.id for one in self._cloud.inner.look().instances if one.state.alive}
         dead = [one.id for one in facts.members if one.lifecycle not in LEAVING and one.id not in alive]
         gone = dead[: max(surplus, 0)]
@@ -212,8 +238,22 @@ class GroupFooting(Footing):
             facts = self._group.describe()
             wanted = max(0, min(facts.most, facts.desired - rest))
             self._scaling.scaling_in(facts)
+            self._undos.record(SIZE, {"by": rest - grown, "from": facts.desired, "to": wanted})
+            if wanted < facts.least:
+                self._undos.once(LEAST, {"value": facts.least})
             _require(self._group.resize(desired=wanted, least=min(facts.least, wanted)), "restoring its size")
+            self._undos.done(SIZE)
         self._scaling.done()
+
+    def _find_out_size(self, facts: GroupFacts) -> None:
+        """A run that died while it gave the group its size back has done so, or has not."""
+        there = self._undos.open.get(SIZE)
+        if there is None:
+            return
+        asked, came = int(there["to"]) - int(there["from"]), facts.desired - int(there["from"])
+        if asked * came <= 0:
+            self._undos.record(SIZE, {**_without_what(there), "by": 0})
+        self._undos.done(SIZE)
 
     def _take_off(self, dead: Sequence[str]) -> None:
         """Takes dead members off the group, their places with them; the intent first, as for any termination."""
@@ -239,14 +279,13 @@ class GroupFooting(Footing):
         self._undos.done(PROTECTION)
 
     def _restore_limits(self) -> None:
-        """Not beyond what the desired capacity is now: the group would be resized by that."""
-        facts = self._group.describe()
+        """Whatever others have made of the room that the rollout needed: AWS has the desired capacity follow."""
         if MOST in self._undos.open:
-            most = max(int(self._undos.open[MOST]["value"]), facts.desired)
+            most = int(self._undos.open[MOST]["value"])
             _require(self._group.resize(most=most), "restoring its maximum")
             self._undos.done(MOST)
         if LEAST in self._undos.open:
-            least = min(int(self._undos.open[LEAST]["value"]), facts.desired)
+            least = int(self._undos.open[LEAST]["value"])
             _require(self._group.resize(least=least), "restoring its minimum")
             self._undos.done(LEAST)
 

@@ -9,9 +9,9 @@ from typing import Any
 from deployer.engine.ports import Journal, Record
 
 PROCESSES, SOURCE, LEAST, MOST = "processes", "source", "least", "most"
-PRE_SCALE, PROTECTION = "pre-scale", "protection"
-"""What of a group an undo may be about: its suspended processes, what it launches, its limits, its size, and
-which of its members are protected from being scaled in."""
+PRE_SCALE, PROTECTION, SIZE = "pre-scale", "protection", "size"
+"""What of a group an undo may be about: its suspended processes, what it launches, its limits, its growth before
+a rollout, which of its members are protected from being scaled in, and that its size is being given back."""
 
 
 def open_undos(records: Iterable[Record], subject: str) -> dict[str, Mapping[str, Any]]:
@@ -25,6 +25,15 @@ def open_undos(records: Iterable[Record], subject: str) -> dict[str, Mapping[str
             found[what] = record.data
         elif record.kind == "undone":
             found.pop(what, None)
+    return found
+
+
+def last_undo(records: Iterable[Record], subject: str, what: str) -> Mapping[str, Any] | None:
+    """What was last to be put back about `what`, whether it has been since or not."""
+    found = None
+    for record in records:
+        if (record.kind, record.subject, record.data.get("what")) == ("undo", subject, what):
+            found = record.data
     return found
 
 

@@ -11,6 +11,7 @@ from deployer.aws.groups import as_the_group_has_it
 from deployer.aws.query import FleetQuery
 from deployer.backends.native.group_leftovers import leftovers_of
 from deployer.backends.native.groups import DISTURBING
+from deployer.backends.native.undoing import SIZE
 from deployer.engine.loop import Ending
 from deployer.model.errors import LeaseLost, StateUnavailable
 from deployer.model.fleet import InstanceState
@@ -374,6 +375,51 @@ def test_scale_out_and_scale_in_stay_as_they_were_asked_for(auto: Auto) -> None:
     footing.conclude(Ending.REACHED)
     assert auto.described()["DesiredCapacity"] == 3
     auto.settled(3)
+
+
+def test_the_limits_are_as_before_though_others_used_the_room_that_the_rollout_needed(auto: Auto) -> None:
+    auto.group(desired=2, least=1, most=2, TargetGroupARNs=[POOL])
+    grouped = Grouped(auto)
+    footing = grouped.start()
+    grouped.swap(footing, grouped.members[0], "slot-0")
+    auto.settled(2)
+    size(auto, 3)
+    auto.settled(3)
+    footing.conclude(Ending.REACHED)
+    shown = auto.described()
+    assert (shown["MinSize"], shown["MaxSize"], shown["DesiredCapacity"]) == (1, 2, 2)
+
+
+@pytest.mark.parametrize("died", ["after the end", "after the size", "before it was written that the size is"])
+def test_the_size_is_given_back_once_whoever_resumes(auto: Auto, died: str) -> None:
+    auto.group(desired=2, least=1, most=4, TargetGroupARNs=[POOL])
+    grouped = Grouped(auto)
+    footing = grouped.start()
+    grouped.attach(footing, grouped.launch(footing, "slot-0"))
+    footing.conclude(Ending.INTERRUPTED)
+    assert auto.described()["DesiredCapacity"] == 2
+    auto.settled(2)
+    sized = [n for n, line in enumerate(grouped.journal.lines) if line.data.get("what") == SIZE]
+    if died != "after the end":
+        del grouped.journal.lines[sized[-1] + (died == "after the size") :]
+    grouped.start().conclude(Ending.INTERRUPTED)
+    assert auto.described()["DesiredCapacity"] == 2
+
+
+@pytest.mark.parametrize("named", ["1", "$Latest", "$Default"])
+def test_one_that_dies_at_the_goal_and_is_turned_back_leaves_the_group_with_what_it_launched(
+    auto: Auto, named: str
+) -> None:
+    template = auto.template()
+    auto.group(desired=1, LaunchTemplate={"LaunchTemplateId": template, "Version": named})
+    grouped = Grouped(auto)
+    before = grouped.source()
+    grouped.start().conclude(Ending.REACHED)
+    assert grouped.launches() == grouped.image
+    later = grouped.start()
+    later.conclude(Ending.ROLLED_BACK)
+    assert grouped.source() == before
+    assert grouped.launches() == auto.lab.image
 
 
 def test_the_place_of_a_member_that_died_is_not_filled_twice(auto: Auto) -> None:
