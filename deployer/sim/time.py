@@ -65,6 +65,17 @@ class History(Generic[T]):
         else:
             self._entries.append((at, value))
 
+    def held_since(self, at: float, holds: Callable[[T], bool]) -> float | None:
+        """Since when something had held without a break at `at`; None when it did not hold then."""
+        began = None
+        for since, value in reversed(self._entries):
+            if since > at:
+                continue
+            if not holds(value):
+                break
+            began = since
+        return began
+
     def seen(self, at: float) -> T:
         """The value as it was at `at`, or as it was first."""
         for since, value in reversed(self._entries):

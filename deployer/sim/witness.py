@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from deployer.engine.events import Completed, Event, Failed, Looked, Turned
 from deployer.engine.plan import RolloutPlan
 from deployer.engine.ports import LaunchOrder, Sighting
-from deployer.model.fleet import BalancerKind, InstanceState, Tag, TargetState
+from deployer.model.fleet import BalancerKind, InstanceState, Tag, Target, TargetState
 from deployer.model.hosts import Answered
 from deployer.model.policy import Method
 from deployer.sim.groups import Group
@@ -352,11 +352,19 @@ class Witness:
             self._broken(15, f"{what} {machine.id} before {coming[0].id} has been in service for the soak time")
 
     def _soaked(self, machine: Machine) -> bool:
-        now, soak = self.world.time.now, self.plan.policy.soak
-        members = [group.members.get(machine.id) for group in self.world.homes(machine)]
-        if any(member is None or member.state is not TargetState.HEALTHY for member in members):
+        """Whether it had soaked by the moment of each balancer that was shown: nobody knows what came after."""
+        return all(self._soaked_at(group, machine) for group in self.world.homes(machine))
+
+    def _soaked_at(self, group: Group, machine: Machine) -> bool:
+        ident = group.balancer.id
+        if self.sighting is None or ident not in self.sighting.targets:
             return False
-        return all(member is not None and now - member.since >= soak for member in members)
+
+        def healthy(targets: Mapping[str, Target]) -> bool:
+            return machine.id in targets and targets[machine.id].state is TargetState.HEALTHY
+
+        since = group.history.held_since(self.world.shown_until[ident], healthy)
+        return since is not None and self.world.time.now - since >= self.plan.policy.soak
 
     def _check_completed(self, ident: str) -> None:
         """Promise 12: what is called done is healthy everywhere in the last look, and runs the goal."""

@@ -18,7 +18,7 @@ from deployer.model.policy import Policy
 from deployer.sim.cloud import SimCloud
 from deployer.sim.crash import CrashPoint, Moment
 from deployer.sim.final import check_end, check_rest
-from deployer.sim.machines import Fate
+from deployer.sim.machines import Fate, Machine
 from deployer.sim.run import Twin, build
 from deployer.sim.setup import DEADLINES, GroupSetup, Setup, with_split
 from deployer.sim.world import FLEET, SECRET
@@ -211,6 +211,41 @@ def test_promise_15_drained_before_its_successor_has_soaked() -> None:
     cloud.launch([order(twin)])
     cloud.deregister([Registration("lb-0", ids(twin)[0])])
     assert broken(twin) == {15}
+
+
+def soaked_successor() -> tuple[Twin, SimCloud, Machine]:
+    """One whose successor has been in service for the soak time, and is seen to be."""
+    twin, cloud = twin_in_charge(limits=Limits(3, 1, 2, 1))
+    journal(twin, "t-1")
+    cloud.launch([order(twin)])
+    twin.world.time.advance(60.0)
+    successor = next(one for one in twin.world.machines.values() if one.token)
+    twin.witness.answered_health(Answered(successor.id, Answer(ok=True, at=60.0, release="2")))
+    cloud.register([Registration("lb-0", successor.id)])
+    twin.world.time.advance(60.0)
+    cloud.look()
+    return twin, cloud, successor
+
+
+def turn_sick(twin: Twin, machine: Machine) -> None:
+    twin.world.stop_serving(machine)
+    twin.world.time.advance(20.0)
+
+
+def test_promise_15_drained_though_its_successor_was_seen_to_have_turned_sick() -> None:
+    twin, cloud, successor = soaked_successor()
+    turn_sick(twin, successor)
+    twin.world.time.advance(5.0)
+    cloud.look()
+    cloud.deregister([Registration("lb-0", ids(twin)[0])])
+    assert 15 in broken(twin)
+
+
+def test_promise_15_asks_nothing_about_a_successor_that_turned_sick_after_the_look() -> None:
+    twin, cloud, successor = soaked_successor()
+    turn_sick(twin, successor)
+    cloud.deregister([Registration("lb-0", ids(twin)[0])])
+    assert 15 not in broken(twin)
 
 
 def test_promise_16_a_resume_keeps_to_the_plan_that_the_rollout_began_with() -> None:
