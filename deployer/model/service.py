@@ -182,7 +182,8 @@ def _still_busy(seen: Observation, instance: Seen, *, draining: bool) -> tuple[s
     since = instance.detached_since or seen.now
     # `draining` is shown for the whole delay, so absence before its end proves nothing: a page may be missing.
     if not draining and seen.now - since >= delay:
-        stays = seen.keeps_connections and instance.reachable and instance.connections != 0
+        # A host that hangs may have them all the same: it is waited for as long as one that says so.
+        stays = seen.keeps_connections and seen.policy.ask_hosts and instance.connections != 0
         if not stays or seen.now - since >= seen.policy.deadlines.drain / 2:
             return None
     if not instance.reachable:
