@@ -80,7 +80,7 @@ MUTANTS = (
         2,
         "a shift of traffic may empty a zone",
         "deployer/engine/guard.py",
-        "        if left - gone < floor and left < tally.start.by_zone.get(zone, 0):\n",
+        "        if left - gone < floor and left < now:\n",
         "        if False:\n",
         ("tests/engine/test_split_traffic.py",),
     ),
