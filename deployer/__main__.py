@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from deployer.cli.main import main
+from deployer.cli.entry import main
 
 if __name__ == "__main__":
     sys.exit(main())

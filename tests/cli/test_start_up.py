@@ -44,3 +44,18 @@ def test_the_process_ends_with_the_commands_code_and_without_a_trace(tmp_path: o
     assert done.returncode == 2
     assert done.stderr.startswith("error: there is no deployer.toml")
     assert "Traceback" not in done.stderr
+
+
+def test_an_interrupt_while_the_program_is_still_being_imported_leaves_no_trace() -> None:
+    code = """
+import sys
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == "click":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupting())
+from deployer.cli.entry import main
+sys.exit(main())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (130, "error: interrupted\n")

@@ -304,7 +304,9 @@ class Carrier:
             follower.clock.sleep(follower.poll)
 
     def _rest(self, end: End, reason: str) -> Ended:
-        mend(self.follower)
+        out = mend(self.follower)
+        if out:
+            reason = f"{reason}; out of service, as their applications do not answer: {', '.join(out)}"
         return Ended(end, reason, safe=is_safe(self.follower))
 
 

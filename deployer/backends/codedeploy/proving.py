@@ -34,10 +34,11 @@ def _expected(follower: Follower, seen: Observation) -> Iterator[Seen]:
     return (one for _, one in seen.instances() if one.alive and one.id not in blue | failed)
 
 
-def mend(follower: Follower) -> None:
+def mend(follower: Follower) -> list[str]:
     """Whoever was cut short outside of its balancers and answers well is given back to them, and waited for.
 
-    Green instances are not: as long as they have not all the traffic, it is blue's.
+    Green instances are not: as long as they have not all the traffic, it is blue's. Returns who stays out of
+    service: one that was cut short between ApplicationStop and ApplicationStart has nothing to serve with.
     """
     began = follower.clock.now()
     while True:
@@ -49,7 +50,7 @@ def mend(follower: Follower) -> None:
         if fit:
             green.WayBack(follower.ground.cloud, fit, frozenset()).step(seen)
         if not out or waited > follower.plan.policy.deadlines.health or (not fit and waited > _ANSWERS_WITHIN):
-            return
+            return sorted(one.id for one in out)
         follower.clock.sleep(follower.poll)
 
 

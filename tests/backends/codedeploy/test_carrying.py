@@ -172,9 +172,12 @@ def test_who_was_cut_short_is_asked_first_and_given_back_to_its_balancer_when_it
     rollout.world.on_look = lambda: cut_short() if rollout.stop.count == 0 else None
     began = rollout.clock.at
 
-    assert rollout.forward().end is End.INTERRUPTED
+    ended = rollout.forward()
+
+    assert ended.end is End.INTERRUPTED
     assert "attach i-3" in rollout.world.asked
     assert rollout.world.out == {"i-4"}, "what is broken is not put back"
+    assert str(ended.reason).endswith("out of service, as their applications do not answer: i-4")
     assert rollout.clock.at - began < 60, "and not waited for"
 
 
