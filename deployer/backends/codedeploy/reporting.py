@@ -20,8 +20,8 @@ def plan(settings: FleetSettings, options: RunOptions) -> PlanReport:
     wiring = wiring_for(settings, StopRequest())
     with on_ground(wiring) as ground:
         ready = pinned(prepare(ground, options, new_rollout(wiring)))
-        refuse_unfit(ready)
         setup = setup_of(ready.ground, ready.plan)
+        refuse_unfit(ready, setup)
         relaunches = ready.plan.policy.method is Method.RELAUNCH
         return PlanReport(
             plan=ready.plan,

@@ -51,8 +51,8 @@ def rollout(settings: FleetSettings, options: RunOptions, watch: Watch) -> Resul
         if all(is_done(seen, slot) for slot in seen.slots):
             nothing = untouched(wiring, ready.plan, seen, Status.NOTHING_TO_DO, ExitCode.DONE)
             return replace(nothing, backend=NAME)
-        refuse_unfit(ready)
         setup = setup_of(ground, ready.plan)
+        refuse_unfit(ready, setup)
         journal = store.open_rollout(settings.name, rollout_id, hold.lease, wiring.clock)
         mailbox = Mailbox(store, settings.name, rollout_id, stop, wiring.clock)
         run = Running(ground, hold, journal, stop, watch, mailbox, settings.rollout.method)
@@ -72,9 +72,14 @@ def pinned(ready: Prepared) -> Prepared:
     return replace(ready, plan=replace(ready.plan, backend=NAME))
 
 
-def refuse_unfit(ready: Prepared) -> None:
-    """Raises PreflightRefused for what CodeDeploy would only make worse."""
-    ready.ground.found.refuse_problems()
+def refuse_unfit(ready: Prepared, setup: Setup) -> None:
+    """Raises PreflightRefused for what CodeDeploy would only make worse.
+
+    While a deployment runs the fleet is as that has made it: it is followed or refused by its name, and whom it has
+    taken out of a balancer is no stray.
+    """
+    if not setup.running:
+        ready.ground.found.refuse_problems()
     if ready.plan.strategy != BLUE_GREEN:
         refuse_no_way_back(ready.ground, ready.plan)
     for balancer, targets in ready.ground.cloud.look().targets.items():
@@ -238,6 +243,11 @@ def remarks(settings: FleetSettings, method: Method, setup: Setup) -> Iterator[s
         yield (
             "lame_duck is not run: CodeDeploy waits for the whole deregistration delay; a BeforeBlockTraffic "
             "script of the AppSpec can do what it does"
+        )
+    for running in setup.running:
+        yield (
+            f"the deployment {running} of {setup.group.name} has not ended: if it is of this very revision it is "
+            "followed, else a rollout is refused"
         )
     if setup.last_good is None and not setup.group.blue_green:
         # The agent looks for the last revision that succeeded on the host, and passes the event by without one.

@@ -15,7 +15,8 @@ _BUILT_IN = "CodeDeployDefault."
 
 @dataclass(frozen=True)
 class Setup:
-    """What is wanted, and what of it is there. `last_good` is the revision that the group deployed last."""
+    """What is wanted, and what of it is there. `last_good` is the revision that the group deployed last, `running`
+    the ids of its deployments that have not ended."""
 
     group: GroupSpec
     config: HostConfig
@@ -24,6 +25,7 @@ class Setup:
     has_config: bool
     found: GroupSpec | None
     last_good: Revision | None
+    running: tuple[str, ...] = ()
 
     def steps(self, *, upload: bool, revision: Revision) -> Iterator[str]:
         """What would be made, and what is used as it is, in sentences."""
@@ -70,8 +72,16 @@ def find_setup(api: CodeDeploy, settings: FleetSettings, group: GroupSpec, confi
                 f"the deployment configuration {config.name} has another {differs[0]} than its name says; "
                 "delete it, and it is made anew"
             )
-    last_good = known.last_good if known is not None else None
-    return Setup(group, config, own.service_role, has_application, there is not None, found, last_good)
+    return Setup(
+        group,
+        config,
+        own.service_role,
+        has_application,
+        there is not None,
+        found,
+        known.last_good if known is not None else None,
+        tuple(one.id for one in api.running(group.application, group.name)) if known is not None else (),
+    )
 
 
 def _core(document: object, key: str) -> object:

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from deployer.aws.codedeploy_values import GroupSpec, HostConfig, KnownGroup, Revision, known_group
+from deployer.aws.codedeploy_values import (
+    DeploymentFacts,
+    DeploymentStatus,
+    GroupSpec,
+    HostConfig,
+    KnownGroup,
+    Revision,
+    known_group,
+)
+from deployer.backends.codedeploy.rolling_out import refuse_unfit, remarks
 from deployer.backends.codedeploy.setting_up import find_setup
+from deployer.backends.codedeploy.translate import BLUE_GREEN
 from deployer.config.codedeploy import CodeDeploySettings
 from deployer.config.settings import FleetSettings
 from deployer.model.errors import PreflightRefused, UsageError
+from deployer.model.policy import Method
 from tests.backends.codedeploy.test_translation import fleet
+from tests.backends.codedeploy.twin import PLAN
 
 WANTED = GroupSpec(
     "deployer-web", "web-in-place", tags=(("Role", "web"), ("Service", "shop")), target_groups=("shop",)
@@ -23,12 +37,20 @@ REVISION = Revision("bundles", "deployer/web/2.tar.gz")
 TAG = {"Key": "Role", "Value": "web", "Type": "KEY_AND_VALUE"}
 
 
+class Found:
+    """A fleet of which an instance is out of its balancer."""
+
+    def refuse_problems(self) -> None:
+        raise PreflightRefused("i-1 is registered nowhere")
+
+
 @dataclass
 class Api:
     """CodeDeploy as it is found."""
 
     known: GroupSpec | None = None
     configuration: Mapping[str, Any] | None = None
+    deployments: tuple[str, ...] = ()
 
     def has_application(self, name: str) -> bool:
         return self.known is not None
@@ -38,6 +60,9 @@ class Api:
 
     def config(self, name: str) -> Mapping[str, Any] | None:
         return self.configuration
+
+    def running(self, application: str, group: str) -> Sequence[DeploymentFacts]:
+        return [DeploymentFacts(one, DeploymentStatus.IN_PROGRESS, REVISION, "", "") for one in self.deployments]
 
 
 def settings(**own: str) -> FleetSettings:
@@ -93,6 +118,20 @@ def test_a_configuration_that_says_something_else_than_its_name_is_refused() -> 
 
     with pytest.raises(PreflightRefused, match="has another minimumHealthyHosts than its name says"):
         find_setup(cast("Any", Api(WANTED, other)), settings(), WANTED, CONFIG)
+
+
+@pytest.mark.parametrize("deployments", [(), ("d-1",)])
+def test_whom_a_running_deployment_has_taken_out_of_a_balancer_is_no_stray(deployments: tuple[str, ...]) -> None:
+    setup = find_setup(cast("Any", Api(WANTED, deployments=deployments)), settings(), WANTED, CONFIG)
+    cloud = SimpleNamespace(look=lambda: SimpleNamespace(targets={}))
+    plan = replace(PLAN, strategy=BLUE_GREEN)
+    ready = cast("Any", SimpleNamespace(plan=plan, ground=SimpleNamespace(found=Found(), cloud=cloud)))
+
+    told = list(remarks(settings(), Method.IN_PLACE, setup))
+    with nullcontext() if deployments else pytest.raises(PreflightRefused, match="registered nowhere"):
+        refuse_unfit(ready, setup)
+
+    assert any("the deployment d-1 of web-in-place has not ended" in line for line in told) is bool(deployments)
 
 
 @pytest.mark.parametrize(

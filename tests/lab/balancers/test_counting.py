@@ -10,7 +10,7 @@ from deployer.lab.balancers.counting import Side
 from deployer.lab.balancers.specs import Kind
 from deployer.lab.balancers.traffic import Tally
 from tests.lab.balancers.backends import PORT
-from tests.lab.balancers.conftest import Lab, get, wait_until
+from tests.lab.balancers.conftest import Lab, answers, get, wait_until
 
 pytestmark = pytest.mark.lab
 
@@ -65,7 +65,8 @@ def test_a_classic_balancer_counts_by_its_name(lab: Lab) -> None:
     host, port = lab.balancers.endpoints()["old"]
     lab.elb.register_instances_with_load_balancer(LoadBalancerName="old", Instances=[{"InstanceId": instance.id}])
     side = Side(Kind.CLASSIC, "old")
-    wait_until(lambda: get(f"http://{host}:{port}/").status in (200, 503))
+    wait_until(lambda: answers(f"http://{host}:{port}"))
+    assert get(f"http://{host}:{port}/").status in (200, 503)
     wait_until(lambda: books.total() > 0)
     assert set(books.sides) == {side}
     assert sum(books.hosts[side]) == 1
