@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,8 @@ from typing import Any
 
 import boto3
 import pytest
+
+from deployer.lab.examples import web_release
 
 DEPLOYER = str(Path(sys.executable).parent / "deployer")
 APPLICATION, GROUP = "deployer-web", "web-in-place"
@@ -144,3 +147,12 @@ def document(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     """The JSON document on standard output."""
     found: dict[str, Any] = json.loads(done.stdout)
     return found
+
+
+def broken(folder: Path, goal: str, hook: str) -> str:
+    """The example's releases, of which the goal fails in a hook; as a bundle setting."""
+    for number in (1, 2):
+        shutil.copytree(web_release(number), folder / f"release-{number}")
+    script = folder / f"release-{goal}" / "hooks" / hook
+    script.write_text("#!/bin/sh\necho the shop has no shelves\nexit 7\n")
+    return f"{folder}/release-{{release}}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from deployer.lab.examples import web_release
-from tests.backends.codedeploy.shell import APPLICATION, GROUP, PATIENCE, Shell, a_lab, document, until
+from tests.backends.codedeploy.shell import APPLICATION, GROUP, PATIENCE, Shell, a_lab, broken, document, until
 
 pytestmark = pytest.mark.lab
 
@@ -20,15 +19,6 @@ def shell() -> Iterator[Shell]:
     with a_lab("--instances", "4", "--zones", "2") as started:
         started.environment |= {"DEPLOYER_BATCH": "2", "DEPLOYER_FLOOR": "2"}
         yield started
-
-
-def broken(folder: Path, goal: str, hook: str) -> str:
-    """The example's releases, of which the goal fails in a hook; as a bundle setting."""
-    for number in (1, 2):
-        shutil.copytree(web_release(number), folder / f"release-{number}")
-    script = folder / f"release-{goal}" / "hooks" / hook
-    script.write_text("#!/bin/sh\necho the shop has no shelves\nexit 7\n")
-    return f"{folder}/release-{{release}}"
 
 
 def test_a_plan_tells_what_would_be_made_and_makes_nothing(shell: Shell) -> None:
@@ -151,36 +141,3 @@ def test_a_running_deployment_of_the_same_revision_is_adopted_and_another_refuse
     assert f"the deployment {running} of this revision runs already" in adopted.stderr
     assert shell.deployments()[0] == running
     assert shell.releases() == {goal}
-
-
-def test_green_instances_take_over_and_blue_ones_are_gone(shell: Shell) -> None:
-    goal = shell.other()
-    before = {one["id"] for one in shell.status()["instances"]}
-
-    done = shell.run("rollout", "--release", goal, "--strategy", "blue-green", "--output", "json")
-
-    assert done.returncode == 0, done.stderr
-    found = document(done)
-    assert found["in_service"]["lowest"] >= 4
-    assert found["surge"] == {"limit": 4, "highest": 4}
-    assert set(found["instances"]["old"]) == before
-    assert not set(found["instances"]["new"]) & before
-    assert shell.releases() == {goal}
-    assert shell.status()["in_service"] == 4
-
-
-def test_green_instances_that_fail_are_gone_again_and_blue_never_lost_its_traffic(
-    shell: Shell, tmp_path: Path
-) -> None:
-    was, goal = shell.releases(), shell.other()
-    before = {one["id"] for one in shell.status()["instances"]}
-    words = ("--strategy", "blue-green", "--bundle", broken(tmp_path, goal, "validate-service"))
-
-    done = shell.run("rollout", "--release", goal, *words, "--output", "json")
-
-    assert done.returncode == 1, done.stderr
-    found = document(done)
-    assert (found["status"], found["in_service"]["lowest"]) == ("rolled_back", 4)
-    assert "the shop has no shelves" in done.stderr
-    assert shell.releases() == was
-    assert {one["id"] for one in shell.status()["instances"] if one["state"] == "running"} == before
