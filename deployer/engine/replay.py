@@ -28,11 +28,6 @@ def pinned_plan(records: Sequence[Record]) -> RolloutPlan | None:
     return replace(plan, goal=replace(plan.goal, image=baked))
 
 
-def ended(records: Sequence[Record]) -> Mapping[str, Any] | None:
-    """The data of the end record, when the rollout came to its end."""
-    return next((record.data for record in reversed(records) if record.kind == "end"), None)
-
-
 def replay(records: Sequence[Record], plan: RolloutPlan, now: float) -> Memory:
     """A memory that a resumed rollout goes on with. `now` is monotonic seconds."""
     memory = Memory(plan.goal, plan.previous)

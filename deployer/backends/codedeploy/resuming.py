@@ -6,22 +6,20 @@ from dataclasses import replace
 
 from deployer.backends.codedeploy.rolling_out import Running, rollout, setup_of, wiring_for
 from deployer.backends.codedeploy.telling import NAME
-from deployer.backends.native.holding import Mailbox, holding
 from deployer.backends.native.hooked import Answers
 from deployer.backends.native.preparing import on_ground
-from deployer.backends.native.resuming import approval_of, nothing_open, refuse_other_backend, target_of
+from deployer.backends.native.resuming import nothing_open, refuse_other_backend, target_of
 from deployer.backends.native.signals import heeding_signals
+from deployer.backends.native.taking_up import taking_up
 from deployer.backends.native.wiring import Wiring
 from deployer.config.settings import FleetSettings, RunOptions
 from deployer.engine.clock import StopRequest
 from deployer.engine.events import Watch
 from deployer.engine.plan import RolloutPlan
-from deployer.engine.replay import pinned_plan, replay
+from deployer.engine.replay import pinned_plan
 from deployer.engine.result import Result, Status
 from deployer.model.errors import ExitCode, UsageError
-from deployer.model.observation import Stance
 from deployer.model.policy import Method
-from deployer.state.requests import Request, Wish
 
 
 def resume(settings: FleetSettings, options: RunOptions, watch: Watch) -> Result:
@@ -60,23 +58,15 @@ def _go_on(settings: FleetSettings, options: RunOptions, watch: Watch, *, turn_b
         raise UsageError(f"the journal of rollout {entry.rollout} begins without a plan")
     refuse_other_backend(plan, NAME)
     wiring = wiring_for(_as_planned(settings, plan), stop)
-    with (
-        heeding_signals(stop),
-        holding(wiring, store, entry.rollout, "resumed") as hold,
-        on_ground(wiring) as ground,
-    ):
-        # What asked it to pause has been heard; going on is the answer.
-        store.post(settings.name, Request("", Wish.PAUSE, "resume", wiring.clock.wall()))
-        journal = store.open_rollout(settings.name, entry.rollout, hold.lease, wiring.clock)
-        memory = replay(journal.records(), plan, wiring.clock.now())
-        if turn_back and not memory.rolling_back:
-            memory.turn_back()
-            journal.append("stance", Stance.ADVANCE.value, {"reason": "aborted", "rolling_back": True})
-        approval = approval_of(wiring) if options.approve else None
-        mailbox = Mailbox(store, settings.name, entry.rollout, stop, wiring.clock, approval)
-        answers = Answers(options.hooks_ran, options.hooks_again)
-        run = Running(ground, hold, journal, stop, watch, mailbox, plan.policy.method, answers)
-        return run.go_on(plan, setup_of(ground, plan), memory)
+    with heeding_signals(stop), taking_up(wiring, store, entry.rollout) as taken:
+        if taken is not None:
+            answers = Answers(options.hooks_ran, options.hooks_again)
+            with on_ground(wiring) as ground:
+                memory, mailbox = taken.memory(turn_back=turn_back), taken.mailbox(options)
+                method = plan.policy.method
+                run = Running(ground, taken.hold, taken.journal, stop, watch, mailbox, method, answers)
+                return run.go_on(plan, setup_of(ground, plan), memory)
+    return replace(nothing_open(wiring, store, entry), backend=NAME)
 
 
 def _as_planned(settings: FleetSettings, plan: RolloutPlan) -> FleetSettings:

@@ -10,25 +10,22 @@ from deployer.backends.native import planning
 from deployer.backends.native.baking import refuse_no_way_back
 from deployer.backends.native.carrying import Carrier, untouched
 from deployer.backends.native.holding import Mailbox, holding
-from deployer.backends.native.hook_calls import Approval
 from deployer.backends.native.hooked import Answers
 from deployer.backends.native.preparing import Ground, make_plan, new_rollout, on_ground, survey
 from deployer.backends.native.signals import heeding_signals
+from deployer.backends.native.taking_up import taking_up
 from deployer.backends.native.wiring import Wiring
 from deployer.config.settings import FleetSettings, RunOptions
 from deployer.engine.clock import StopRequest
 from deployer.engine.events import Watch
 from deployer.engine.plan import RolloutPlan
-from deployer.engine.replay import pinned_plan, replay
+from deployer.engine.replay import pinned_plan
 from deployer.engine.result import Result, Status
 from deployer.model.capacity import Limits
 from deployer.model.errors import ExitCode, Infeasible, PreflightRefused
 from deployer.model.fleet import Instance, Release, Tag
-from deployer.model.observation import Stance
 from deployer.model.policy import Method
 from deployer.model.service import is_done
-from deployer.state.owner import this_process
-from deployer.state.requests import Request, Wish
 from deployer.state.store import Entry, StateStore
 
 ALL_AT_ONCE = "all-at-once"
@@ -53,33 +50,15 @@ def _go_on(settings: FleetSettings, options: RunOptions, watch: Watch, *, turn_b
     entry = store.last_rollout(settings.name)
     if entry is None or entry.finished:
         return nothing_open(wiring, store, entry)
-    with (
-        heeding_signals(stop),
-        holding(wiring, store, entry.rollout, "resumed") as hold,
-        on_ground(wiring) as ground,
-    ):
-        # What asked it to pause has been heard; going on is the answer.
-        store.post(settings.name, Request("", Wish.PAUSE, "resume", wiring.clock.wall()))
-        journal = store.open_rollout(settings.name, entry.rollout, hold.lease, wiring.clock)
-        records = journal.records()
-        plan = pinned_plan(records)
-        if plan is None:
-            journal.append("end", settings.name, {"status": "failed", "reason": "it died before it had a plan"})
-            return nothing_open(wiring, store, entry)
-        refuse_other_backend(plan, "native")
-        memory = replay(records, plan, wiring.clock.now())
-        if turn_back and not memory.rolling_back:
-            memory.turn_back()
-            journal.append("stance", Stance.ADVANCE.value, {"reason": "aborted", "rolling_back": True})
-        approval = approval_of(wiring) if options.approve else None
-        mailbox = Mailbox(store, settings.name, entry.rollout, stop, wiring.clock, approval)
-        answers = Answers(options.hooks_ran, options.hooks_again)
-        return Carrier(ground, hold, journal, stop, watch, mailbox, answers).go_on(plan, memory)
-
-
-def approval_of(wiring: Wiring) -> Approval:
-    """The yes of whoever resumes."""
-    return Approval(str(this_process(wiring.environment)), wiring.clock.wall(), beforehand=True)
+    with heeding_signals(stop), taking_up(wiring, store, entry.rollout) as taken:
+        if taken is not None:
+            refuse_other_backend(taken.plan, "native")
+            answers = Answers(options.hooks_ran, options.hooks_again)
+            with on_ground(wiring) as ground:
+                memory, mailbox = taken.memory(turn_back=turn_back), taken.mailbox(options)
+                carrier = Carrier(ground, taken.hold, taken.journal, stop, watch, mailbox, answers)
+                return carrier.go_on(taken.plan, memory)
+    return nothing_open(wiring, store, entry)
 
 
 def refuse_other_backend(plan: RolloutPlan, ours: str) -> None:
