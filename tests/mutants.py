@@ -207,8 +207,8 @@ MUTANTS = (
     Mutant(
         11,
         "what was suspended of a group stays suspended",
-        "deployer/backends/native/groups.py",
-        '            self._group.resume(self._undos.open[PROCESSES]["names"])\n',
+        "deployer/backends/native/quieting.py",
+        '        group.resume(undos.open[PROCESSES]["names"])\n',
         "",
         ("tests/sim/test_crashes.py",),
     ),

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from deployer.aws.groups import AwsGroup
-from deployer.backends.native.groups import DISTURBING
 from deployer.backends.native.preparing import Ground
-from deployer.backends.native.undoing import PROCESSES, Undos
+from deployer.backends.native.quieting import resume_disturbing, suspend_disturbing
+from deployer.backends.native.undoing import Undos
 from deployer.engine.ports import Journal
 
 
@@ -32,18 +32,11 @@ class QuietGroup:
         """Suspends what would disturb, and is not suspended already; noted before it is done. Raises AwsError."""
         if self.group is None:
             return
-        undos = Undos.of(self.journal, self.group.name)
-        earlier = frozenset(undos.open.get(PROCESSES, {}).get("names", ()))
-        ours = earlier | (DISTURBING - self.group.describe().suspended)
-        if ours - earlier:
-            undos.record(PROCESSES, {"names": sorted(ours)})
-        self.group.suspend(ours)
+        suspended = self.group.describe().suspended
+        suspend_disturbing(self.group, suspended, Undos.of(self.journal, self.group.name))
 
     def restore(self) -> None:
         """Resumes what was suspended here, by whichever process. Raises AwsError; then `resume` does it."""
         if self.group is None:
             return
-        undos = Undos.of(self.journal, self.group.name)
-        if PROCESSES in undos.open:
-            self.group.resume(undos.open[PROCESSES]["names"])
-            undos.done(PROCESSES)
+        resume_disturbing(self.group, Undos.of(self.journal, self.group.name))

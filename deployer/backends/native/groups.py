@@ -12,10 +12,10 @@ from deployer.aws.groups import LEAVING, AwsGroup, Group, GroupFacts
 from deployer.backends.native.group_balance import Balance, balance_of
 from deployer.backends.native.pre_scaling import NotScaledOut, PreScaling, Waiting
 from deployer.backends.native.preparing import Ground
+from deployer.backends.native.quieting import resume_disturbing, suspend_disturbing
 from deployer.backends.native.undoing import (
     LEAST,
     MOST,
-    PROCESSES,
     PROTECTION,
     SIZE,
     SOURCE,
@@ -32,10 +32,6 @@ from deployer.model.fleet import Release, Tag
 from deployer.model.moves import Attach, Terminate
 from deployer.model.outcome import Done, Outcome
 from deployer.model.policy import Method
-
-DISTURBING = frozenset({"AZRebalance", "AlarmNotification", "HealthCheck", "ReplaceUnhealthy", "ScheduledActions"})
-"""What would disturb a rollout. HealthCheck too: a drained instance would be marked unhealthy, which lasts, and
-be replaced as soon as ReplaceUnhealthy is resumed. Launch and Terminate go on, so that the group stays usable."""
 
 
 class Footing:
@@ -99,7 +95,7 @@ class GroupFooting(Footing):
         Raises NotScaledOut when the group is as it was again, and AwsError.
         """
         facts = self._group.describe()
-        self._suspend(facts)
+        suspend_disturbing(self._group, facts.suspended, self._undos)
         self._remember_protection(facts)
         self._find_out_size(facts)
         self._scaling.find_out(facts)
@@ -110,14 +106,6 @@ class GroupFooting(Footing):
             self._point(facts, goal)
         else:
             self._cloud.image = self._sources.image(facts.source)
-
-    def _suspend(self, facts: GroupFacts) -> None:
-        """Only what was not suspended before, by us or anybody else, is ours to resume."""
-        earlier = frozenset(self._undos.open.get(PROCESSES, {}).get("names", ()))
-        ours = earlier | (DISTURBING - facts.suspended)
-        if ours - earlier:
-            self._undos.record(PROCESSES, {"names": sorted(ours)})
-        self._group.suspend(ours)
 
     def _remember_protection(self, facts: GroupFacts) -> None:
         """Which places are protected from being scaled in: whoever is in them at the end is to be."""
@@ -202,7 +190,7 @@ class GroupFooting(Footing):
         self._protect()
         self._settle_size()
         self._restore_limits()
-        self._resume()
+        resume_disturbing(self._group, self._undos)
 
     def _settle_source(self, *, reached: bool) -> None:
         before, made = self._before, self._made
@@ -288,11 +276,6 @@ class GroupFooting(Footing):
             least = int(self._undos.open[LEAST]["value"])
             _require(self._group.resize(least=least), "restoring its minimum")
             self._undos.done(LEAST)
-
-    def _resume(self) -> None:
-        if PROCESSES in self._undos.open:
-            self._group.resume(self._undos.open[PROCESSES]["names"])
-            self._undos.done(PROCESSES)
 
     def _balance(self, facts: GroupFacts) -> Balance:
         staying = frozenset(one.id for one in facts.members if one.lifecycle not in LEAVING)

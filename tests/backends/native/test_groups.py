@@ -10,7 +10,7 @@ from deployer.aws.discovery import find_fleet
 from deployer.aws.groups import as_the_group_has_it
 from deployer.aws.query import FleetQuery
 from deployer.backends.native.group_leftovers import leftovers_of
-from deployer.backends.native.groups import DISTURBING
+from deployer.backends.native.quieting import DISTURBING
 from deployer.backends.native.undoing import SIZE
 from deployer.engine.loop import Ending
 from deployer.model.errors import LeaseLost, StateUnavailable
