@@ -1,7 +1,8 @@
 """The least that a deployer's credentials must be allowed, as data: for `deployer iam-policy`.
 
 Which actions take which resources and condition keys is from the Service Authorization Reference (EC2, Elastic
-Load Balancing, S3, DynamoDB). A test compares what a rollout in the lab calls with what this allows.
+Load Balancing, S3, DynamoDB). What CodeDeploy and hooks need beside this stands in `codedeploy_rights` and
+`backends.native.hook_rights`; a test holds every call in the sources against the three.
 """
 
 from __future__ import annotations
@@ -105,20 +106,10 @@ _LAUNCHED_WITH = (
 )
 """What RunInstances touches besides what it creates."""
 
-_PREFIXES = {
-    "autoscaling": "autoscaling",
-    "ec2": "ec2",
-    "elb": "elasticloadbalancing",
-    "elbv2": "elasticloadbalancing",
-    "dynamodb": "dynamodb",
-}
-_S3_ACTIONS = {
-    "GetObject": "s3:GetObject",
-    "HeadObject": "s3:GetObject",
-    "PutObject": "s3:PutObject",
-    "DeleteObject": "s3:DeleteObject",
-    "ListObjectsV2": "s3:ListBucket",
-}
+_PREFIXES = {"elb": "elasticloadbalancing", "elbv2": "elasticloadbalancing"}
+"""IAM's word for a service, where it is not the one that botocore has."""
+_ACTIONS = {"s3:HeadObject": "s3:GetObject", "s3:ListObjectsV2": "s3:ListBucket"}
+"""What a call needs, where that is not called as the call is."""
 
 
 def action_of(operation: str) -> str | None:
@@ -129,7 +120,7 @@ def action_of(operation: str) -> str | None:
     service, _, name = operation.partition(":")
     if service == "sts":
         return None
-    return _S3_ACTIONS[name] if service == "s3" else f"{_PREFIXES[service]}:{name}"
+    return _ACTIONS.get(operation, f"{_PREFIXES.get(service, service)}:{name}")
 
 
 def policy(scope: PolicyScope, features: Iterable[Feature], more: Iterable[Statement] = ()) -> dict[str, object]:

@@ -85,6 +85,9 @@ def test_registering_is_allowed_with_the_named_balancers_only() -> None:
         ("s3:GetObject", "s3:GetObject"),
         ("s3:ListObjectsV2", "s3:ListBucket"),
         ("dynamodb:PutItem", "dynamodb:PutItem"),
+        ("s3:HeadObject", "s3:GetObject"),
+        ("codedeploy:CreateDeployment", "codedeploy:CreateDeployment"),
+        ("cloudwatch:DescribeAlarms", "cloudwatch:DescribeAlarms"),
         ("sts:GetCallerIdentity", None),
     ],
 )
