@@ -217,7 +217,7 @@ _SENTENCES: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
     ),
     (
         (boto.NoRegionError,),
-        "no AWS region is set for {doing}: give --region, AWS_REGION, or a region in the profile",
+        "no AWS region is set: give --region, set AWS_REGION, or put a region into the profile",
     ),
     (
         (boto.InvalidRegionError, boto.UnknownRegionError),

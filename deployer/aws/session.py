@@ -107,6 +107,7 @@ class AwsSession:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         rates: Mapping[Group, Rate] = RATES,
+        environment: Mapping[str, str] = os.environ,
     ) -> None:
         self.settings = settings or AwsSettings()
         self.ledger = CallLedger()
@@ -114,7 +115,11 @@ class AwsSession:
         self._lock = threading.Lock()
         self._clients: dict[tuple[str, bool], Any] = {}
         with before_anything("opening an AWS session"):
-            self._boto = boto3.Session(profile_name=self.settings.profile, region_name=self.settings.region)
+            self._boto = boto3.Session(
+                profile_name=self.settings.profile,
+                # boto3 itself knows AWS_DEFAULT_REGION alone; the AWS CLI v2 reads this one, and first.
+                region_name=self.settings.region or environment.get("AWS_REGION") or None,
+            )
 
     @property
     def ec2(self) -> EC2Client:

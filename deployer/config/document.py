@@ -55,7 +55,7 @@ def find_file(named: Path | None, folder: Path) -> Path:
     """
     if named is not None:
         path = folder / named.expanduser()
-        if not path.is_file():
+        if not path.exists():
             raise UsageError(f"there is no settings file {path}; `deployer init` writes one")
         return path
     searched = [folder]
@@ -63,7 +63,7 @@ def find_file(named: Path | None, folder: Path) -> Path:
     if tops:
         searched += [parent for parent in folder.parents if parent == tops[0] or tops[0] in parent.parents]
     for place in searched:
-        if (place / FILE_NAME).is_file():
+        if (place / FILE_NAME).exists():
             return place / FILE_NAME
     raise UsageError(
         f"there is no {FILE_NAME} in {' or '.join(str(place) for place in searched)}; "
@@ -75,6 +75,8 @@ def read_document(path: Path) -> Document:
     """Reads a settings file. Raises UsageError with the line for what is not TOML."""
     try:
         raw = path.read_bytes()
+    except IsADirectoryError as error:
+        raise UsageError(f"{path} is a folder; expected a settings file") from error
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror or error}") from error
     if len(raw) > _LARGEST:

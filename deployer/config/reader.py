@@ -134,8 +134,22 @@ def _table(document: Document, key: KeyPath, value: object) -> Mapping[str, obje
 
 def _shown(value: object) -> str:
     """A value as TOML writes it, shortened; control characters escaped."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    text = f'"{value}"' if isinstance(value, str) else repr(value)
+    text = _in_toml(value)
     clean = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
     return clean if len(clean) <= 80 else clean[:77] + "…"
+
+
+def _in_toml(value: object) -> str:
+    match value:
+        case bool():
+            return str(value).lower()
+        case str():
+            return f'"{value}"'
+        case list():
+            return "[" + ", ".join(_in_toml(item) for item in value) + "]"
+        case dict():
+            inner = ", ".join(f"{key} = {_in_toml(item)}" for key, item in value.items())
+            return f"{{ {inner} }}" if inner else "{}"
+        case _:
+            # Numbers, dates and times: their text is what TOML has.
+            return str(value)

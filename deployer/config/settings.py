@@ -28,7 +28,10 @@ class FindSettings:
     )
     asg: str | None = field(default=None, metadata=setting(Text(), "Instances of this Auto Scaling group."))
     instances: tuple[str, ...] = field(
-        default=(), metadata=setting(Texts('a list of ids such as ["i-0abc"]'), "These instances.")
+        default=(),
+        metadata=setting(
+            Texts('a list of ids such as ["i-0abc"]', Text("an instance id", r"i-[0-9a-z]+")), "These instances."
+        ),
     )
 
 

@@ -136,6 +136,13 @@ def test_no_region_is_a_usage_error_that_names_the_settings() -> None:
     assert "--region" in str(error)
 
 
+@pytest.mark.parametrize("said", [None, "eu-west-1"])
+def test_the_region_of_the_environment_is_that_of_the_aws_cli_and_what_is_given_wins(said: str | None) -> None:
+    session = AwsSession(AwsSettings(region=said), environment={"AWS_REGION": "eu-north-1"})
+
+    assert session.region == (said or "eu-north-1")
+
+
 def test_a_region_that_is_none_is_a_usage_error() -> None:
     error = raised_by(AwsSettings(region="eu west/1"))
 

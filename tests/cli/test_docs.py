@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
 
+from deployer.aws.codedeploy_rights import CodeDeployScope, codedeploy_rights
+from deployer.aws.iam import Feature, PolicyScope, policy
 from deployer.backends.native.strategies import strategy_for
 from deployer.cli.main import COMMANDS, cli
 from deployer.config.document import read_document
@@ -50,12 +52,20 @@ def test_every_link_within_the_repository_leads_somewhere(page: Path) -> None:
     assert missing == []
 
 
+def _in_sentences(page: Path) -> list[str]:
+    """Commands with options within a text, such as `deployer plan --output json`; no choices, no placeholders."""
+    prose = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    spans = re.findall(r"`deployer ([a-z][^`\n]*)`", prose)
+    return [span for span in spans if " -" in span and not re.search(r"[\[\]|…]|[A-Z]{3}", span)]
+
+
 def _command_lines() -> list[str]:
     lines: list[str] = []
     for page in PAGES:
         for block in _blocks(page, ""):
             found = re.findall(r"deployer ((?:[a-z]+ ?)+(?:--[^\n#)\"]*)?)", block.replace("\\\n", " "))
             lines += [line.strip() for line in found if line.split()[0] in COMMANDS]
+        lines += _in_sentences(page)
     return sorted(set(lines))
 
 
@@ -86,12 +96,15 @@ def test_the_readme_names_every_exit_code() -> None:
     assert codes == {int(code) for code in ExitCode}
 
 
-def test_the_policy_is_json_with_actions_in_their_form() -> None:
-    (block,) = _blocks(ROOT / "docs" / "iam.md", "json")
-    statements = json.loads(block)["Statement"]
-    actions = [a for s in statements for a in ([s["Action"]] if isinstance(s["Action"], str) else s["Action"])]
-    assert all(re.fullmatch(r"[a-z0-9]+:[A-Z][A-Za-z]+", action) for action in actions)
-    assert len({statement["Sid"] for statement in statements}) == len(statements)
+def test_every_statement_of_the_policy_is_explained_and_no_other() -> None:
+    scope = PolicyScope("web", group="web", bundles=("b/k",), state_bucket="b/p", state_table="t")
+    rights = codedeploy_rights(
+        CodeDeployScope("deployer-web", ("web",), "revisions", "deployer/", role="arn:aws:iam::1:role/r")
+    )
+    document: Any = policy(scope, Feature, rights)
+    rows = re.findall(r"^\| (`.+?) \|", (ROOT / "docs" / "iam.md").read_text(), re.MULTILINE)
+    explained = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    assert explained == {statement["Sid"] for statement in document["Statement"]}
 
 
 def test_the_example_of_a_strategy_works(tmp_path: Path) -> None:

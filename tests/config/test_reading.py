@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from deployer.config.document import find_file
+from deployer.config.document import find_file, read_document
 from deployer.config.settings import FleetSettings
 from deployer.config.starter import starter
 from deployer.model.capacity import Amount
@@ -129,6 +130,16 @@ def test_an_address_is_no_path(load: Load, place: str) -> None:
             2,
             "has asg and instances; expected exactly one",
         ),
+        (
+            '[fleet.web]\nfind = { instances = ["web-1"] }\n',
+            2,
+            'find.instances is ["web-1"]; expected a list of ids such as ["i-0abc"]',
+        ),
+        (
+            "[fleet.web]\nfind = { tags = { Service = 3 } }\n",
+            2,
+            "find.tags is { Service = 3 }; expected a table of texts",
+        ),
         ("fleet = 3\n", 1, "fleet is 3; expected a table"),
         (FIND + '[state]\nstore = "ftp://x"\n', 4, 'state.store is "ftp://x"; expected "file", '),
         ("a = \n", 1, "not valid TOML"),
@@ -210,6 +221,14 @@ def test_a_missing_file_says_where_was_looked_and_what_writes_one(tmp_path: Path
     assert "`deployer init`" in said
     (tmp_path / "repository" / "deployer.toml").write_text(FIND)
     assert find_file(None, inner) == tmp_path / "repository" / "deployer.toml"
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_folder_in_the_place_of_the_file_is_called_a_folder(tmp_path: Path, named: bool) -> None:
+    folder = tmp_path / "deployer.toml"
+    folder.mkdir()
+    with pytest.raises(UsageError, match=re.escape(f"{folder} is a folder; expected a settings file")):
+        read_document(find_file(folder if named else None, tmp_path))
 
 
 def test_a_file_above_the_repository_is_not_trusted(tmp_path: Path) -> None:
