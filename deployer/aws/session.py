@@ -14,11 +14,12 @@ from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import NoRegionError
+from botocore.exceptions import BotoCoreError, NoRegionError
 
 from deployer import __version__
 from deployer.aws.errors import before_anything, is_throttle
 from deployer.aws.rates import RATES, Group, Limiter, Rate, groups_of
+from deployer.model.errors import UsageError
 
 if TYPE_CHECKING:
     from mypy_boto3_autoscaling import AutoScalingClient
@@ -228,7 +229,16 @@ class AwsSession:
             proxies={} if endpoint and _on_loopback(endpoint) else None,
         )
         create: Any = self._boto.client
-        client = create(service, endpoint_url=self.settings.endpoint, config=config)
+        try:
+            client = create(service, endpoint_url=self.settings.endpoint, config=config)
+        except ValueError as error:
+            if isinstance(error, BotoCoreError):
+                raise
+            # The endpoint may stand in the environment or a profile, for all services or for one.
+            raise UsageError(
+                f"the endpoint of {service} is not an address ({error}); expected one such as http://127.0.0.1:4566 "
+                "in AWS_ENDPOINT_URL or the profile's endpoint_url, or none to reach AWS itself"
+            ) from error
         self._observe(client, service)
         return client
 

@@ -148,6 +148,7 @@ def test_a_region_that_is_none_is_a_usage_error() -> None:
 
     assert isinstance(error, UsageError)
     assert "eu west/1" in str(error)
+    assert "the AWS region is not a region's name" in str(error)
 
 
 def test_an_unknown_profile_is_a_usage_error_that_names_it() -> None:
@@ -164,6 +165,13 @@ def test_an_endpoint_that_does_not_answer_is_named() -> None:
     assert isinstance(error, PreflightRefused)
     assert "http://127.0.0.1:9" in str(error)
     assert "does not answer" in str(error)
+
+
+def test_an_endpoint_that_is_no_address_is_a_usage_error_that_shows_it() -> None:
+    error = raised_by(AwsSettings(region="eu-west-1", endpoint="nonsense"))
+
+    assert isinstance(error, UsageError)
+    assert "Invalid endpoint: nonsense" in str(error)
 
 
 def test_a_broken_configuration_file_is_a_usage_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
