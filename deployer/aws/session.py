@@ -236,7 +236,7 @@ class AwsSession:
                 raise
             # The endpoint may stand in the environment or a profile, for all services or for one.
             raise UsageError(
-                f"the endpoint of {service} is not an address ({error}); expected one such as http://127.0.0.1:4566 "
+                f"the endpoint of {service} is not an address ({error}); expected http://127.0.0.1:4566, say, "
                 "in AWS_ENDPOINT_URL or the profile's endpoint_url, or none to reach AWS itself"
             ) from error
         self._observe(client, service)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 import traceback
@@ -12,6 +13,11 @@ from pathlib import Path
 def printable(text: str) -> str:
     """`text` with every character that a terminal would obey written out; line ends stay."""
     return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
+
+
+def no_room(error: Exception) -> bool:
+    """Whether a disk or a quota is used up: nothing of the program's is wrong, and no details are needed."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def keep_details(error: Exception, environment: Mapping[str, str]) -> Path | None:

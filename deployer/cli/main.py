@@ -104,7 +104,8 @@ def run(argv: Sequence[str], program: object = None) -> int:
         error.show()
         return int(ExitCode.USAGE)
     except click.ClickException as error:
-        return _fail(error.format_message(), ExitCode.USAGE, _hint(error))
+        # Click spreads a list of choices over lines; an error is one.
+        return _fail(" ".join(error.format_message().split()), ExitCode.USAGE, _hint(error))
     except DeployerError as error:
         return _fail(str(error), error.exit_code)
     except (KeyboardInterrupt, click.Abort):
@@ -129,8 +130,14 @@ def _fail(text: str, code: ExitCode, hint: str = "") -> int:
 def _unexpected(error: Exception) -> int:
     if os.environ.get("DEPLOYER_DEBUG"):
         raise error
-    from deployer.cli.crash import keep_details
+    from deployer.cli.crash import keep_details, no_room
 
+    if no_room(error):
+        return _fail(
+            f"{error}: there is no room where deployer writes (its output, its state folder or the temporary one); "
+            "free some, then look with `deployer status`",
+            ExitCode.NEEDS_A_HAND,
+        )
     kept = keep_details(error, os.environ)
     where = f"the details are in {kept}" if kept else "DEPLOYER_DEBUG=1 shows the details"
     return _fail(

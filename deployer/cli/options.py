@@ -40,7 +40,9 @@ def fleet_options(command: F) -> F:
 def backend_option(command: F) -> F:
     """Which backend, for commands that have no other option of a rollout."""
     one = settings_of(RolloutSettings)["backend"]
-    return click.option("--backend", metavar=_metavar(one.kind), help=one.doc)(command)
+    return click.option("--backend", metavar=_metavar(one.kind), help=one.doc, shell_complete=_completes(one.kind))(
+        command
+    )
 
 
 def release_options(command: F) -> F:
@@ -68,8 +70,32 @@ def rollout_options(command: F) -> F:
             names[0] = f"{option}/--no-{option.removeprefix('--')}"
             command = click.option(*names, default=None, help=setting.doc)(command)
         else:
-            command = click.option(*names, metavar=_metavar(setting.kind), help=setting.doc)(command)
+            command = click.option(
+                *names,
+                metavar=_metavar(setting.kind),
+                help=setting.doc,
+                shell_complete=_completes(setting.kind),
+            )(command)
     return command
+
+
+def _completes(kind: Kind[object]) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+    """What a shell offers behind the option; a name is looked up only when it is asked for."""
+
+    def begun(_context: click.Context, _option: click.Parameter, typed: str) -> list[str]:
+        return [word for word in _words(kind) if word.startswith(typed)]
+
+    return begun
+
+
+def _words(kind: Kind[object]) -> list[str]:
+    match kind:
+        case Choice(of=choices):
+            return [str(member.value) for member in choices]
+        case Plugin(names=names):
+            return sorted(names())
+        case _:
+            return []
 
 
 def _metavar(kind: Kind[object]) -> str:

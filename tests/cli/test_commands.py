@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 import pytest
+from click.shell_completion import ShellComplete
 
 from deployer.cli.finding import Discovered
 from deployer.cli.main import COMMANDS, cli
@@ -29,6 +30,28 @@ def test_an_unknown_command_gets_the_name_it_may_have_meant(deployer: Deployer) 
     ended = deployer("rolout")
     assert ended.code == 2
     assert ended.err == "error: there is no command 'rolout'; did you mean \"rollout\"?; see `deployer --help`\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        (["rollout", "--strategy", "ro"], ["rolling"]),
+        (["plan", "--method", ""], ["relaunch", "in-place"]),
+        (["resume", "--backend", "c"], ["codedeploy"]),
+        (["rollout", "--floor", ""], []),
+    ],
+)
+def test_the_shell_completes_what_an_option_may_be(words: list[str], offered: list[str]) -> None:
+    *before, typed = words
+    found = ShellComplete(cli, {}, "deployer", "_DEPLOYER_COMPLETE").get_completions(before, typed)
+    assert [item.value for item in found] == offered
+
+
+def test_a_missing_argument_is_told_of_in_one_line(deployer: Deployer) -> None:
+    ended = deployer("completion")
+    assert ended.code == 2
+    assert ended.err.startswith("error: Missing argument '{bash|zsh|fish}'. Choose from: bash, zsh, fish; see")
+    assert ended.err.count("\n") == 1
 
 
 def test_without_a_command_the_help_is_shown(deployer: Deployer) -> None:

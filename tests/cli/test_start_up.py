@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -59,3 +60,22 @@ sys.exit(main())
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (130, "error: interrupted\n")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["iam-policy"]])
+def test_a_full_disk_behind_standard_output_is_one_sentence(arguments: list[str], tmp_path: Path) -> None:
+    (tmp_path / "deployer.toml").write_text('[fleet.web]\nfind = { tags = { Service = "shop" } }\n')
+    code = f"import sys; from deployer.cli.entry import main; sys.argv[1:] = {arguments!r}; sys.exit(main())"
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+            cwd=tmp_path,
+        )
+    assert done.returncode == 3
+    assert len(done.stderr.splitlines()) == 1
+    assert "No space left on device" in done.stderr

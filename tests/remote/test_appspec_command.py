@@ -77,3 +77,9 @@ def test_a_name_in_the_wrong_case_is_shown(tmp_path: Path) -> None:
     (tmp_path / "AppSpec.yml").write_text(GOOD)
 
     assert "rename AppSpec.yml to lower case" in check(tmp_path).stderr
+
+
+def test_a_folder_in_the_place_of_the_appspec_is_no_file(tmp_path: Path) -> None:
+    (tmp_path / "appspec.yml").mkdir()
+
+    assert "appspec.yml is no file" in check(tmp_path).stderr

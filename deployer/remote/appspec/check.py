@@ -43,7 +43,9 @@ def check_path(path: Path, *, strict: bool) -> Verdict:
 
 def _no_appspec(folder: Path) -> str:
     near = [entry.name for entry in folder.iterdir() if entry.name.lower() in APPSPEC_NAMES]
-    hint = f"; rename {near[0]} to lower case" if near else "; add one, or name the bundle's folder"
+    hint = "; add one, or name the bundle's folder"
+    if near:
+        hint = f"; {near[0]} is no file" if near[0] in APPSPEC_NAMES else f"; rename {near[0]} to lower case"
     return f"{folder}: error: there is no {' or '.join(reversed(APPSPEC_NAMES))}{hint}"
 
 
