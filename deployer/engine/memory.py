@@ -48,6 +48,8 @@ class Facts:
     attached_by_us: bool = False
     registered: dict[str, float] = field(default_factory=dict)
     """Balancers that it was not asked to leave → when each was last seen to have it."""
+    taken_out: bool = False
+    """Whether its journal tells that it left its balancers before this run, and was not put back."""
     last_seen: float = 0.0
     instance: Instance | None = None
     """As it was seen last, or as its launch described it before it was seen at all."""

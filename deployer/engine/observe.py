@@ -22,6 +22,8 @@ class Observer:
 
     plan: RolloutPlan
     memory: Memory
+    wary: bool = False
+    """Whether what is seen is acted on: then not even the first look is proof that a balancer has let go."""
 
     def take_in(self, reports: tuple[HostReport, ...], now: float) -> None:
         """Takes in what came back from hosts."""
@@ -185,6 +187,8 @@ class Observer:
         runs out its health there is unknown, so that it is neither drained nor terminated meanwhile (fault 46).
         """
         facts, believed = self.memory.facts(instance.id), dict(targets)
+        if self.wary and self.memory.first_look and self._was_registered(instance, facts):
+            facts.registered = dict.fromkeys(targets, now)
         for ident, target in targets.items():
             if target.state is TargetState.ABSENT and instance.state is InstanceState.RUNNING:
                 last = facts.registered.get(ident)
@@ -195,6 +199,12 @@ class Observer:
             elif target.state is not TargetState.UNKNOWN and facts.asked is not Asked.DRAIN:
                 facts.registered[ident] = now
         return believed
+
+    def _was_registered(self, instance: Instance, facts: Facts) -> bool:
+        """Whether a running instance was in its balancers before this run, as far as the journal tells."""
+        if instance.state is not InstanceState.RUNNING or facts.taken_out:
+            return False
+        return facts.ever_attached or instance.id not in self.memory.slot_of
 
     def _slot(self, name: str, zone: str, occupants: tuple[Seen, ...], now: float) -> Slot:
         facts = self.memory.slot(name)

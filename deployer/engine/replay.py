@@ -62,6 +62,7 @@ def _intended(memory: Memory, plan: RolloutPlan, record: Record, now: float) -> 
             memory.begin(str(slot), now)
         if move["move"] == "Attach":
             memory.facts(instance).ever_attached = True
+            memory.facts(instance).taken_out = False
         if move["move"] in ("Attach", "Drain"):
             memory.facts(instance).attached_by_us = move["move"] == "Attach"
 
@@ -70,6 +71,8 @@ def _came_out(memory: Memory, record: Record, now: float) -> None:
     if "move" not in record.data:
         return  # of a hook: for those who run hooks
     move = _mapping(record.data["move"])
+    if move["move"] == "Drain":
+        memory.facts(str(move["instance"])).taken_out = record.data["outcome"] == "done"
     if move["move"] != "Launch":
         return
     facts = memory.slot(str(move["slot"]))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from deployer.engine.memory import Memory
+import pytest
+
 from deployer.engine.observe import Observer
 from deployer.engine.plan import PlannedSlot, RolloutPlan
-from deployer.engine.ports import Sighting
+from deployer.engine.ports import Record, Sighting
+from deployer.engine.replay import replay
 from deployer.model.capacity import Limits
 from deployer.model.fleet import Balancer, BalancerKind, Target, TargetState
 from deployer.model.methods import work
@@ -22,8 +24,8 @@ ALL = {one: Target(TargetState.HEALTHY) for one in ("i-0", "i-1")}
 PART = {"i-0": Target(TargetState.HEALTHY)}
 
 
-def observer() -> Observer:
-    """Two instances, of which one may go; nothing was looked at yet."""
+def observer(*records: Record, wary: bool = False) -> Observer:
+    """Two instances, of which one may go; nothing was looked at yet, and `records` are in the journal."""
     plan = RolloutPlan(
         rollout="r",
         fleet="shop",
@@ -36,7 +38,13 @@ def observer() -> Observer:
         balancers=(AT_ONCE,),
         slots=tuple(PlannedSlot(f"slot-{n}", "a", "subnet-a", f"i-{n}", "t3.micro") for n in range(2)),
     )
-    return Observer(plan, Memory(GOAL, PREVIOUS))
+    return Observer(plan, replay(records, plan, 0.0), wary=wary)
+
+
+def told(move: str, outcome: str) -> Record:
+    """What the journal of an earlier run has of `i-1`."""
+    data = {"move": {"move": move, "instance": "i-1"}, "outcome": outcome}
+    return Record(1, 0.0, "r", 1, "outcome", "i-1", data)
 
 
 def look(by: Observer, targets: dict[str, Target], now: float) -> Observation:
@@ -67,6 +75,27 @@ def test_one_that_was_seen_to_drain_is_believed_to_be_gone() -> None:
     look(by, ALL, 100.0)
     look(by, {**PART, "i-1": Target(TargetState.DRAINING)}, 105.0)
     assert look(by, PART, 106.0).by_id["i-1"][1].targets[AT_ONCE.id].state is TargetState.ABSENT
+
+
+@pytest.mark.parametrize(
+    ("records", "state"),
+    [
+        ((), TargetState.UNKNOWN),
+        ((told("Drain", "unknown"),), TargetState.UNKNOWN),
+        ((told("Drain", "done"),), TargetState.ABSENT),
+    ],
+)
+def test_the_first_look_of_a_run_proves_an_absence_only_where_the_journal_tells_of_it(
+    records: tuple[Record, ...], state: TargetState
+) -> None:
+    by = observer(*records, wary=True)
+    assert look(by, PART, 100.0).by_id["i-1"][1].targets[AT_ONCE.id].state is state
+    later = look(by, PART, 100.0 + by.plan.policy.deadlines.expectation)
+    assert later.by_id["i-1"][1].targets[AT_ONCE.id].state is TargetState.ABSENT
+
+
+def test_a_mere_look_shows_what_the_balancer_says() -> None:
+    assert look(observer(), PART, 100.0).by_id["i-1"][1].targets[AT_ONCE.id].state is TargetState.ABSENT
 
 
 def test_nobody_is_given_up_on_while_a_balancer_does_not_say_how_it_is_nor_right_after() -> None:

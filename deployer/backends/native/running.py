@@ -60,7 +60,7 @@ class Run:
         """
         began = self.clock.now()
         loop = Loop(
-            observer=Observer(self.plan, self.memory),
+            observer=Observer(self.plan, self.memory, wary=True),
             actuator=Actuator(
                 self.plan,
                 self.memory,
