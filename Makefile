@@ -22,14 +22,14 @@ $(STAMP): requirements.lock pyproject.toml
 demo: venv
 	$(BIN)/deployer demo $(DEMO)
 
-# Without TEST: the quick tests on all cores, then those that boot a lab, five labs at a time: they mostly wait.
-# tests/conftest.py says which of them stay together.
+# Without TEST: the quick tests on all cores, then those that boot a lab, four files at a time: they wait much.
+# A file stays with one worker: its tests share a lab, or go on where the one before ended.
 test: venv
 ifdef TEST
 	$(BIN)/python -m pytest $(TEST)
 else
 	$(BIN)/python -m pytest -n auto -m "not lab"
-	$(BIN)/python -m pytest -n 5 --dist loadgroup --no-loadscope-reorder -m lab
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m lab
 endif
 
 lint: venv

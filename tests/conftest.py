@@ -1,20 +1,16 @@
-"""How lab tests are spread over processes (`pytest -n 4 --dist loadgroup --no-loadscope-reorder -m lab`)."""
+"""The order of lab tests, whose files several processes share (`--dist loadfile --no-loadscope-reorder`)."""
 
 from __future__ import annotations
 
 import pytest
 
 LONGEST_FIRST = ("tests/backends/", "tests/examples/", "tests/lab/codedeploy/", "tests/e2e/")
-"""Folders whose lab tests take minutes: one of them that began last would be waited for by idle processes."""
-LAB_OF_ITS_OWN = "tests/e2e/"
-"""Here every test boots a lab; elsewhere the tests of a file share one, and stay together."""
+"""Folders with files that take minutes: one of them that began last would be waited for by idle processes."""
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keeps together what shares a lab, and lets the longest begin first."""
-    for item in items:
-        if item.get_closest_marker("lab") is not None and not item.nodeid.startswith(LAB_OF_ITS_OWN):
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+    """Lets the longest lab tests begin first; the order of others stays."""
     items.sort(key=_turn)
 
 

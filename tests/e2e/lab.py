@@ -19,6 +19,7 @@ from typing import Any
 EXAMPLES = Path(__file__).parents[2] / "examples" / "web"
 DEPLOYER = [sys.executable, "-m", "deployer"]
 ROLLOUT = ("rollout", "--batch", "50%", "--output", "json")
+IN_PLACE = (*ROLLOUT, "--method", "in-place", "--floor", "50%")
 PATIENCE = 240.0
 
 
@@ -107,6 +108,19 @@ class TestLab:
         for release in ("release-1", "release-2"):
             shutil.copytree(EXAMPLES / release, folder / release)
         self.write(lambda text: re.sub(r"bundle *= .*", f'bundle = "{folder}/release-{{release}}"', text))
+
+
+def held(fleet: TestLab) -> object:
+    """Who holds the fleet, by `deployer status`."""
+    return fleet.run("status", "--output", "json").document["held"]
+
+
+def all_new(fleet: TestLab, ended: Ended) -> None:
+    assert ended.code == 0, ended.err
+    assert fleet.releases() == ["2"] * 4
+    assert held(fleet) is None
+    left = fleet.run("doctor", "--leftovers")
+    assert left.code == 0, left.out
 
 
 def eventually(act: Callable[[], Ended], enough: Callable[[Ended], bool]) -> Ended:
