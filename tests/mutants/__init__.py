@@ -1,0 +1,1 @@
+"""Whether the tests notice when a guard is missing: `python -m tests.mutants`."""
