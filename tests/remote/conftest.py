@@ -9,6 +9,7 @@ import pytest
 from deployer.model.hosts import Host
 from deployer.remote.door import SshDoor
 from deployer.remote.ssh import SshSettings
+from tests.remote.site import Site
 from tests.remote.ssh_server import SshHost
 
 
@@ -46,3 +47,8 @@ def door(settings: SshSettings) -> Iterator[SshDoor]:
 @pytest.fixture
 def host() -> Host:
     return Host("i-0123456789abcdef0", "127.0.0.1", "eu-west-1a")
+
+
+@pytest.fixture
+def site(tmp_path: Path, host: Host, door: SshDoor) -> Site:
+    return Site(tmp_path, host, door)

@@ -12,69 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from deployer.model.hosts import Host
-from deployer.remote.appspec.spec import ALLOW_EVENTS, BLOCK_EVENTS, IN_PLACE, LifecycleEvent
-from deployer.remote.bundle.bundle import Bundle, load_bundle
-from deployer.remote.bundle.sources import Place
-from deployer.remote.door import SshDoor
+from deployer.remote.appspec.spec import ALLOW_EVENTS, BLOCK_EVENTS, IN_PLACE
 from deployer.remote.errors import BundleError, RemoteError
-from deployer.remote.install import EventStatus, Installer, JobState, JobStatus
-from deployer.remote.plan import HostRequest, Surroundings
+from deployer.remote.install import EventStatus, JobState
 from deployer.remote.work import describe
+from tests.remote.site import APPSPEC, Site
 from tests.remote.ssh_server import SshHost
-
-APPSPEC = """\
-version: 0.0
-os: linux
-files:
-  - source: app
-    destination: /srv/app
-permissions:
-  - object: /srv/app
-    pattern: "*.sh"
-    mode: "700"
-    type: [file]
-hooks:
-"""
-EVENTS = [event.value for event in LifecycleEvent if event.takes_scripts]
-
-
-class Site:
-    """Releases for one host."""
-
-    def __init__(self, folder: Path, host: Host, door: SshDoor) -> None:
-        self.folder = folder
-        self.host = host
-        self.installer = Installer(door, sleep=lambda _s: time.sleep(0.02))
-
-    def bundle(self, number: int, files: dict[str, str], appspec: str | None = None) -> Bundle:
-        text = (
-            appspec
-            if appspec is not None
-            else APPSPEC + "".join(f"  {event}:\n    - location: /hook.sh\n      timeout: 20\n" for event in EVENTS)
-        )
-        source = self.folder / f"bundle-{number}"
-        files = {"app/index": "", **files} if appspec is None else files
-        hook = f'#!/bin/sh\necho "$LIFECYCLE_EVENT {number}" >> "$HOME/events"\n'
-        everything = {"appspec.yml": text, "hook.sh": hook}
-        for name, content in {**everything, **files}.items():
-            path = source / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(content)
-        return load_bundle(str(source), str(number), Place("", self.folder, self.folder / "cache"))
-
-    def install(self, bundle: Bundle, deployment: str = "d-1") -> JobStatus:
-        self.installer.stage(self.host, bundle.packed)
-        return self.installer.install(self.host, self.request(bundle, deployment))
-
-    def request(self, bundle: Bundle, deployment: str = "d-1") -> HostRequest:
-        surroundings = Surroundings("shop", deployment, "web", self.host.instance, release_to=bundle.release)
-        return HostRequest(bundle.packed.digest, IN_PLACE, bundle.spec, surroundings)
-
-
-@pytest.fixture
-def site(tmp_path: Path, host: Host, door: SshDoor) -> Site:
-    return Site(tmp_path, host, door)
 
 
 def test_files_are_installed_and_events_run_in_the_documented_order(site: Site, ssh_host: SshHost) -> None:
@@ -290,93 +233,6 @@ def test_two_deployments_never_run_at_once_on_one_host(site: Site, ssh_host: Ssh
     assert "another deployment runs on this host" in str(status.error)
 
 
-EXISTING = {
-    "DISALLOW": (JobState.FAILED, "theirs"),
-    "OVERWRITE": (JobState.DONE, "ours"),
-    "RETAIN": (JobState.DONE, "theirs"),
-}
-
-
-@pytest.mark.parametrize(("behavior", "outcome"), EXISTING.items(), ids=EXISTING.keys())
-def test_a_file_that_is_there_already_is_treated_as_the_appspec_says(
-    behavior: str, outcome: tuple[JobState, str], site: Site, ssh_host: SshHost
-) -> None:
-    (ssh_host.disk / "srv/app").mkdir(parents=True)
-    (ssh_host.disk / "srv/app/a").write_text("theirs")
-    text = f"{APPSPEC}  # none\nfile_exists_behavior: {behavior}\n"
-
-    status = site.install(site.bundle(1, {"app/a": "ours", "app/b": "b"}, text))
-
-    assert (status.state, (ssh_host.disk / "srv/app/a").read_text()) == outcome
-    if status.state is JobState.FAILED:
-        assert "exists already and no deployment put it there" in str(status.error)
-        assert not (ssh_host.disk / "srv/app/b").exists()
-
-
-def test_files_of_the_last_deployment_are_replaced_without_being_asked_for(site: Site, ssh_host: SshHost) -> None:
-    site.install(site.bundle(1, {"app/a": "1", "app/old/deep/x": "1"}))
-    (ssh_host.disk / "srv/app/old/theirs").write_text("not ours")
-
-    status = site.install(site.bundle(2, {"app/a": "2"}))
-
-    assert status.state is JobState.DONE, status.error
-    assert (ssh_host.disk / "srv/app/a").read_text() == "2"
-    assert not (ssh_host.disk / "srv/app/old/deep").exists()
-    assert (ssh_host.disk / "srv/app/old/theirs").read_text() == "not ours"
-
-
-INSTALL_ERRORS = {
-    "one destination twice": (
-        "files:\n  - source: a\n    destination: /x\n  - source: d/a\n    destination: /x\n",
-        "two files",
-    ),
-    "a file over a folder": ("files:\n  - source: a\n    destination: /busy\n", "is a folder"),
-    "two permissions for one path": (
-        "files:\n  - source: a\n    destination: /x\npermissions:\n  - object: /x/a\n  - object: /x\n",
-        "named by two permissions",
-    ),
-    "a pattern for one file": (
-        'files:\n  - source: a\n    destination: /x\npermissions:\n  - object: /x/a\n    pattern: "*"\n',
-        "neither a pattern nor except",
-    ),
-    "a default ACL for a file": (
-        'files:\n  - source: a\n    destination: /x\npermissions:\n  - object: /x/a\n    acls: ["d:u:root:7"]\n',
-        "for folders only",
-    ),
-}
-
-
-@pytest.mark.parametrize(("sections", "text"), INSTALL_ERRORS.values(), ids=INSTALL_ERRORS.keys())
-def test_what_cannot_be_installed_fails_before_a_file_is_changed(
-    sections: str, text: str, site: Site, ssh_host: SshHost
-) -> None:
-    (ssh_host.disk / "busy/a").mkdir(parents=True)
-    bundle = site.bundle(1, {"a": "", "d/a": ""}, "version: 0.0\nos: linux\n" + sections)
-
-    status = site.install(bundle)
-
-    assert status.state is JobState.FAILED
-    assert text in str(status.error)
-    assert not list((ssh_host.disk / "x").glob("*")) if (ssh_host.disk / "x").exists() else True
-
-
-def test_permissions_touch_only_what_was_installed(site: Site, ssh_host: SshHost) -> None:
-    (ssh_host.disk / "srv").mkdir()
-    (ssh_host.disk / "srv/theirs").write_text("")
-    (ssh_host.disk / "srv/theirs").chmod(0o644)
-    text = (
-        "version: 0.0\nos: linux\nfiles:\n  - source: app\n    destination: /srv/app\n"
-        'permissions:\n  - object: /\n    mode: "700"\n    type: [file]\n'
-    )
-
-    site.install(site.bundle(1, {"app/a": "", "app/deep/b": ""}, text))
-
-    modes = {
-        path.name: path.stat().st_mode & 0o777 for path in (ssh_host.disk / "srv").rglob("*") if path.is_file()
-    }
-    assert modes == {"theirs": 0o644, "a": 0o700, "b": 0o700}
-
-
 def test_releases_expire_but_never_the_current_and_the_previous_one(site: Site, ssh_host: SshHost) -> None:
     bundles = [site.bundle(number, {"app/n": str(number)}) for number in range(5)]
     for number, bundle in enumerate(bundles):
@@ -391,16 +247,6 @@ def test_releases_expire_but_never_the_current_and_the_previous_one(site: Site, 
         "current": bundles[0].packed.digest,
         "previous": bundles[4].packed.digest,
     }
-
-
-def test_a_location_with_a_leading_slash_and_no_execute_bit_runs_from_the_bundle(
-    site: Site, ssh_host: SshHost
-) -> None:
-    text = APPSPEC + "  AfterInstall:\n    - location: /scripts/plain\n"
-    bundle = site.bundle(1, {"scripts/plain": 'touch "$HOME/ran"\n', "app/a": ""}, text)
-
-    assert site.install(bundle).state is JobState.DONE
-    assert (ssh_host.home / "ran").exists()
 
 
 def test_a_windows_release_is_refused_for_its_os(site: Site) -> None:

@@ -214,3 +214,26 @@ class Grouped:
         """The instance type that the group would launch now."""
         facts = self.group.describe()
         return GroupSources(self.group.session).kind(facts.source)
+
+
+def fitted_out(auto: Auto) -> Grouped:
+    """A group that has something of everything that a rollout has to leave alone."""
+    auto.group(desired=2, least=2, most=2, TargetGroupARNs=[POOL], NewInstancesProtectedFromScaleIn=True)
+    auto.client.suspend_processes(AutoScalingGroupName=auto.name, ScalingProcesses=["AZRebalance"])
+    for moment in ("LAUNCHING", "TERMINATING"):
+        auto.client.put_lifecycle_hook(
+            AutoScalingGroupName=auto.name,
+            LifecycleHookName=moment.lower(),
+            LifecycleTransition=f"autoscaling:EC2_INSTANCE_{moment}",
+            HeartbeatTimeout=30,
+            DefaultResult="CONTINUE",
+        )
+    auto.client.put_scaling_policy(
+        AutoScalingGroupName=auto.name, PolicyName="more", AdjustmentType="ChangeInCapacity", ScalingAdjustment=1
+    )
+    return Grouped(auto)
+
+
+def protected(auto: Auto) -> dict[str, bool]:
+    """Which members are protected from being scaled in."""
+    return {one["InstanceId"]: one["ProtectedFromScaleIn"] for one in auto.described()["Instances"]}

@@ -189,3 +189,16 @@ def client_at(url: str, service: str = "ec2", region: str = REGION) -> Any:
         aws_secret_access_key="testing",
         config=Config(retries={"total_max_attempts": 1}),
     )
+
+
+def disk(lab: Lab, cloud: Cloud, instance_id: str) -> Path:
+    """The folder of the instance's root volume, once its machine is up."""
+    until(lambda: lab.room.is_up(instance_id), f"{instance_id} is up")
+    return lab.home / "volumes" / cloud.root_volume(instance_id)
+
+
+def baked(cloud: Cloud, name: str = "baked", **params: Any) -> tuple[str, str]:
+    """An image of a fresh instance's root, and its snapshot."""
+    (builder,) = cloud.running()
+    snapshot = cloud.completed_snapshot(cloud.root_volume(builder))
+    return cloud.register(name, snapshot, **params), snapshot
