@@ -214,7 +214,7 @@ class _Bake:
 
     def _change(self, step: Change) -> None:
         self.records.intend(step, subject_of(step))
-        self.records.tell(_SAID[type(step)], subject_of(step))
+        self.records.tell(_SAID[type(step)], _named(step))
         outcome = self._send(step)
         self.records.outcome(step, subject_of(step), outcome)
         key, now = key_of(step), self.clock.now()
@@ -302,6 +302,14 @@ class _Bake:
         said = self.work.evidence(instance)
         console = self.cloud.console(instance.id)
         self.evidence = "\n".join(text for text in (said[-_EVIDENCE:], console[-_EVIDENCE:]) if text)
+
+
+def _named(step: Change) -> str:
+    match step:
+        case LaunchBuilder(attempt=attempt):
+            return f"the builder, attempt {attempt + 1}" if attempt else "the builder"
+        case _:
+            return subject_of(step)
 
 
 _SAID: dict[type[Change], str] = {

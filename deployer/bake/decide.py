@@ -276,7 +276,8 @@ def _from_stopped(seen: Seen, builder: Builder) -> Step:
         return _once(seen, RegisterImage(builder, complete), "the image to be seen")
     pending = [s for s in _snapshots_of(seen, builder) if s.state is SnapshotState.PENDING]
     if pending:
-        return Hold(f"{len(pending)} snapshots, {min(s.percent for s in pending)} %")
+        many = "s" * (len(pending) != 1)
+        return Hold(f"{len(pending)} snapshot{many}, {min(s.percent for s in pending)} %")
     return _once(seen, TakeSnapshots(builder), "the snapshots to be seen")
 
 

@@ -15,7 +15,7 @@ def history_lines(past: Sequence[PastRollout]) -> list[str]:
         return ["no rollout of this fleet is known"]
     lines = []
     for one in past:
-        when = time.strftime("%Y-%m-%d %H:%M", time.gmtime(one.started))
+        when = time.strftime("%Y-%m-%d %H:%MZ", time.gmtime(one.started))
         line = f"{when}  {one.rollout}  {one.release_from or '?'} → {one.release_to or '?'}  {one.status}"
         lines.append(clean(f"{line}  {one.reason}".rstrip()))
     return lines

@@ -84,4 +84,7 @@ def release_of(seen: Observation, one: Seen) -> str:
         return one.answer.release
     if seen.goal.image is not None and one.instance.image == seen.goal.image:
         return seen.goal.name
+    if seen.goal.image is not None and one.instance.image == seen.previous.image:
+        # What stops does not answer any more; its image tells, where the rollout is one from image to image.
+        return seen.previous.name
     return one.instance.tags.get("deployer:release", "?")

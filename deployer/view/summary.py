@@ -98,7 +98,7 @@ def print_plan(report: PlanReport, console: Console) -> None:
         if value:
             console.print(Text(f"{name:<13}  ", "dim").append(clean(value), "none"), soft_wrap=True)
     _print_slots(report, console)
-    for step in report.steps:
+    for step in report.steps if changes else ():
         _say(console, f"  {step}", "")
     for warning in report.warnings:
         _say(console, f"warning: {warning}", "yellow")

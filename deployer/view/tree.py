@@ -211,7 +211,7 @@ def _with_reason(drawing: _Drawing, text: Text, wait: tuple[str, float | None] |
     reason, until = wait
     left = drawing.board.countdown(until, drawing.now)
     if left is not None:
-        text.append(f"  {clock_time(left)}", "bold")
+        text.append(f"  at most {clock_time(left)}", "bold")
     said = clean(reason, 160).removeprefix(word).lstrip(": ;,")
     if said:
         text.append(f"  {said}", "dim")

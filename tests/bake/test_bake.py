@@ -387,4 +387,4 @@ def test_a_wait_is_told_once_and_not_at_every_look(world: World) -> None:
 
     told = [(event.step, event.detail) for event in world.events if isinstance(event, Baking)]
     assert len(told) == len(set(told))
-    assert ("launching", "builder attempt 0") in told
+    assert ("launching", "the builder") in told

@@ -79,7 +79,12 @@ def test_a_plan_says_what_changes_and_how_the_releases_are_known() -> None:
     ):
         assert part in text
     assert "warning: mind the gap" in text
-    assert "nothing to do" in printed(lambda console: print_plan(results.plan(changes=False), console))
+
+
+def test_a_plan_with_nothing_to_do_names_no_steps() -> None:
+    text = printed(lambda console: print_plan(results.plan(changes=False), console))
+    assert "nothing to do" in text
+    assert "bake an image" not in text
 
 
 def test_a_status_says_who_serves_what_and_who_holds_the_fleet() -> None:

@@ -57,6 +57,16 @@ def test_fleet_balancer_zone_and_instances_stand_under_each_other() -> None:
     assert "shop" in line_with(lines, "3 healthy, 1 draining")
 
 
+def test_one_that_stops_and_no_longer_answers_is_known_by_its_image() -> None:
+    silent = old("i-old4", answer=None, instance=instance("i-old4", state="shutting-down"))
+    assert "i-old4  1  stopping" in line_with(drawn(board_of(seen([slot("s4", silent)]))), "i-old4")
+
+
+def test_a_time_that_runs_down_is_called_a_limit() -> None:
+    board = board_of(HALF, ("i-old2", "draining: 3 connections", NOW + 60))
+    assert "draining  at most 1:00  3 connections" in line_with(drawn(board), "i-old2")
+
+
 def test_a_successor_stands_below_the_one_whose_slot_it_takes_over() -> None:
     lines = drawn(board_of(HALF))
     above, below = line_with(lines, "i-old2"), line_with(lines, "i-new2")

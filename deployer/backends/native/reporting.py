@@ -66,6 +66,7 @@ def status(settings: FleetSettings) -> FleetStatus:
             holder, entry = store.holder(settings.name), store.last_rollout(settings.name)
             held, last = (_held(holder) if holder else None), (_last(entry) if entry else None)
         except StateUnavailable as error:
+            held = "nobody can tell whether it is held: its state cannot be read"
             warnings.append(str(error))
         return FleetStatus(settings.name, seen, count(seen).in_service, held, last, tuple(warnings))
 

@@ -9,6 +9,7 @@ from deployer.config.reader import read_text
 from deployer.config.rollout import BackendName, RolloutSettings
 from deployer.config.setting import settings_of
 from deployer.lab.order import ZONES
+from deployer.model.errors import UsageError
 from deployer.model.policy import Method
 
 
@@ -77,3 +78,7 @@ class DemoOptions:
         read_text(settings["strategy"], "--strategy", self.strategy)
         if self.batch is not None:
             read_text(settings["batch"], "--batch", self.batch)
+        if self.backend is BackendName.CODEDEPLOY and self.sabotage is not None and self.sabotage.must_lose:
+            raise UsageError(
+                "--sabotage breaks a rule of the native backend; with --backend codedeploy there is none"
+            )

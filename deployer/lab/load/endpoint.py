@@ -41,8 +41,10 @@ def find_endpoint(environment: Mapping[str, str]) -> Target:
     """
     url = environment.get("AWS_ENDPOINT_URL", "")
     if not (urlsplit(url).hostname or "").startswith("127."):
+        found = f"{url!r}, which is not a lab" if url else "not set, so this shell has no lab"
         raise UsageError(
-            f'AWS_ENDPOINT_URL is {url!r}, which is not a lab; start one with `eval "$(deployer lab up)"`, '
+            f"AWS_ENDPOINT_URL is {found}; "
+            'start one with `eval "$(deployer lab up)"`, '
             "or name what to call with --target HOST:PORT"
         )
     endpoints = _endpoints(url, environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION"))

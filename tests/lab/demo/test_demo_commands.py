@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from deployer.config.rollout import BackendName
 from deployer.lab.demo.commands import CommandLines, environment
 from deployer.lab.demo.options import Balancer, DemoOptions, Sabotage
 from deployer.lab.order import zones_for
@@ -28,6 +29,12 @@ def test_a_batch_that_makes_no_sense_is_a_usage_error(batch: str) -> None:
 def test_an_unknown_strategy_is_a_usage_error_that_names_the_known_ones() -> None:
     with pytest.raises(UsageError, match=r"--strategy .*rollin.*rolling"):
         DemoOptions(strategy="rollin").check()
+
+
+def test_what_breaks_a_rule_of_the_native_backend_is_refused_before_a_lab_is_started_for_another() -> None:
+    with pytest.raises(UsageError, match="--backend codedeploy"):
+        DemoOptions(backend=BackendName.CODEDEPLOY, sabotage=Sabotage.NO_DRAIN).check()
+    DemoOptions(backend=BackendName.CODEDEPLOY, sabotage=Sabotage.BAD_RELEASE).check()
 
 
 def test_a_zone_without_an_instance_is_a_usage_error() -> None:
