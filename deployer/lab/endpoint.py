@@ -22,8 +22,12 @@ _log = logging.getLogger(__name__)
 _WITH_BODY = ("application/x-www-form-urlencoded", "application/x-amz-json", "application/json")
 
 
-class _QuietHandler(MotoRequestHandler):
-    """No line for each request on standard error; the front keeps its own log."""
+class Handler(MotoRequestHandler):
+    """One connection: no line for each request on standard error, since the front keeps its own log."""
+
+    def connection_dropped(self, _error: BaseException, _environ: dict[str, Any] | None = None) -> None:
+        """Hangs up on a dropped call: kept alive, its connection would leave the client to its own timeout."""
+        self.close_connection = True
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Nothing: see `Front`."""
@@ -118,7 +122,7 @@ class Endpoint:
             listener.port,
             site,
             threaded=True,
-            request_handler=_QuietHandler,
+            request_handler=Handler,
             fd=listener.socket.fileno(),
         )
         self.address = listener.url
