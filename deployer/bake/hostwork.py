@@ -63,11 +63,8 @@ class HostWork:
         host, order = _host(step.builder.instance), self._order
         match step:
             case ReachHost():
-                return (
-                    Done(None)
-                    if self._host.reachable(host)
-                    else Temporary(f"{host.address} does not let us in yet")
-                )
+                refusal = self._host.refusal(host)
+                return Temporary(f"{host.address} does not let us in yet: {refusal}") if refusal else Done(None)
             case InstallRelease():
                 return self._host.install(host, order.package, order.deployment, order.release_from)
             case CheckRelease():

@@ -138,8 +138,8 @@ class ImageCloud(Protocol):
 class BuilderHost(Protocol):
     """The host of a builder. Each call blocks for as long as its own deadlines allow, and never raises."""
 
-    def reachable(self, host: Host) -> bool:
-        """Whether the host answers and lets us in."""
+    def refusal(self, host: Host) -> str:
+        """Why the host does not answer or let us in; empty when it does."""
         ...
 
     def install(self, host: Host, package: Package, deployment: str, release_from: str) -> Outcome[None]:

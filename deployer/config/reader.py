@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
+from pathlib import Path
 from typing import Any, TypeVar
 
 from deployer.config.document import Document
@@ -117,9 +118,11 @@ def _section(document: Document, of: type[S], key: KeyPath, value: object, **giv
 
 def _setting(document: Document, setting: Setting, key: KeyPath, found: object) -> object:
     try:
-        return setting.kind.read(found)
+        value = setting.kind.read(found)
     except Unfit as unfit:
         raise document.error(key, _rest(unfit, found, setting)) from unfit
+    # A path means the same wherever a command is run: two folders would be two journals and two locks.
+    return document.path.parent / value if isinstance(value, Path) else value
 
 
 def _rest(unfit: Unfit, found: object, setting: Setting) -> str:

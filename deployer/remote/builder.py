@@ -21,12 +21,13 @@ class SshBuilder:
         self._installer = installer
         self._work = work
 
-    def reachable(self, host: Host) -> bool:
-        """Whether the host answers, proves who it is, and lets us in."""
+    def refusal(self, host: Host) -> str:
+        """Why the host does not answer, prove who it is, or let us in; empty when it does."""
         try:
-            return isinstance(self._door.run(host, command("true", deadline=15.0)), CommandDone)
-        except RemoteError:
-            return False
+            ended = self._door.run(host, command("true", deadline=15.0))
+        except RemoteError as problem:
+            return str(problem)
+        return "" if isinstance(ended, CommandDone) else "it runs no command"
 
     def install(self, host: Host, package: Package, deployment: str, release_from: str) -> Outcome[None]:
         """Installs a release. Doing it twice for one digest and deployment does nothing new."""

@@ -159,8 +159,8 @@ def test_a_token_is_not_used_twice_for_different_things(session: AwsSession, que
 class EmptyHost:
     """A host on which everything succeeds at once."""
 
-    def reachable(self, host: Host) -> bool:
-        return True
+    def refusal(self, host: Host) -> str:
+        return ""
 
     def install(self, host: Host, package: Package, deployment: str, release_from: str) -> Outcome[None]:
         return Done(None)

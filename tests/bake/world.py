@@ -300,8 +300,8 @@ class BuilderWorld:
     installs: list[Outcome[None]] = field(default_factory=list)
     done: list[str] = field(default_factory=list)
 
-    def reachable(self, host: Host) -> bool:
-        return self.clock.now() >= self.closed_until
+    def refusal(self, host: Host) -> str:
+        return "" if self.clock.now() >= self.closed_until else "connection refused"
 
     def install(self, host: Host, package: Package, deployment: str, release_from: str) -> Outcome[None]:
         self.clock.sleep(self.install_seconds)

@@ -231,6 +231,15 @@ def test_a_folder_in_the_place_of_the_file_is_called_a_folder(tmp_path: Path, na
         read_document(find_file(folder if named else None, tmp_path))
 
 
+def test_a_relative_path_is_relative_to_the_file_and_the_home_is_the_users(load: Load, tmp_path: Path) -> None:
+    settings = load(
+        FIND + '[fleet.web.ssh]\nkey_file = "keys/web"\nknown_hosts = "~/known"\n[state]\npath = "state"\n'
+    )
+    assert settings.ssh.key_file == tmp_path / "keys" / "web"
+    assert settings.ssh.known_hosts == Path.home() / "known"
+    assert settings.state.path == tmp_path / "state"
+
+
 def test_a_file_above_the_repository_is_not_trusted(tmp_path: Path) -> None:
     (tmp_path / "deployer.toml").write_text(FIND)
     inner = tmp_path / "repository"

@@ -172,7 +172,7 @@ def test_a_builder_is_installed_and_cleaned_and_never_raises(
     builder = SshBuilder(door, Installer(door), work)
     package = load_bundle(str(_release(tmp_path)), "2", _place(tmp_path)).package
 
-    assert builder.reachable(host)
+    assert builder.refusal(host) == ""
     assert builder.install(host, package, "d-1", "1") == OutcomeDone(None)
     assert builder.clean(host) == OutcomeDone(None)
     assert "said by" not in builder.evidence(host)
@@ -181,7 +181,7 @@ def test_a_builder_is_installed_and_cleaned_and_never_raises(
         {"sh": Unreachable("no route"), "true": Unreachable("no route"), "curl": Unreachable("no route")}
     )
     lost = SshBuilder(gone, Installer(gone), HostWork(gone, Installer(gone), SHOP))
-    assert not lost.reachable(host)
+    assert lost.refusal(host)
     assert lost.install(host, package, "d-1", "1") == Temporary("no route")
     assert lost.clean(host) == Temporary("no route")
     assert not lost.check(host).ok

@@ -8,6 +8,7 @@ from deployer.aws.groups import ARRIVING
 from deployer.aws.images import AwsImages
 from deployer.aws.leftovers import AwsLeftovers
 from deployer.backends.native import planning
+from deployer.backends.native.asking import uncounted
 from deployer.backends.native.group_leftovers import group_leftovers
 from deployer.backends.native.preparing import Ground, on_ground
 from deployer.backends.native.wiring import Wiring
@@ -22,10 +23,27 @@ from deployer.model.outcome import Done
 def doctor(settings: FleetSettings, *, leftovers_only: bool, undo: bool) -> Diagnosis:
     """Looks, and with `undo` puts right what no open rollout is responsible for. Raises DeployerError."""
     with on_ground(Wiring(settings)) as ground:
-        problems = () if leftovers_only else ground.found.problems
+        problems = () if leftovers_only else (*ground.found.problems, *_on_hosts(ground))
         open_one = _open_rollout(ground)
         found = [*([open_one] if open_one is not None else []), *_in_aws(ground, undo=undo and open_one is None)]
         return Diagnosis(settings.name, tuple(problems), tuple(found))
+
+
+def _on_hosts(ground: Ground) -> Iterator[str]:
+    """What a rollout would notice only later: health paths without an answer, hosts that refuse a login."""
+    settings = ground.wiring.settings
+    sick = sorted(ident for ident, answer in ground.ask().items() if not answer.ok)
+    if sick:
+        health = settings.health
+        yield f"{', '.join(sick)} did not answer the health path {health.path} on port {health.port}"
+    if settings.ssh.ask_hosts:
+        closed = uncounted(ground.hosts, planning.members(ground.found.instances), ground.wiring.clock)
+        if closed:
+            first = min(closed)
+            yield (
+                f"{', '.join(sorted(closed))} cannot be asked over SSH ({first}: {closed[first]}); no release can "
+                "be installed there, and a drain lasts the whole deregistration delay"
+            )
 
 
 def _open_rollout(ground: Ground) -> Leftover | None:

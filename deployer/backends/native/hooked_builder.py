@@ -73,9 +73,9 @@ class HookedBuilder:
         ruling = self._ruling
         return None if ruling is None or ruling.verdict is Verdict.PENDING else ruling
 
-    def reachable(self, host: Host) -> bool:
+    def refusal(self, host: Host) -> str:
         """See `BuilderHost`."""
-        return self.host.reachable(host)
+        return self.host.refusal(host)
 
     def install(self, host: Host, package: Package, deployment: str, release_from: str) -> Outcome[None]:
         """See `BuilderHost`."""

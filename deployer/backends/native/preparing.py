@@ -24,7 +24,7 @@ from deployer.engine.observe import Observer
 from deployer.engine.plan import RolloutPlan
 from deployer.engine.ports import Sighting
 from deployer.model.capacity import Limits
-from deployer.model.errors import Infeasible, PreflightRefused
+from deployer.model.errors import Infeasible, PreflightRefused, UsageError
 from deployer.model.fleet import Release
 from deployer.model.hosts import Package
 from deployer.model.observation import Answer, Observation
@@ -101,6 +101,13 @@ def check_settings(wiring: Wiring) -> None:
         settings.goal()
     strategy_for(settings.rollout.strategy, recipe_of(settings.rollout), settings.folder)
     fit_hooks(settings)
+    for name, path in (("key_file", settings.ssh.key_file), ("config_file", settings.ssh.config_file)):
+        if path is not None and not path.is_file():
+            # A builder would be launched, and knocked at until its deadline for booting has passed.
+            raise UsageError(
+                f"{settings.source}: fleet.{settings.name}.ssh.{name} is {path}, where there is no file; name "
+                "one that is there, or leave it out"
+            )
 
 
 def prepare(ground: Ground, options: RunOptions, rollout: str) -> Prepared:
