@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from deployer.engine.plan import PlannedSlot, RolloutPlan
 from deployer.model.capacity import Limits
 from deployer.model.fleet import Balancer, BalancerKind, Instance, InstanceState, Release, Target, TargetState
 from deployer.model.observation import Answer, Install, Observation, Seen, Slot
@@ -78,6 +79,24 @@ def seen(
         policy=policy or Policy(),
         limits=limits,
         balancers=balancers,
+        slots=tuple(slots),
+    )
+    return replace(base, **more)  # type: ignore[arg-type]
+
+
+def planned(*instances: str, **more: object) -> RolloutPlan:
+    """A plan of a rolling rollout for these instances, in slots `slot-0`, `slot-1`, …"""
+    slots = (PlannedSlot(f"slot-{n}", "a", "subnet-a", one, "t3.micro") for n, one in enumerate(instances))
+    base = RolloutPlan(
+        rollout="r-1",
+        fleet="web",
+        strategy="rolling",
+        strategy_settings={},
+        previous=PREVIOUS,
+        goal=GOAL,
+        limits=Limits(len(instances), len(instances), 0, 0),
+        policy=Policy(),
+        balancers=(),
         slots=tuple(slots),
     )
     return replace(base, **more)  # type: ignore[arg-type]

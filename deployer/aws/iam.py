@@ -106,22 +106,6 @@ _LAUNCHED_WITH = (
 )
 """What RunInstances touches besides what it creates."""
 
-_PREFIXES = {"elb": "elasticloadbalancing", "elbv2": "elasticloadbalancing"}
-"""IAM's word for a service, where it is not the one that botocore has."""
-_ACTIONS = {"s3:HeadObject": "s3:GetObject", "s3:ListObjectsV2": "s3:ListBucket"}
-"""What a call needs, where that is not called as the call is."""
-
-
-def action_of(operation: str) -> str | None:
-    """The IAM action that a call of the ledger needs: `elbv2:RegisterTargets` → `elasticloadbalancing:…`.
-
-    None for what needs none: anybody may ask STS who they are.
-    """
-    service, _, name = operation.partition(":")
-    if service == "sts":
-        return None
-    return _ACTIONS.get(operation, f"{_PREFIXES.get(service, service)}:{name}")
-
 
 def policy(scope: PolicyScope, features: Iterable[Feature], more: Iterable[Statement] = ()) -> dict[str, object]:
     """The policy document for these features, and what else is needed (`more`), ready for `json.dumps`."""

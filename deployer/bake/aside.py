@@ -28,16 +28,6 @@ class Threaded:
         return future
 
 
-class InTurn:
-    """The work is done before `run` returns: for virtual time, where nothing else could pass meanwhile."""
-
-    def run(self, work: Callable[[], T]) -> Future[T]:
-        """Does the work."""
-        future: Future[T] = Future()
-        _fulfil(future, work)
-        return future
-
-
 def _fulfil(future: Future[T], work: Callable[[], T]) -> None:
     try:
         future.set_result(work())

@@ -79,12 +79,6 @@ class HookUnsettled(DeployerError):
     exit_code = ExitCode.NEEDS_A_HAND
 
 
-class RolloutFailed(DeployerError):
-    """The rollout stopped, and the fleet was rolled back or left safe."""
-
-    exit_code = ExitCode.FAILED_SAFE
-
-
 class AwsError(DeployerError):
     """AWS answered with an error that no retry mends. `code` and `request_id` are AWS's own."""
 

@@ -220,7 +220,7 @@ def build(setup: Setup) -> Twin:
     _add_bystanders(world, setup.bystanders)
     plan = _plan(setup, world)
     fuse, buckets, dead = Fuse(setup.crash), Buckets(time), set[int]()
-    shelf = TwinShelf(world.weather, time, fuse)
+    shelf = TwinShelf(world.weather, time)
     store = ShelvedStore(shelf, gone=lambda owner: owner.pid in dead and owner.machine == "twin")
     calm = not any(planned.fault in CAPACITY for planned in setup.faults)
     witness = Witness(world, plan, shelf.epoch_in_charge, shelf.written, calm)

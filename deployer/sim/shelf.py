@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 
 from deployer.model.errors import StateUnavailable
-from deployer.sim.crash import Fuse, Killed
+from deployer.sim.crash import Killed
 from deployer.sim.faults import Fault, Weather
 from deployer.sim.time import VirtualTime
 from deployer.sim.world import FLEET
@@ -17,12 +17,11 @@ from deployer.state.records import decode
 class TwinShelf(MemoryShelf):
     """A shelf in the twin's weather. `torn_next` says whether the process dies within the next write."""
 
-    def __init__(self, weather: Weather, time: VirtualTime, fuse: Fuse) -> None:
+    def __init__(self, weather: Weather, time: VirtualTime) -> None:
         super().__init__()
         self.torn_next: Callable[[], bool] = lambda: False
         self._weather = weather
         self._time = time
-        self._fuse = fuse
 
     def put_lease(self, fleet: str, content: bytes, expected: str | None) -> str:
         """Replaces the lease, if the store can be reached."""

@@ -55,7 +55,6 @@ class Witness:
     answers: dict[str, Answered] = field(default_factory=dict)
     removed: set[tuple[str, str]] = field(default_factory=set)
     ended: set[str] = field(default_factory=set)
-    updating_now: set[str] = field(default_factory=set)
     launched_ids: set[str] = field(default_factory=set)
     given_up: set[str] = field(default_factory=set)
     failures: int = 0

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from deployer.engine.ports import LaunchOrder
-from deployer.model.fleet import InstanceState, Tag
+from deployer.model.fleet import InstanceState
 from deployer.sim.faults import Fault, Weather
 from deployer.sim.groups import Group
 from deployer.sim.machines import Fate, Image, Machine
@@ -227,8 +227,3 @@ class World:
     def _show(self, machine: Machine) -> None:
         self.time.changes += 1
         machine.history.put(self.time.now, machine.shown(self.time.wall_offset))
-
-
-def is_ours(machine: Machine, rollout: str) -> bool:
-    """Whether this rollout launched it, going by its tags."""
-    return machine.tags.get(Tag.ROLLOUT) == rollout and bool(machine.token)

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from deployer.aws.iam import Feature, PolicyScope, action_of, policy
+from deployer.aws.iam import Feature, PolicyScope, policy
+from tests.aws.actions import action_of
 
 SCOPE = PolicyScope(
     "web",

@@ -16,7 +16,7 @@ import pytest
 
 from deployer.aws.cloud import AwsCloud
 from deployer.aws.discovery import find_fleet
-from deployer.aws.iam import Feature, PolicyScope, action_of, policy
+from deployer.aws.iam import Feature, PolicyScope, policy
 from deployer.aws.images import AwsImages
 from deployer.aws.query import FleetQuery
 from deployer.aws.session import AwsSession, AwsSettings
@@ -29,6 +29,7 @@ from deployer.model.fleet import InstanceState, TargetState
 from deployer.model.hosts import Host, Package
 from deployer.model.observation import Answer
 from deployer.model.outcome import Done, Outcome, Permanent
+from tests.aws.actions import action_of
 from tests.bake.world import MemoryJournal
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(240)]

@@ -10,28 +10,14 @@ from deployer.backends.native.taking_up import taking_up
 from deployer.backends.native.wiring import Wiring
 from deployer.config.settings import FindSettings, FleetSettings, ReleaseSettings, RunOptions
 from deployer.engine.clock import RealClock
-from deployer.engine.plan import PlannedSlot, RolloutPlan
 from deployer.engine.ports import Journal, Lease
-from deployer.model.capacity import Limits
-from deployer.model.policy import Policy
 from deployer.state.memory import MemoryShelf
 from deployer.state.requests import Request, Wish
 from deployer.state.shelved import ShelvedStore
-from tests.builders import GOAL, PREVIOUS
+from tests.builders import planned
 from tests.state.parties import ANN, Living
 
-PLAN = RolloutPlan(
-    rollout="r-1",
-    fleet="web",
-    strategy="rolling",
-    strategy_settings={},
-    previous=PREVIOUS,
-    goal=GOAL,
-    limits=Limits(1, 1, 0, 0),
-    policy=Policy(),
-    balancers=(),
-    slots=(PlannedSlot("slot-0", "a", "subnet-a", "i-0", "t3.micro"),),
-)
+PLAN = planned("i-0")
 
 
 @pytest.fixture
@@ -59,13 +45,13 @@ def begun(store: ShelvedStore, rollout: str = "r-1") -> tuple[Lease, Journal]:
     return lease, journal
 
 
-def planned(journal: Journal) -> None:
+def pin(journal: Journal) -> None:
     journal.append("plan", "web", {"plan": PLAN.to_json(), "fingerprint": PLAN.fingerprint()})
 
 
 def test_one_whose_process_died_is_taken_up_as_it_was_planned(store: ShelvedStore, wiring: Wiring) -> None:
     _, journal = begun(store)
-    planned(journal)
+    pin(journal)
     journal.append("intent", "tick", {"moves": [{"move": "Drain", "instance": "i-0"}]})
 
     with taking_up(wiring, store, "r-1") as taken:
@@ -79,7 +65,7 @@ def test_one_whose_process_died_is_taken_up_as_it_was_planned(store: ShelvedStor
 
 def test_one_that_ended_before_the_fleet_was_held_is_left_as_it_is(store: ShelvedStore, wiring: Wiring) -> None:
     lease, journal = begun(store)
-    planned(journal)
+    pin(journal)
     found = store.last_rollout("web")
     assert found is not None
     assert not found.finished
@@ -96,7 +82,7 @@ def test_one_that_ended_before_the_fleet_was_held_is_left_as_it_is(store: Shelve
 
 def test_one_that_a_later_rollout_has_followed_is_left_as_it_is(store: ShelvedStore, wiring: Wiring) -> None:
     lease, journal = begun(store)
-    planned(journal)
+    pin(journal)
     lease.release()
     later, _ = begun(store, "r-2")
     later.release()
@@ -121,7 +107,7 @@ def test_one_that_died_before_it_had_a_plan_is_closed(store: ShelvedStore, wirin
 
 def test_turning_back_is_told_to_the_journal_once(store: ShelvedStore, wiring: Wiring) -> None:
     _, journal = begun(store)
-    planned(journal)
+    pin(journal)
 
     with taking_up(wiring, store, "r-1") as taken:
         assert taken is not None
@@ -133,7 +119,7 @@ def test_turning_back_is_told_to_the_journal_once(store: ShelvedStore, wiring: W
 
 def test_a_request_to_pause_is_answered_by_going_on(store: ShelvedStore, wiring: Wiring) -> None:
     _, journal = begun(store)
-    planned(journal)
+    pin(journal)
     store.post("web", Request("r-1", Wish.PAUSE, "bob", 0.0))
 
     with taking_up(wiring, store, "r-1") as taken:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
-from deployer.bake.aside import InTurn
 from deployer.bake.bake import BakedImage, bake
 from deployer.bake.order import CLEAN_TAG, IMAGE_TAG, BakeOrder
 from deployer.bake.ports import Builder, ImageState, SeenImage, SeenSnapshot, SnapshotState, Survey
@@ -32,6 +32,18 @@ def an_order(**changes: object) -> BakeOrder:
 
 class Crash(BaseException):
     """The process dies here."""
+
+
+class InTurn:
+    """Host work is done before `run` returns: in virtual time nothing else could pass meanwhile."""
+
+    def run(self, work: Callable[[], T]) -> Future[T]:
+        future: Future[T] = Future()
+        try:
+            future.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - it belongs to whoever asks the future for its result
+            future.set_exception(error)
+        return future
 
 
 @dataclass

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from deployer.bake.errors import BakeFailed
 from deployer.engine.events import Failed
 from deployer.engine.result import Status
 from deployer.model.capacity import Amount
@@ -18,7 +19,6 @@ from deployer.model.errors import (
     FleetHeld,
     Infeasible,
     PreflightRefused,
-    RolloutFailed,
 )
 from deployer.model.policy import Method, OnFailure, Sabotage
 from tests.cli.conftest import Deployer
@@ -100,7 +100,7 @@ def test_a_wrong_line_ends_with_2_and_one_sentence(deployer: Deployer, arguments
         (Infeasible("a floor of 8 leaves none of 8"), 5),
         (PreflightRefused("no instances"), 5),
         (FleetHeld("held by alice since 10:00; run `deployer resume`"), 4),
-        (RolloutFailed("stopped; the fleet is safe"), 1),
+        (BakeFailed("no image came about; the fleet was not touched"), 1),
         (AwsError("denied", code="AccessDenied", request_id="r"), 3),
         (DeployerError("somebody has to look"), 3),
     ],

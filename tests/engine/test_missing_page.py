@@ -7,16 +7,13 @@ from dataclasses import replace
 import pytest
 
 from deployer.engine.observe import Observer
-from deployer.engine.plan import PlannedSlot, RolloutPlan
 from deployer.engine.ports import Record, Sighting
 from deployer.engine.replay import replay
-from deployer.model.capacity import Limits
 from deployer.model.fleet import Balancer, BalancerKind, Target, TargetState
 from deployer.model.methods import work
 from deployer.model.moves import Terminate, Wait
 from deployer.model.observation import Observation
-from deployer.model.policy import Policy
-from tests.builders import GOAL, PREVIOUS, instance, old, seen, slot
+from tests.builders import GOAL, PREVIOUS, instance, old, planned, seen, slot
 
 AT_ONCE = Balancer("tg/shop", "shop", BalancerKind.ALB, 8080, deregistration_delay=0.0)
 """A drain of no length: what it has let go of is absent at once."""
@@ -26,18 +23,7 @@ PART = {"i-0": Target(TargetState.HEALTHY)}
 
 def observer(*records: Record, wary: bool = False) -> Observer:
     """Two instances, of which one may go; nothing was looked at yet, and `records` are in the journal."""
-    plan = RolloutPlan(
-        rollout="r",
-        fleet="shop",
-        strategy="rolling",
-        strategy_settings={},
-        previous=PREVIOUS,
-        goal=GOAL,
-        limits=Limits(2, 2, 0, 0),
-        policy=Policy(),
-        balancers=(AT_ONCE,),
-        slots=tuple(PlannedSlot(f"slot-{n}", "a", "subnet-a", f"i-{n}", "t3.micro") for n in range(2)),
-    )
+    plan = planned("i-0", "i-1", balancers=(AT_ONCE,))
     return Observer(plan, replay(records, plan, 0.0), wary=wary)
 
 

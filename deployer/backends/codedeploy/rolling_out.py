@@ -171,19 +171,9 @@ class Running:
         return ended
 
     def _hooked(self, plan: RolloutPlan, *, turning_back: bool) -> Hooked:
-        def each_beat() -> None:
-            self.hold.lease.heartbeat()
-            self.mailbox.look()
-
+        hold, mailbox = self.hold, self.mailbox
         return hooked(
-            self.ground,
-            plan,
-            self.journal,
-            self.stop,
-            self.watch,
-            each_beat,
-            lambda: self.mailbox.approval,
-            turning_back=turning_back,
+            self.ground, plan, self.journal, self.stop, self.watch, hold, mailbox, turning_back=turning_back
         )
 
     def _before(self, plan: RolloutPlan, hooks: Hooked) -> None:

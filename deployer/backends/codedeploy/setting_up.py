@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 from deployer.aws.codedeploy import CodeDeploy
 from deployer.aws.codedeploy_values import GroupSpec, HostConfig, Revision
@@ -117,8 +117,3 @@ def _shown(value: object) -> str:
     if isinstance(value, tuple):
         return ", ".join("=".join(one) if isinstance(one, tuple) else str(one) for one in value) or "none"
     return str(value)
-
-
-def with_side(group: GroupSpec, side: tuple[str, str]) -> GroupSpec:
-    """The group of a blue/green deployment, with the tag that its blue instances got."""
-    return replace(group, tags=(side,))

@@ -126,19 +126,9 @@ class Carrier:
         return strategy_for(plan.strategy, plan.strategy_settings, self.ground.wiring.settings.folder)
 
     def _hooked(self, plan: RolloutPlan, *, turning_back: bool) -> Hooked:
-        def each_beat() -> None:
-            self.hold.lease.heartbeat()
-            self.mailbox.look()
-
+        hold, mailbox = self.hold, self.mailbox
         return hooked(
-            self.ground,
-            plan,
-            self.journal,
-            self.stop,
-            self.watch,
-            each_beat,
-            lambda: self.mailbox.approval,
-            turning_back=turning_back,
+            self.ground, plan, self.journal, self.stop, self.watch, hold, mailbox, turning_back=turning_back
         )
 
     def _made_ready(self, plan: RolloutPlan, hooks: Hooked) -> tuple[RolloutPlan, float]:

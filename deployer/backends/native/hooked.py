@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from deployer.aws.hook_doors import CloudFrontEdge, CloudWatchMonitoring, RdsDatabases, S3Bucket, SnsPublisher
+from deployer.backends.native.holding import Hold, Mailbox
 from deployer.backends.native.hook_calls import Approval, Caller, Standing
 from deployer.backends.native.hook_hosts import InstallerRunner
 from deployer.backends.native.hook_line import FittedHook, Line, fit_hooks
@@ -133,12 +134,23 @@ def hooked(
     journal: Journal,
     stop: StopRequest,
     watch: Watch,
-    each_beat: Callable[[], None],
-    approval: Callable[[], Approval | None],
+    hold: Hold,
+    mailbox: Mailbox,
     *,
     turning_back: bool,
 ) -> Hooked:
-    """The hooks of a rollout, from the settings. Raises PreflightRefused when it was begun with others."""
+    """The hooks of a rollout, from the settings; while one runs the lease is kept and the mailbox looked into.
+
+    Raises PreflightRefused when it was begun with others.
+    """
+
+    def each_beat() -> None:
+        hold.lease.heartbeat()
+        mailbox.look()
+
+    def approval() -> Approval | None:
+        return mailbox.approval
+
     wiring = ground.wiring
     line = fit_hooks(wiring.settings)
     if not turning_back:

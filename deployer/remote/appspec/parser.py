@@ -9,7 +9,7 @@ from typing import TypeVar
 from deployer.remote.appspec.document import ListNode, MapNode, Node, ScalarNode, kind_of, read_document
 from deployer.remote.appspec.fields import child, entry, fields, items, known_keys, required_text, text_of
 from deployer.remote.appspec.permissions import read_permission
-from deployer.remote.appspec.problems import AppSpecError, Findings, Problem, Refusal, Severity
+from deployer.remote.appspec.problems import Findings, Problem, Refusal, Severity
 from deployer.remote.appspec.scalars import leading_integer
 from deployer.remote.appspec.spec import (
     DEFAULT_TIMEOUT,
@@ -58,18 +58,6 @@ def read_appspec(data: bytes) -> Reading:
     problems = tuple(sorted(findings.problems, key=lambda problem: problem.line))
     failed = any(problem.severity is Severity.ERROR for problem in problems)
     return Reading(None if failed else spec, problems)
-
-
-def parse_appspec(data: bytes, name: str = "appspec.yml", *, strict: bool = False) -> AppSpec:
-    """The AppSpec in `data`.
-
-    Raises `AppSpecError` with every problem that stops it; with `strict` the warnings stop it too.
-    """
-    reading = read_appspec(data)
-    stopping = reading.problems if strict else reading.errors
-    if reading.spec is None or stopping:
-        raise AppSpecError(name, stopping)
-    return reading.spec
 
 
 def _document(root: Node | None) -> MapNode:

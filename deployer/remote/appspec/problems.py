@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -31,15 +30,6 @@ class Problem:
     def stops(self, *, strict: bool) -> bool:
         """Whether it stops a deployment; when the check is strict, warnings do too."""
         return strict or self.severity is Severity.ERROR
-
-
-class AppSpecError(ValueError):
-    """The AppSpec cannot be used. `problems` holds every finding that stops it, in the order of lines."""
-
-    def __init__(self, name: str, problems: Sequence[Problem]) -> None:
-        self.name = name
-        self.problems = tuple(problems)
-        super().__init__("\n".join(problem.describe(name) for problem in self.problems))
 
 
 class Refusal(Exception):
