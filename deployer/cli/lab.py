@@ -26,7 +26,7 @@ def lab() -> None:
     """A miniature AWS on this machine: real instances, balancers and SSH, no account."""
 
 
-@lab.command("up")
+@lab.command("up", short_help="Starts a lab with a fleet and prints the exports that lead to it.")
 @click.option(
     "--name", envvar="DEPLOYER_LAB", default=_DEFAULT_NAME, show_default=True, help="One lab for each name."
 )
@@ -141,7 +141,7 @@ def _write_settings(path: Path, home: Any, facts: Any, bundles: Path, goal: str)
     _say(f"wrote {path}")
 
 
-@lab.command("down")
+@lab.command("down", short_help="Ends a lab and removes what it kept.")
 @click.option("--name", help="The lab to end.  [default: the one of this shell, else lab]")
 @click.option("--all", "everything", is_flag=True, help="Every lab of this user.")
 def down(name: str | None, everything: bool) -> None:

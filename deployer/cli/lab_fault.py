@@ -7,7 +7,11 @@ import os
 import click
 
 
-@click.command("fault", context_settings={"ignore_unknown_options": True})
+@click.command(
+    "fault",
+    short_help="Orders a fault, or shows what is on order.",
+    context_settings={"ignore_unknown_options": True},
+)
 @click.option("--name", help="Which lab.  [default: the one of this shell, else lab]")
 @click.option("--clear", is_flag=True, help="Takes all faults back.")
 @click.argument("words", nargs=-1)

@@ -234,7 +234,7 @@ def _log_in(endpoint: Endpoint, transport: paramiko.Transport, settings: SshSett
     raise LoginRefused(
         f"{_name(endpoint)} does not let {user} in with any of {tried} key(s) "
         f"({len(settings.key_files)} key file(s){', the agent' if agent else ''}); "
-        "name the instance's key pair as `key`, or load it into the ssh agent"
+        "name the private key of its key pair as `key_file`, or load it into the ssh agent"
     )
 
 

@@ -37,12 +37,13 @@ def _on_hosts(ground: Ground) -> Iterator[str]:
         health = settings.health
         yield f"{', '.join(sick)} did not answer the health path {health.path} on port {health.port}"
     if settings.ssh.ask_hosts:
-        closed = uncounted(ground.hosts, planning.members(ground.found.instances), ground.wiring.clock)
+        members = planning.members(ground.found.instances)
+        closed = uncounted(ground.hosts, members, ground.wiring.clock)
         if closed:
             first = min(closed)
             yield (
-                f"{', '.join(sorted(closed))} cannot be asked over SSH ({first}: {closed[first]}); no release can "
-                "be installed there, and a drain lasts the whole deregistration delay"
+                f"{len(closed)} of {len(members)} hosts cannot be asked over SSH, so no release can be installed "
+                f"there and a drain lasts the whole deregistration delay; {first}: {closed[first]}"
             )
 
 

@@ -64,7 +64,10 @@ def status(settings: FleetSettings) -> FleetStatus:
         try:
             store = wiring.store()
             holder, entry = store.holder(settings.name), store.last_rollout(settings.name)
-            held, last = (_held(holder) if holder else None), (_last(entry) if entry else None)
+            held, last = (_held(holder) if holder else None), (_last(entry, holder) if entry else None)
+            if holder is not None:
+                # What a rollout that is under way has launched and not attached yet is not for others to end.
+                warnings = [problem for problem in warnings if holder.rollout not in problem]
         except StateUnavailable as error:
             held = "nobody can tell whether it is held: its state cannot be read"
             warnings.append(str(error))
@@ -76,6 +79,8 @@ def _held(holder: Holder) -> str:
     return f"{holder.owner} since {since}: {holder.reason} (rollout {holder.rollout})"
 
 
-def _last(entry: Entry) -> str:
-    ended = entry.end.data.get("status", "ended") if entry.end is not None else "running, or interrupted"
+def _last(entry: Entry, holder: Holder | None) -> str:
+    ended = "running" if holder is not None else "open; `deployer resume` goes on with it"
+    if entry.end is not None:
+        ended = str(entry.end.data.get("status", "ended"))
     return f"{entry.rollout}: {ended}"
