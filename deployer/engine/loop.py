@@ -31,11 +31,14 @@ from deployer.model.errors import AwsError
 from deployer.model.hosts import Evidence, Worked
 from deployer.model.methods.work import settle
 from deployer.model.moves import Move, Wait
-from deployer.model.observation import Observation, Stance
-from deployer.model.service import count, is_complete, is_done
+from deployer.model.observation import Observation, Seen, Stance, Work
+from deployer.model.service import count, has_weight, in_service, is_complete, is_done
 
 _CONSOLE = 4_000
 """Characters of a failed instance's console that are shown."""
+
+_HEARD_WITHIN = 30.0
+"""Seconds after which one that has not been heard of in this run counts as silent."""
 
 
 class Decides(Protocol):
@@ -65,9 +68,34 @@ class Tallies:
     """What the result reports: extremes over all looks."""
 
     lowest: int | None = None
+    """Of those in service; None before the first look."""
     highest_surge: int = 0
     """The most that were alive beyond the places of the fleet, which a scale-out makes more of."""
     waits: tuple[tuple[str, str, float | None], ...] = ()
+    _first: float | None = None
+    """When the first look was."""
+
+    def take_in(self, seen: Observation) -> None:
+        """Counts a look.
+
+        Whom a resumed run finds in traffic counts from the start, though he has yet to say what he serves and to
+        soak again before anything is built on him: nothing was seen that speaks against him.
+        """
+        tally = count(seen)
+        self._first = seen.now if self._first is None else self._first
+        found = sum(1 for _, one in seen.instances() if _was_found_in_traffic(seen, one, self._first))
+        serving = tally.in_service + found
+        self.lowest = serving if self.lowest is None else min(serving, self.lowest)
+        self.highest_surge = max(tally.alive - len(seen.slots), self.highest_surge)
+
+
+def _was_found_in_traffic(seen: Observation, one: Seen, first: float) -> bool:
+    """Whether it carries traffic since before the first look, and only the proof of that is not complete yet."""
+    changed = one.launched_by_us or one.install.work is Work.DONE
+    if not changed or not one.running or not one.healthy_everywhere or one.in_service_since != first:
+        return False
+    heard = seen.serves_goal(one) if one.answer is not None else seen.now < first + _HEARD_WITHIN
+    return heard and has_weight(seen.weights, one) and not in_service(seen, one)
 
 
 @dataclass
@@ -159,10 +187,7 @@ class Loop:
         seen = self._with_rulings(self.observer.observe(sighting, self.actuator.clock.now()))
         self._progress = measure(seen, self._progress or Progress(seen.now))
         self._note_completions(seen)
-        tally = count(seen)
-        lowest = self.tallies.lowest
-        self.tallies.lowest = tally.in_service if lowest is None else min(tally.in_service, lowest)
-        self.tallies.highest_surge = max(tally.alive - len(seen.slots), self.tallies.highest_surge)
+        self.tallies.take_in(seen)
         return seen
 
     def _with_rulings(self, seen: Observation) -> Observation:
