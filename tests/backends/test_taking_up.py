@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from deployer.backends.native.holding import closing_the_last
 from deployer.backends.native.taking_up import taking_up
 from deployer.backends.native.wiring import Wiring
 from deployer.config.settings import FindSettings, FleetSettings, ReleaseSettings, RunOptions
 from deployer.engine.clock import RealClock
+from deployer.engine.events import Event, Noted
 from deployer.engine.ports import Journal, Lease
 from deployer.state.memory import MemoryShelf
 from deployer.state.requests import Request, Wish
@@ -129,3 +131,36 @@ def test_a_request_to_pause_is_answered_by_going_on(store: ShelvedStore, wiring:
 
     assert mailbox.request is None
     assert mailbox.approval is not None
+
+
+def test_a_rollout_that_begins_gives_up_one_that_was_cut_short_and_says_so(
+    store: ShelvedStore, wiring: Wiring
+) -> None:
+    lease, journal = begun(store)
+    pin(journal)
+    lease.release()
+    told: list[Event] = []
+    later = store.acquire("web", ANN, "rollout to release 3", "r-2", 60.0, RealClock())
+
+    closing_the_last(wiring, store, later, "r-2", told.append)
+    closing_the_last(wiring, store, later, "r-2", told.append)
+
+    found = store.last_rollout("web")
+    assert found is not None
+    assert found.end is not None
+    assert (found.rollout, found.end.data["status"]) == ("r-1", "superseded")
+    (note,) = told
+    assert isinstance(note, Noted)
+    assert note.text.startswith("rollout r-1 was cut short and is given up")
+
+
+def test_the_rollout_before_that_ended_is_left_as_it_is(store: ShelvedStore, wiring: Wiring) -> None:
+    lease, journal = begun(store)
+    journal.append("end", "web", {"status": "succeeded"})
+    lease.release()
+    later = store.acquire("web", ANN, "rollout to release 3", "r-2", 60.0, RealClock())
+    before = store.read_rollout("web", "r-1")
+
+    closing_the_last(wiring, store, later, "r-2", lambda _: None)
+
+    assert store.read_rollout("web", "r-1") == before

@@ -16,7 +16,7 @@ from deployer.backends.codedeploy.telling import NAME, told
 from deployer.backends.codedeploy.translate import BLUE_GREEN, group_for, host_config, method_of, refuse_inexact
 from deployer.backends.native.baking import refuse_no_way_back
 from deployer.backends.native.carrying import poll_of, untouched
-from deployer.backends.native.holding import Hold, Mailbox, holding, superseding
+from deployer.backends.native.holding import Hold, Mailbox, closing_the_last, holding, superseding
 from deployer.backends.native.hooked import Answers, Hooked, Stopped, hooked
 from deployer.backends.native.preparing import Ground, Prepared, check_settings, new_rollout, on_ground, prepare
 from deployer.backends.native.signals import heeding_signals
@@ -53,6 +53,7 @@ def rollout(settings: FleetSettings, options: RunOptions, watch: Watch) -> Resul
             return replace(nothing, backend=NAME)
         setup = setup_of(ground, ready.plan)
         refuse_unfit(ready, setup)
+        closing_the_last(wiring, store, hold.lease, rollout_id, watch)
         journal = store.open_rollout(settings.name, rollout_id, hold.lease, wiring.clock)
         mailbox = Mailbox(store, settings.name, rollout_id, stop, wiring.clock)
         run = Running(ground, hold, journal, stop, watch, mailbox, settings.rollout.method)

@@ -79,6 +79,23 @@ class Mailbox:
             self._stop.ask(self.request.wish.value)
 
 
+def closing_the_last(wiring: Wiring, store: StateStore, lease: Lease, rollout_id: str, watch: Watch) -> None:
+    """Ends the journal of a rollout that was cut short and that nobody went on with, and says so.
+
+    A pipeline that was cancelled begins a new rollout and resumes none. The new one goes on from the fleet as
+    it is, so there is nothing left of the old one to go on with. Raises LeaseLost and StateUnavailable.
+    """
+    fleet, last = wiring.settings.name, store.last_rollout(wiring.settings.name)
+    if last is None or last.finished or last.rollout == rollout_id:
+        return
+    reason = f"rollout {rollout_id} began before this one was resumed"
+    store.open_rollout(fleet, last.rollout, lease, wiring.clock).append(
+        "end", fleet, {"status": "superseded", "reason": reason}
+    )
+    text = f"rollout {last.rollout} was cut short and is given up; this one goes on from the fleet as it is"
+    watch(Noted(f"{text} (`deployer doctor --leftovers` finds what is left of it)", warning=True))
+
+
 @contextmanager
 def holding(wiring: Wiring, store: StateStore, rollout_id: str, reason: str) -> Iterator[Hold]:
     """Holds the fleet for a rollout. Raises FleetHeld when somebody else has it.

@@ -9,7 +9,7 @@ from deployer.aws.images import AwsImages
 from deployer.backends.native import planning
 from deployer.backends.native.baking import refuse_no_way_back
 from deployer.backends.native.carrying import Carrier, untouched
-from deployer.backends.native.holding import Mailbox, holding
+from deployer.backends.native.holding import Mailbox, closing_the_last, holding
 from deployer.backends.native.hooked import Answers
 from deployer.backends.native.preparing import Ground, make_plan, new_rollout, on_ground, survey
 from deployer.backends.native.signals import heeding_signals
@@ -103,6 +103,7 @@ def rollback(settings: FleetSettings, options: RunOptions, watch: Watch, to: str
         if all(is_done(seen, slot) for slot in seen.slots):
             return untouched(wiring, plan, seen, Status.NOTHING_TO_DO, ExitCode.DONE)
         _refuse_missing(ground, plan)
+        closing_the_last(wiring, store, hold.lease, rollout_id, watch)
         journal = store.open_rollout(settings.name, rollout_id, hold.lease, wiring.clock)
         mailbox = Mailbox(store, settings.name, rollout_id, stop, wiring.clock)
         return Carrier(ground, hold, journal, stop, watch, mailbox).start(plan)

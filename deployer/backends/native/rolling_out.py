@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from deployer.backends.native.baking import bake_order, refuse_no_way_back
 from deployer.backends.native.carrying import Carrier, untouched
-from deployer.backends.native.holding import Mailbox, holding, superseding
+from deployer.backends.native.holding import Mailbox, closing_the_last, holding, superseding
 from deployer.backends.native.preparing import check_settings, new_rollout, on_ground, prepare
 from deployer.backends.native.signals import heeding_signals
 from deployer.backends.native.wiring import Wiring
@@ -32,6 +32,7 @@ def rollout(settings: FleetSettings, options: RunOptions, watch: Watch) -> Resul
             return untouched(wiring, ready.plan, seen, Status.NOTHING_TO_DO, ExitCode.DONE)
         ground.found.refuse_problems()
         refuse_no_way_back(ground, ready.plan)
+        closing_the_last(wiring, store, hold.lease, rollout_id, watch)
         journal = store.open_rollout(settings.name, rollout_id, hold.lease, wiring.clock)
         mailbox = Mailbox(store, settings.name, rollout_id, stop, wiring.clock)
         return Carrier(ground, hold, journal, stop, watch, mailbox).start(ready.plan)
