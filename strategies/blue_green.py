@@ -52,6 +52,14 @@ class BlueGreen:
             return [*gone, *moves]
         return [*gone, *self._switch(seen, fleet, room)]
 
+    def outline(self, total: int) -> Sequence[str]:
+        """All of green, the switch, and how long blue is kept."""
+        return (
+            f"launch all {total} beside the old ones, without traffic, and ask each for its release",
+            "give all of them the traffic at once, when every one is ready",
+            f"keep the old ones for {self.keep:g} s, in case of a rollback",
+        )
+
     def _switch(self, seen: Observation, fleet: Sequence[Seen], room: Room) -> list[Move]:
         """Green is proven: give it the traffic, keep blue for a while, then let it go."""
         weights = _weights_for(seen)

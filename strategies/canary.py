@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from deployer.model.capacity import Amount
 from deployer.model.moves import Move
 from deployer.model.observation import Observation
+from deployer.strategies.contract import in_turn
 from deployer.strategies.rolling import in_stages
 
 DEFAULT_STEPS = (Amount(1), Amount(10, percent=True), Amount(50, percent=True), Amount.ALL)
@@ -27,6 +28,11 @@ class Canary:
     def decide(self, seen: Observation) -> Sequence[Move]:
         """Works on the present step, or waits at its end for the soak and the gates."""
         return in_stages(seen, self.stages(len(seen.slots)), soak=self.soak)
+
+    def outline(self, total: int) -> Sequence[str]:
+        """The steps by their ends, and what comes between them."""
+        watched = f"; what is new is watched for {self.soak:g} s between the steps" if self.soak else ""
+        return (f"until {in_turn([str(end) for _, end in self.stages(total)])} of {total} are new{watched}",)
 
     def stages(self, total: int) -> list[tuple[str, int]]:
         """Each step's name and how many instances are new at its end: 1, 10 %, 50 %, all of 8 → 1, 4, 8."""

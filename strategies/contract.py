@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from deployer.model.moves import Move
 from deployer.model.observation import Observation
@@ -20,3 +20,17 @@ class Strategy(Protocol):
     def decide(self, seen: Observation) -> Sequence[Move]:
         """From what is seen to what is wanted now. No I/O, no sleep; the time is `seen.now`."""
         ...
+
+
+@runtime_checkable
+class Outlined(Protocol):
+    """A strategy that can say its course beforehand. Optional: `deployer plan` shows it."""
+
+    def outline(self, total: int) -> Sequence[str]:
+        """The course over a fleet of `total` instances, in short sentences."""
+        ...
+
+
+def in_turn(names: Sequence[str]) -> str:
+    """`1, then 4, then 8`."""
+    return ", then ".join(names)

@@ -13,6 +13,7 @@ from deployer.model.moves import Move, Wait
 from deployer.model.observation import Observation, Slot
 from deployer.model.occasions import STEP_POINTS, Point
 from deployer.model.service import is_done
+from deployer.strategies.contract import in_turn
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,13 @@ class Rolling:
         ends = accumulate(sizes)
         return in_stages(seen, [(f"batch {number}", end) for number, end in enumerate(ends, 1)])
 
+    def outline(self, total: int) -> Sequence[str]:
+        """Batches that grow; a plain window is told by the plan itself."""
+        if len(self.batch) <= 1:
+            return ()
+        sizes = [str(size) for size in growing_batches(self.batch, total)]
+        return (f"replace {in_turn(sizes)} of {total}, each batch when the one before is done",)
+
 
 @dataclass(frozen=True)
 class OneAtATime:
@@ -44,6 +52,10 @@ class OneAtATime:
         if not has_step_hooks(seen):
             return slide(seen, 1)
         return in_stages(seen, [(f"instance {n}", n) for n in range(1, len(seen.slots) + 1)], window=1)
+
+    def outline(self, total: int) -> Sequence[str]:
+        """One after the other."""
+        return (f"replace {total} instances, one after the other",)
 
 
 @dataclass(frozen=True)
@@ -73,6 +85,11 @@ class ZoneByZone:
             if hold is not None and not all(is_done(seen, slot) for slot in seen.slots):
                 return (hold,)
         return ()
+
+    def outline(self, total: int) -> Sequence[str]:
+        """The zones, and how long each is watched."""
+        watched = f", each watched for {self.soak:g} s" if self.soak else ""
+        return (f"replace {total} instances, one availability zone after the other{watched}",)
 
 
 def has_step_hooks(seen: Observation) -> bool:

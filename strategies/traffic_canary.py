@@ -18,6 +18,7 @@ from deployer.model.moves import Launch, Move, Wait, Weigh
 from deployer.model.observation import Observation, Seen, Slot
 from deployer.model.occasions import Point
 from deployer.model.service import is_proven
+from deployer.strategies.contract import in_turn
 
 DEFAULT_STEPS = (Amount(5, percent=True), Amount(25, percent=True), Amount(50, percent=True))
 
@@ -44,6 +45,15 @@ class TrafficCanary:
         room = Room.of(seen)
         leave = [retire(seen, one, room) for _, one in seen.instances() if one.alive and one.failed is not None]
         return [*(move for move in leave if move is not None), *self._step(seen, room)]
+
+    def outline(self, total: int) -> Sequence[str]:
+        """The shares of traffic, and how long each lasts."""
+        shares = in_turn([*(str(step) for step in self.steps), "all"])
+        lasts = f"each step lasts at least {self.soak:g} s, and has as large a share of the instances"
+        return (
+            f"give the new side {shares} of the traffic of {total}; {lasts}",
+            f"keep the old side for {self.keep:g} s, in case of a rollback",
+        )
 
     def _step(self, seen: Observation, room: Room) -> Sequence[Move]:
         share = seen.weights.get(seen.goal_side or "", 0)

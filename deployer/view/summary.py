@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from deployer.engine.events import Failed
+from deployer.engine.plan import RolloutPlan
 from deployer.engine.reports import BakeReport, FleetStatus, PlanReport
 from deployer.engine.result import Result, Status
 from deployer.model.errors import ExitCode
@@ -23,6 +24,9 @@ _ENDS = {
     Status.INTERRUPTED: ("interrupted", "bold yellow"),
     Status.NOTHING_TO_DO: ("nothing to do", "bold"),
 }
+
+
+_TOGETHER = ("blue-green", "traffic-canary")
 
 
 def print_result(result: Result, failures: Sequence[Failed], console: Console) -> None:
@@ -82,7 +86,7 @@ def print_plan(report: PlanReport, console: Console) -> None:
     changes = report.changes
     _say(console, f"fleet {plan.fleet}: release {plan.previous.name} → {plan.goal.name}", "bold")
     for name, value in (
-        ("strategy", f"{plan.strategy}, {plan.policy.method.value}, {limits.window} at a time"),
+        ("strategy", f"{plan.strategy}, {plan.policy.method.value}{_width(plan)}"),
         ("in service", f"{report.in_service} of {limits.size} now; never fewer than {limits.floor}"),
         ("surge", f"at most {limits.surge} extra"),
         ("zone floor", ", ".join(f"{zone} {least}" for zone, least in limits.zone_floor)),
@@ -104,6 +108,11 @@ def print_plan(report: PlanReport, console: Console) -> None:
         _say(console, f"warning: {warning}", "yellow")
     end = f"{len(changes)} of {limits.size} instances would change" if changes else "nothing to do"
     _say(console, end, "bold" if changes else "bold green")
+
+
+def _width(plan: RolloutPlan) -> str:
+    """How many at a time; those who launch a second fleet launch it together."""
+    return "" if plan.strategy in _TOGETHER else f", {plan.limits.window} at a time"
 
 
 def _types(report: PlanReport) -> str:

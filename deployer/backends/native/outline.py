@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from deployer.engine.loop import Decides
 from deployer.engine.plan import RolloutPlan
 from deployer.model.policy import Method, OnFailure
+from deployer.strategies.contract import Outlined
 
 
-def steps_of(plan: RolloutPlan, image: str | None) -> tuple[str, ...]:
+def steps_of(plan: RolloutPlan, strategy: Decides, image: str | None) -> tuple[str, ...]:
     """What would be done, in order; `image` is the finished image, None when one is baked first."""
+    course = tuple(strategy.outline(plan.limits.size)) if isinstance(strategy, Outlined) else ()
+    together = bool(course) and getattr(strategy, "shifts_traffic", False)
     match plan.policy.method:
         case Method.RELAUNCH:
             first = f"use image {image}" if image else f"bake an image of release {plan.goal.name} on a builder"
-            return (first, *_pre_scale(plan), *_relaunch(plan))
+            return (first, *_pre_scale(plan), *course, *(() if together else _one_by_one(plan)), *_retire(plan))
         case Method.IN_PLACE:
-            return (*_pre_scale(plan), *_in_place(plan))
+            return (*_pre_scale(plan), *course, *_in_place(plan))
 
 
 def _pre_scale(plan: RolloutPlan) -> tuple[str, ...]:
@@ -22,7 +26,7 @@ def _pre_scale(plan: RolloutPlan) -> tuple[str, ...]:
     return (f"scale the group out by {plan.pre_scale}, wait until they are in service; scale in again at the end",)
 
 
-def _relaunch(plan: RolloutPlan) -> tuple[str, ...]:
+def _one_by_one(plan: RolloutPlan) -> tuple[str, ...]:
     limits, name = plan.limits, plan.goal.name
     kind = f" as {plan.goal.instance_type}" if plan.goal.instance_type is not None else ""
     order = (
@@ -30,11 +34,12 @@ def _relaunch(plan: RolloutPlan) -> tuple[str, ...]:
         if limits.surge
         else f"drain and terminate as the floor of {limits.floor} allows, then launch{kind} in their place"
     )
-    return (
-        order,
-        *_soak(plan),
-        f"drain each predecessor until it is quiet for {plan.policy.quiet:g} s, terminate it",
-    )
+    return (order,)
+
+
+def _retire(plan: RolloutPlan) -> tuple[str, ...]:
+    leave = f"drain each predecessor until it is quiet for {plan.policy.quiet:g} s, terminate it"
+    return (*_soak(plan), leave)
 
 
 def _in_place(plan: RolloutPlan) -> tuple[str, ...]:

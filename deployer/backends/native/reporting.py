@@ -8,6 +8,7 @@ from deployer.backends.native import planning
 from deployer.backends.native.baking import finished_image, has_way_back
 from deployer.backends.native.outline import steps_of, way_back_of
 from deployer.backends.native.preparing import Prepared, check_settings, new_rollout, on_ground, prepare, survey
+from deployer.backends.native.strategies import strategy_for
 from deployer.backends.native.wiring import Wiring
 from deployer.config.settings import FleetSettings, RunOptions
 from deployer.engine.reports import FleetStatus, PlanReport
@@ -23,6 +24,7 @@ def plan(settings: FleetSettings, options: RunOptions) -> PlanReport:
     with on_ground(wiring) as ground:
         ready = prepare(ground, options, new_rollout(wiring))
         ground.found.refuse_problems()
+        strategy = strategy_for(ready.plan.strategy, ready.plan.strategy_settings, settings.folder)
         image = finished_image(ground, ready.plan, ready.package)
         way_back = way_back_of(ready.plan, target_exists=has_way_back(ground, ready.plan))
         return PlanReport(
@@ -33,7 +35,7 @@ def plan(settings: FleetSettings, options: RunOptions) -> PlanReport:
             image=image,
             bundle=settings.release.bundle_of(ready.plan.goal.name, settings.folder),
             seconds_lower_bound=0.0,
-            steps=(*steps_of(ready.plan, image), *way_back),
+            steps=(*steps_of(ready.plan, strategy, image), *way_back),
             warnings=_warnings(ready),
         )
 
