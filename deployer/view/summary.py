@@ -24,9 +24,8 @@ _ENDS = {
     Status.INTERRUPTED: ("interrupted", "bold yellow"),
     Status.NOTHING_TO_DO: ("nothing to do", "bold"),
 }
-
-
 _TOGETHER = ("blue-green", "traffic-canary")
+"""Strategies that launch all they need at once; the window is nothing to them."""
 
 
 def print_result(result: Result, failures: Sequence[Failed], console: Console) -> None:

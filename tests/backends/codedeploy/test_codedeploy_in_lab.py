@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from deployer.lab.examples import web_release
-from tests.backends.codedeploy.shell import APPLICATION, GROUP, PATIENCE, Shell, a_lab, broken, document, until
+from tests.backends.codedeploy.shell import APPLICATION, GROUP, PATIENCE, Shell, broken, document, until
 
 pytestmark = pytest.mark.lab
-
-
-@pytest.fixture(scope="module")
-def shell() -> Iterator[Shell]:
-    with a_lab("--instances", "4", "--zones", "2") as started:
-        started.environment |= {"DEPLOYER_BATCH": "2", "DEPLOYER_FLOOR": "2"}
-        yield started
 
 
 def test_a_plan_tells_what_would_be_made_and_makes_nothing(shell: Shell) -> None:

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.backends.codedeploy.shell import Shell, a_lab, broken, document
+from tests.backends.codedeploy.shell import Shell, broken, document
 
 pytestmark = pytest.mark.lab
-
-
-@pytest.fixture(scope="module")
-def shell() -> Iterator[Shell]:
-    with a_lab("--instances", "4", "--zones", "2") as started:
-        started.environment |= {"DEPLOYER_BATCH": "2", "DEPLOYER_FLOOR": "2"}
-        yield started
 
 
 def test_green_instances_take_over_and_blue_ones_are_gone(shell: Shell) -> None:
