@@ -39,8 +39,10 @@ class ShelvedStore:
         return self._records(fleet, name) if name else ()
 
     def last_rollout(self, fleet: str) -> Entry | None:
-        """The newest rollout of the fleet."""
-        return next(iter(self.rollouts(fleet, 1)), None)
+        """The newest rollout of the fleet; see `StateStore`."""
+        newest_first = sorted(self._shelf.names(fleet), reverse=True)
+        entries = (self._entry(fleet, name) for name in newest_first)
+        return next((entry for entry in entries if not entry.baked), None)
 
     def rollouts(self, fleet: str, limit: int) -> Sequence[Entry]:
         """The fleet's newest rollouts, newest first."""

@@ -44,6 +44,11 @@ class Entry:
         """Whether it came to an end of its own; else it runs or was interrupted."""
         return self.end is not None
 
+    @property
+    def baked(self) -> bool:
+        """Whether it only made an image (`deployer bake`)."""
+        return self.end is not None and self.end.data.get("status") == "baked"
+
 
 class StateStore(Protocol):
     """Journals and leases of the fleets of one account and region. Every method raises StateUnavailable when the
@@ -62,7 +67,7 @@ class StateStore(Protocol):
         ...
 
     def last_rollout(self, fleet: str) -> Entry | None:
-        """The newest rollout of the fleet."""
+        """The newest rollout of the fleet. A finished bake is none, so what was paused before it is the last."""
         ...
 
     def rollouts(self, fleet: str, limit: int) -> Sequence[Entry]:

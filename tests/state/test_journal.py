@@ -31,6 +31,22 @@ def test_what_was_appended_is_read_back_in_order_by_another_process(store: Shelv
     assert {r.epoch for r in read} == {lease.epoch}
 
 
+def test_a_bake_between_a_paused_rollout_and_its_resumption_hides_nothing(
+    store: ShelvedStore, clock: HandClock
+) -> None:
+    for rollout, status in (("r-1", None), ("r-2", "baked")):
+        lease = take(store, clock, rollout)
+        journal = store.open_rollout("web", rollout, lease, clock)
+        if status is not None:
+            journal.append("end", "web", {"status": status})
+        lease.release()
+        clock.time += 1
+    last = store.last_rollout("web")
+    assert last is not None
+    assert (last.rollout, last.finished) == ("r-1", False)
+    assert [entry.rollout for entry in store.rollouts("web", 5)] == ["r-2", "r-1"]
+
+
 def test_a_journal_of_hundreds_of_records_is_whole(store: ShelvedStore, clock: HandClock) -> None:
     lease = take(store, clock)
     journal = store.open_rollout("web", "r-1", lease, clock)
