@@ -10,26 +10,33 @@ STAMP  := $(VENV)/.stamp
 
 venv: $(STAMP)
 
-# Hash-checked wheels first, then the program itself, editable, without asking any index again.
+# Hash-checked wheels first, then the program itself, editable, without asking any index again. The lock is complete, so
+# nothing is resolved: an older pip resolves an extra (coverage[toml]) before it sees the pin, and then refuses what was
+# published after the lock. `pip check` holds the set against what each part says it needs.
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "deployer needs Python 3.11 or newer; set PYTHON=..." >&2; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV) (a minute or two the first time)" >&2
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
+	@$(BIN)/python -m pip --quiet --disable-pip-version-check check
 	@touch $(STAMP)
 
 demo: venv
 	$(BIN)/deployer demo $(DEMO)
 
 # Without TEST: the quick tests on all cores, then those that boot a lab, four files at a time: they wait much.
-# A file stays with one worker: its tests share a lab, or go on where the one before ended.
+# A file stays with one worker: its tests share a lab, or go on where the one before ended. The lab's tests are run
+# whatever the quick ones said, and the verdict is of both.
 test: venv
 ifdef TEST
 	$(BIN)/python -m pytest $(TEST)
 else
-	$(BIN)/python -m pytest -n auto -m "not lab"
-	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m lab
+	@quick=0; lab=0; \
+	$(BIN)/python -m pytest -n auto -m "not lab" || quick=$$?; \
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m lab || lab=$$?; \
+	test $$quick -eq 0 || echo "the quick tests failed (pytest's exit code $$quick), see above" >&2; \
+	test $$quick -eq 0 && test $$lab -eq 0
 endif
 
 lint: venv
