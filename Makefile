@@ -19,7 +19,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@echo "installing into $(VENV) (a minute or two the first time)" >&2
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
-	@$(BIN)/python -m pip --quiet --disable-pip-version-check check
+	@said=$$($(BIN)/python -m pip --disable-pip-version-check check) || { echo "$$said" >&2; exit 1; }
 	@touch $(STAMP)
 
 demo: venv
