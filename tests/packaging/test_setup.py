@@ -1,4 +1,4 @@
-"""`make venv`, as it is on a machine of this year and the next: the index is newer than the lock, pip older or newer."""
+"""`make venv` where the index is newer than the lock, with an old pip and a new one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.packaging.wheels import locked, write_wheel
 
 ROOT = Path(__file__).parents[2]
 OLD_PIP = "23.0.1"
-"""The pip that comes with Debian 12 and with early releases of Python 3.11: it resolves an extra before it sees the pin."""
+"""The pip of Debian 12, which resolves an extra before it sees the pin."""
 
 PROJECT = """
 [build-system]
