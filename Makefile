@@ -6,7 +6,10 @@ BIN    := $(VENV)/bin
 SEEDS  ?= 300
 STAMP  := $(VENV)/.stamp
 
-.PHONY: venv demo test lint bench simulate mutants picture reference crashes lock clean
+# What a command prints matters only where it fails.
+quiet = said=$$($(1) 2>&1) || { echo "$$said" >&2; exit 1; }
+
+.PHONY: venv demo test lint bench simulate mutants picture reference crashes lock dist image clean
 
 venv: $(STAMP)
 
@@ -18,8 +21,8 @@ $(STAMP): requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV) (a minute or two the first time)" >&2
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
-	@said=$$($(BIN)/python -m pip --disable-pip-version-check check) || { echo "$$said" >&2; exit 1; }
+	@$(call quiet,$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .)
+	@$(call quiet,$(BIN)/python -m pip --disable-pip-version-check check)
 	@touch $(STAMP)
 
 demo: venv
@@ -44,6 +47,7 @@ lint: venv
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
+	$(BIN)/hadolint Dockerfile
 
 bench: venv
 	$(BIN)/python -m bench
@@ -65,10 +69,21 @@ crashes: venv
 	$(BIN)/python -m deployer.sim --faults > docs/faults.md
 	$(BIN)/python -m deployer.sim --crashes > docs/crashes.md
 
+# requirements.lock is for CI and this folder; the other two are for users: the program alone, and with the lab.
+# Their versions are those of the first.
+COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header --no-emit-index-url \
+  --no-emit-find-links --no-emit-trusted-host --no-emit-options
 lock: venv
-	$(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header --no-emit-index-url \
-	  --no-emit-find-links --no-emit-trusted-host --no-emit-options --extra lab --extra dev \
-	  --output-file requirements.lock pyproject.toml
+	$(COMPILE) --extra lab --extra dev --output-file requirements.lock pyproject.toml
+	$(COMPILE) --constraint requirements.lock --extra lab --output-file requirements-lab.lock pyproject.toml
+	$(COMPILE) --constraint requirements.lock --output-file requirements-cli.lock pyproject.toml
+
+# Sdist, wheel, SBOM and checksums of HEAD, in dist/; the same commit gives the same bytes.
+dist: venv
+	@$(BIN)/python .ci/dist $(REVISION)
+
+image: dist
+	docker build --tag deployer .
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
