@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import click
 
+from deployer.cli.lab_extra import LabCommand
 
-@click.command("demo")
+
+@click.command("demo", cls=LabCommand)
 @click.option("--strategy", default="rolling", show_default=True, help="Which instances, when, how many.")
 @click.option("--batch", metavar="N|N%", help="How many instances at once; the strategy's own when left out.")
 @click.option("--method", type=click.Choice(["relaunch", "in-place"]), default="relaunch", show_default=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from deployer.cli.lab_extra import LabGroup
 from deployer.cli.lab_fault import fault
 from deployer.cli.lab_load import load
 
@@ -21,7 +22,7 @@ def _name(name: str | None) -> str:
     return name or os.environ.get("DEPLOYER_LAB") or _DEFAULT_NAME
 
 
-@click.group("lab")
+@click.group("lab", cls=LabGroup)
 def lab() -> None:
     """A miniature AWS on this machine: real instances, balancers and SSH, no account."""
 

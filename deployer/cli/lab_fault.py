@@ -6,9 +6,12 @@ import os
 
 import click
 
+from deployer.cli.lab_extra import LabCommand
+
 
 @click.command(
     "fault",
+    cls=LabCommand,
     short_help="Orders a fault, or shows what is on order.",
     context_settings={"ignore_unknown_options": True},
 )

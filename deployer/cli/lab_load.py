@@ -6,8 +6,10 @@ import os
 
 import click
 
+from deployer.cli.lab_extra import LabCommand
 
-@click.command("load", short_help="Calls the fleet at a fixed rate and counts what became of it.")
+
+@click.command("load", cls=LabCommand, short_help="Calls the fleet at a fixed rate and counts what became of it.")
 @click.option("--seconds", type=click.FloatRange(min=0.1), help="How long; without it, until Ctrl-C.")
 @click.option("--rate", type=click.FloatRange(0.1, 20_000), default=200.0, show_default=True, help="Requests/s.")
 @click.option("--target", metavar="HOST:PORT", help="What to call; the lab's only balancer when left out.")
