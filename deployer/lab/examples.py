@@ -15,6 +15,7 @@ def web_release(number: int) -> Path:
     bundle = _WEB / f"release-{number}"
     if not (bundle / "appspec.yml").is_file():
         raise UsageError(
-            f"this installation has no worked example at {bundle}; install deployer anew, or name a bundle of your own"
+            f"this installation has no worked example at {bundle}; install deployer again, "
+            "or name a bundle of your own"
         )
     return bundle.resolve()
