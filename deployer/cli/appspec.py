@@ -24,7 +24,8 @@ def check(path: Path, *, strict: bool) -> None:
     """Check an AppSpec as the CodeDeploy agent reads it.
 
     FILE is an AppSpec; in a FOLDER it is looked for as appspec.yaml, then appspec.yml, and the scripts and files
-    that it names must be there too. Exits with 0 when it would deploy, with 2 when not.
+    that it names must be there too. Exits with 0 when it would deploy, with 2 when not. One for Windows would
+    deploy with `--backend codedeploy` only, and the first line says so.
     """
     # Loaded here: `deployer --help` must not pay for YAML and archives.
     from deployer.remote.appspec.check import check_path

@@ -11,11 +11,12 @@ from pathlib import Path
 
 from deployer.config.codedeploy import CodeDeploySettings
 from deployer.config.hooks import GateSettings, HookSettings
-from deployer.config.kinds import Count, Duration, File, Flag, Tags, Text, Texts
+from deployer.config.kinds import Choice, Count, Duration, File, Flag, Tags, Text, Texts
 from deployer.config.rollout import RolloutSettings
 from deployer.config.setting import NAME, section, setting
 from deployer.model.errors import UsageError
 from deployer.model.fleet import Health
+from deployer.model.hosts import Links
 from deployer.model.policy import Sabotage
 
 
@@ -67,6 +68,13 @@ class ReleaseSettings:
         metadata=setting(
             Text(),
             "Folder, zip, tar or s3:// object with an appspec.yml; `{release}` stands for the release's name.",
+        ),
+    )
+    links: Links = field(
+        default=Links.INSIDE,
+        metadata=setting(
+            Choice(Links),
+            "Which links a bundle may hold: those that stay inside it, or any, as CodeDeploy takes them.",
         ),
     )
     image: str | None = field(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import TypeAlias
 
@@ -16,6 +17,15 @@ class Host:
     instance: str
     address: str
     zone: str = ""
+
+
+class Links(Enum):
+    """Which links a bundle may hold."""
+
+    INSIDE = "inside"
+    """Links that stay in the bundle; one that would lead out of it is refused."""
+    AS_IS = "as-is"
+    """Any, as CodeDeploy's agent takes them: a virtualenv's `bin/python` leads to the host's own."""
 
 
 @dataclass(frozen=True)

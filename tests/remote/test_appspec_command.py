@@ -83,3 +83,34 @@ def test_a_folder_in_the_place_of_the_appspec_is_no_file(tmp_path: Path) -> None
     (tmp_path / "appspec.yml").mkdir()
 
     assert "appspec.yml is no file" in check(tmp_path).stderr
+
+
+WINDOWS = r"""version: 0.0
+os: windows
+files:
+  - source: \Site\Index.html
+    destination: c:\inetpub\wwwroot
+hooks:
+  AfterInstall:
+    - location: \scripts\after.bat
+"""
+
+
+def test_a_windows_file_is_said_to_be_for_codedeploy_and_its_paths_are_read_as_windows_does(tmp_path: Path) -> None:
+    (tmp_path / "appspec.yml").write_text(WINDOWS)
+    missing = check(tmp_path)
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site/index.html").write_text("")
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "scripts/after.bat").write_text("")
+    passed = check(tmp_path)
+
+    assert missing.exit_code == 2
+    assert missing.stderr.count("error:") == 2
+    assert passed.exit_code == 0
+    first, *_rest, last = passed.stdout.splitlines()
+    assert first.endswith(
+        "note: os: windows is deployed with --backend codedeploy only; the native backend works on Linux hosts"
+    )
+    assert "good for windows: 1 files entries, 1 scripts" in last
+    assert "warning" not in last

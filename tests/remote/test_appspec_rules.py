@@ -277,3 +277,29 @@ def test_the_documented_orders_of_events() -> None:
         "AfterBlockTraffic",
         "ApplicationStop",
     }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "hooks:\t\n  AfterInstall:\n    - location: a\n",
+        "hooks:\n  AfterInstall:\n    - location: a\n      timeout: 30\t\n",
+        "hooks:\n  AfterInstall:\n    - location:\ta\n",
+        "branch: x\t# a comment\n",
+    ],
+)
+def test_a_tab_that_only_separates_is_taken_as_the_agent_takes_it(text: str) -> None:
+    assert not read_appspec(f"{HEAD}{text}".encode()).errors
+
+
+@pytest.mark.parametrize(
+    ("text", "line"), [("hooks:\n\tAfterInstall:\n\t- location: a\n", 4), ("\t# a comment\nbranch: x\n", 3)]
+)
+def test_a_tab_that_indents_is_refused_at_its_line(text: str, line: int) -> None:
+    [problem] = read_appspec(f"{HEAD}{text}".encode()).errors
+    assert (problem.line, problem.text) == (line, "not valid YAML: a tab is used for indentation")
+
+
+def test_the_line_of_what_breaks_off_is_in_the_file() -> None:
+    [problem] = read_appspec(f"{HEAD}files: [".encode()).errors
+    assert problem.line == 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import stat
 import subprocess
 import tarfile
@@ -13,7 +14,7 @@ from typing import IO
 
 import pytest
 
-from deployer.model.hosts import Package, StoredObject
+from deployer.model.hosts import Links, Package, StoredObject
 from deployer.remote.bundle.bundle import Bundle, load_bundle, open_bundle
 from deployer.remote.bundle.pack import find
 from deployer.remote.bundle.sources import Place
@@ -224,3 +225,76 @@ def test_the_cache_is_for_its_owner_only(source: Path, place: Place) -> None:
     load_bundle(str(source), "1", place)
 
     assert stat.S_IMODE(place.cache.stat().st_mode) == 0o700
+
+
+def unpacked(bundle: Bundle, folder: Path) -> Path:
+    """The normalised archive, as a host unpacks it."""
+    with tarfile.open(bundle.packed.archive) as archive:
+        archive.extractall(folder, filter="fully_trusted")  # noqa: S202 - made by the test itself
+    return folder
+
+
+def test_an_absolute_link_into_the_bundles_own_folder_goes_along_with_it(
+    source: Path, place: Place, tmp_path: Path
+) -> None:
+    (source / "app/current").symlink_to(source / "app/page.html")
+    (source / "app/empty/up").symlink_to(source / "app/run")
+
+    there = unpacked(load_bundle(str(source), "1", place), tmp_path / "host")
+    shutil.rmtree(source)
+
+    assert str((there / "app/current").readlink()) == "page.html"
+    assert (there / "app/current").read_text() == "hello"
+    assert str((there / "app/empty/up").readlink()) == "../run"
+
+
+def test_links_out_of_the_bundle_are_taken_as_they_are_where_the_settings_say_so(
+    source: Path, place: Place, tmp_path: Path
+) -> None:
+    (source / "app/python").symlink_to("/usr/bin/python3")
+    (source / "app/shared").symlink_to("../../../shared")
+    with pytest.raises(BundleError, match=r"app/python' is a link to '/usr/bin/python3', out of .*\"as-is\""):
+        load_bundle(str(source), "1", place)
+
+    taken = load_bundle(str(source), "1", Place("", tmp_path, tmp_path / "cache", links=Links.AS_IS))
+
+    there = unpacked(taken, tmp_path / "host")
+    assert str((there / "app/python").readlink()) == "/usr/bin/python3"
+    assert str((there / "app/shared").readlink()) == "../../../shared"
+    assert open_bundle(taken.package).packed.digest == taken.packed.digest
+
+
+def test_a_hard_link_in_a_tar_is_a_file_with_the_same_bytes(source: Path, place: Place, tmp_path: Path) -> None:
+    os.link(source / "app/run", source / "app/run-too")
+    with tarfile.open(tmp_path / "hard.tar.gz", "w:gz") as archive:
+        archive.add(source, ".")
+        assert any(member.islnk() for member in archive.getmembers())
+
+    packed = load_bundle(str(tmp_path / "hard.tar.gz"), "1", place)
+
+    assert packed.packed.digest == load_bundle(str(source), "1", place).packed.digest
+    there = unpacked(packed, tmp_path / "host")
+    assert (there / "app/run-too").read_text() == (there / "app/run").read_text() == "#!/bin/sh\n"
+    assert stat.S_IMODE((there / "app/run-too").stat().st_mode) == 0o755
+
+
+def test_names_that_differ_in_case_are_two_files(source: Path, place: Place, tmp_path: Path) -> None:
+    (source / "app/Page.html").write_text("HELLO")
+    (source / "App").mkdir()
+    (source / "App/page.html").write_text("Hello")
+
+    there = unpacked(load_bundle(str(source), "1", place), tmp_path / "host")
+
+    texts = [(there / name).read_text() for name in ("app/page.html", "app/Page.html", "App/page.html")]
+    assert texts == ["hello", "HELLO", "Hello"]
+
+
+def test_a_warning_is_told_with_line_and_cure(source: Path, place: Place) -> None:
+    (source / "appspec.yml").write_text(APPSPEC + "    overwrite: true\n")
+
+    [remark] = load_bundle(str(source), "1", place).remarks
+
+    assert remark == (
+        "appspec.yml:6: warning: files has the unknown key 'overwrite', it is ignored; "
+        "write `file_exists_behavior: OVERWRITE` at the top of the file"
+    )

@@ -49,5 +49,5 @@ def _steps(ready: Prepared, setup: Setup) -> tuple[str, ...]:
 
 def _warnings(settings: FleetSettings, ready: Prepared, setup: Setup) -> tuple[str, ...]:
     bundle = ready.ground.wiring.bundle(ready.plan.goal.name)
-    found = [str(problem) for problem in bundle.warnings] if bundle is not None else []
+    found = [*bundle.remarks] if bundle is not None else []
     return (*found, *remarks(ready.ground.wiring.settings, settings.rollout.method, setup))

@@ -49,7 +49,7 @@ def _releases(ready: Prepared) -> tuple[tuple[str, str | None], ...]:
 def _warnings(ready: Prepared) -> tuple[str, ...]:
     """What the user should know before starting: AppSpec remarks, and instances that did not answer."""
     bundle = ready.ground.wiring.bundle(ready.plan.goal.name) if ready.package is not None else None
-    remarks = [str(problem) for problem in bundle.warnings] if bundle is not None else []
+    remarks = [*bundle.remarks] if bundle is not None else []
     silent = [ident for ident, answer in ready.answers.items() if not answer.ok]
     if silent:
         remarks.append(f"{', '.join(sorted(silent))} did not answer the health path")

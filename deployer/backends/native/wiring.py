@@ -16,6 +16,7 @@ from deployer.aws.query import FleetQuery
 from deployer.aws.session import AwsSession
 from deployer.aws.session import AwsSettings as SessionSettings
 from deployer.aws.state_clients import StateClients
+from deployer.config.rollout import BackendName
 from deployer.config.settings import FleetSettings, SshSettings
 from deployer.engine.clock import RealClock, StopRequest
 from deployer.model.fleet import Release
@@ -23,6 +24,7 @@ from deployer.model.hosts import Package
 from deployer.remote.bundle.bundle import Bundle, load_bundle
 from deployer.remote.bundle.sources import ObjectStore, Place
 from deployer.remote.door import SshDoor
+from deployer.remote.errors import BundleError
 from deployer.remote.hostkeys import HostKey, Remembered, console_keys
 from deployer.remote.hosts import SshHosts
 from deployer.remote.install import Become, Installer, InstallSettings
@@ -116,9 +118,20 @@ class Wiring:
         if setting is None:
             return None
         if release not in self._bundles:
-            place = Place("", self.settings.folder, self._cache(), cast(ObjectStore, self._objects()))
-            self._bundles[release] = load_bundle(setting, release, place)
+            store = cast(ObjectStore, self._objects())
+            links = self.settings.release.links
+            place = Place("", self.settings.folder, self._cache(), store, links=links)
+            self._bundles[release] = self._fit(load_bundle(setting, release, place))
         return self._bundles[release]
+
+    def _fit(self, bundle: Bundle) -> Bundle:
+        """The bundle itself. Raises BundleError for a Windows one that the native backend is to install."""
+        if bundle.spec.os == "windows" and self.settings.rollout.backend is BackendName.NATIVE:
+            raise BundleError(
+                f"{bundle.appspec} of release {bundle.release} says os: windows; the native backend works on Linux "
+                "hosts, Windows hosts are deployed to with --backend codedeploy"
+            )
+        return bundle
 
     def package(self, release: Release) -> Package | None:
         """The package of a release, as hosts get it; None when the settings do not lead to that very release.

@@ -19,7 +19,7 @@ from deployer.lab.codedeploy.records import Deployment, Diagnostics
 from deployer.lab.context import InstanceFacts, LabContext
 from deployer.lab.home import LabHome
 from deployer.model.errors import DeployerError, UsageError
-from deployer.model.hosts import Host, StoredObject
+from deployer.model.hosts import Host, Links, StoredObject
 from deployer.remote.appspec.spec import FileExists, LifecycleEvent
 from deployer.remote.bundle.bundle import Bundle, load_bundle
 from deployer.remote.bundle.sources import Place
@@ -114,7 +114,7 @@ class Agents:
         if revision.get("revisionType") != "S3" or not location:
             return "The lab's agents fetch revisions from Amazon S3 only."
         version = f"?versionId={location['version']}" if location.get("version") else ""
-        place = Place("", Path("/"), self._cache, MotoObjects(self._account))
+        place = Place("", Path("/"), self._cache, MotoObjects(self._account), links=Links.AS_IS)
         try:
             bundle = load_bundle(f"s3://{location['bucket']}/{location['key']}{version}", name, place)
         except DeployerError as problem:

@@ -10,6 +10,8 @@ from deployer.remote.appspec.parser import read_appspec
 from deployer.remote.appspec.references import APPSPEC_NAMES, missing_references
 from deployer.remote.appspec.spec import AppSpec
 
+WINDOWS = "os: windows is deployed with --backend codedeploy only; the native backend works on Linux hosts"
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -38,7 +40,9 @@ def check_path(path: Path, *, strict: bool) -> Verdict:
         problems += missing_references(reading.spec, _names(path))
     passed = reading.spec is not None and not any(p.stops(strict=strict) for p in problems)
     lines = [problem.describe(str(file)) for problem in problems]
-    return Verdict(passed, (*lines, _summary(file, reading.spec, len(lines)) if passed else f"{file}: refused"))
+    if reading.spec is not None and reading.spec.os == "windows":
+        lines.insert(0, f"{file}: note: {WINDOWS}")
+    return Verdict(passed, (*lines, _summary(file, reading.spec, len(problems)) if passed else f"{file}: refused"))
 
 
 def _no_appspec(folder: Path) -> str:

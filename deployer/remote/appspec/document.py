@@ -15,6 +15,10 @@ MAX_BYTES = 256 * 1024
 MAX_DEPTH = 40
 """Levels of nesting; the deepest documented value is at the fifth."""
 
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""libyaml, as in the CodeDeploy agent: it takes a tab between key and value, which PyYAML's own parser refuses.
+That one is used only where there is no libyaml."""
+
 _STANDARD = "tag:yaml.org,2002:"
 _TYPED_BY_TEXT = {_STANDARD + kind for kind in ("int", "float", "bool", "null")}
 
@@ -111,18 +115,22 @@ def read_document(data: bytes, findings: Findings) -> Node | None:
         return _build(text, findings)
     except yaml.MarkedYAMLError as problem:
         mark = problem.problem_mark or problem.context_mark
-        raise _not_yaml(mark.line + 1 if mark else 1, problem.problem or "it cannot be read") from problem
+        raise _not_yaml(text, mark.line if mark else 0, problem.problem or "it cannot be read") from problem
     except yaml.YAMLError as problem:
-        raise _not_yaml(1, str(problem).splitlines()[0]) from problem
+        raise _not_yaml(text, 0, str(problem).splitlines()[0]) from problem
     except (ValueError, OverflowError) as problem:  # PyYAML lets these out for \U escapes that are no character
-        raise _not_yaml(1, f"an escape sequence is no character ({problem})") from problem
+        raise _not_yaml(text, 0, f"an escape sequence is no character ({problem})") from problem
 
 
-def _not_yaml(line: int, why: str) -> Refusal:
+def _not_yaml(text: str, number: int, why: str) -> Refusal:
+    """The refusal at a line counted from 0; at the end of a file parsers name the line after the last."""
+    lines = text.splitlines() or [""]
+    number = min(number, len(lines) - 1)
     hint = "correct the YAML at this line"
-    if "\\t" in why:
+    indent = lines[number][: len(lines[number]) - len(lines[number].lstrip(" \t"))]
+    if "\t" in indent:
         why, hint = "a tab is used for indentation", "indent with spaces"
-    return Refusal(line, f"not valid YAML: {why}", hint)
+    return Refusal(number + 1, f"not valid YAML: {why}", hint)
 
 
 def _decoded(data: bytes) -> str:
@@ -140,7 +148,7 @@ def _decoded(data: bytes) -> str:
 def _build(text: str, findings: Findings) -> Node | None:
     root: Node | None = None
     stack: list[_Open] = []
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+    for event in yaml.parse(text, Loader=_LOADER):
         line = event.start_mark.line + 1 if event.start_mark else 1
         match event:
             case yaml.DocumentEndEvent():
@@ -177,7 +185,7 @@ def _check_tag(tag: str | None, line: int) -> None:
 def _scalar(event: yaml.ScalarEvent, line: int) -> ScalarNode:
     tag: str | None = event.tag
     text: str = event.value
-    plain = event.style is None
+    plain = not event.style  # None from the parser in Python, empty from libyaml
     _check_tag(tag, line)
     if plain and tag is None:
         if is_date(text):

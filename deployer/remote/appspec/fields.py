@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
+from types import MappingProxyType
 
 from deployer.remote.appspec.document import ListNode, MapNode, Node, ScalarNode, kind_of
 from deployer.remote.appspec.problems import Findings, Refusal
@@ -21,12 +22,19 @@ def untagged(node: Node, where: str) -> Node:
     return node
 
 
-def known_keys(mapping: MapNode, known: Collection[str], where: str, findings: Findings) -> None:
-    """Warns of keys that nothing reads, and of keys that are there twice."""
+def known_keys(
+    mapping: MapNode,
+    known: Collection[str],
+    where: str,
+    findings: Findings,
+    meant: Mapping[str, str] = MappingProxyType({}),
+) -> None:
+    """Warns of keys that nothing reads, and of keys that are there twice; `meant` has cures for common mistakes."""
     seen: set[str] = set()
     for key, line in mapping.key_lines():
         if key not in known:
-            findings.warn(line, f"{where} has the unknown key {key!r}, it is ignored", f"use {', '.join(known)}")
+            cure = meant.get(key, f"use {', '.join(known)}")
+            findings.warn(line, f"{where} has the unknown key {key!r}, it is ignored", cure)
         elif key in seen:
             findings.warn(line, f"{key} stands twice in {where}, the last one counts", "keep one of them")
         seen.add(key)

@@ -25,6 +25,7 @@ from deployer.remote.appspec.spec import (
 T = TypeVar("T")
 
 _TOP_LEVEL = ("version", "os", "files", "file_exists_behavior", "permissions", "hooks")
+_MEANT_IN_FILES = {"overwrite": "write `file_exists_behavior: OVERWRITE` at the top of the file"}
 _EVENTS = {event.value: event for event in LifecycleEvent}
 
 
@@ -169,7 +170,7 @@ def _file_exists(document: MapNode) -> FileExists | None:
 
 def _file_copy(node: Node, findings: Findings) -> FileCopy:
     mapping = entry(node, "files", "a source and a destination")
-    known_keys(mapping, ("source", "destination"), "files", findings)
+    known_keys(mapping, ("source", "destination"), "files", findings, _MEANT_IN_FILES)
     source = required_text(mapping, "source", "files", "`source: /` stands for the whole bundle")
     destination = required_text(mapping, "destination", "files", "name the folder on the instance")
     if destination and not destination.startswith("/") and destination[1:2] != ":":

@@ -13,23 +13,30 @@ APPSPEC_NAMES = ("appspec.yaml", "appspec.yml")
 
 def missing_references(spec: AppSpec, names: AbstractSet[str]) -> list[Problem]:
     """The scripts and sources that are not among the bundle's paths, as errors with their line."""
+    windows = spec.os == "windows"
+    names = {name.lower() for name in names} if windows else names
     problems = [
         Problem(
             script.line, f"the script {script.location} is not in the bundle", "add it, or correct the location"
         )
         for scripts in spec.hooks.values()
         for script in scripts
-        if bundle_path(script.location) not in names
+        if bundle_path(script.location, windows=windows) not in names
     ]
     for copy in spec.files:
-        source = bundle_path(copy.source)
+        source = bundle_path(copy.source, windows=windows)
         if source and source not in names:
             problems.append(Problem(copy.line, f"the bundle has no {copy.source}", "add it, or correct the source"))
     return sorted(problems, key=lambda problem: problem.line)
 
 
-def bundle_path(path: str) -> str:
-    """A path of an AppSpec as the bundle names it: without a leading slash, `.` and what `..` takes back."""
+def bundle_path(path: str, *, windows: bool = False) -> str:
+    """A path of an AppSpec as the bundle names it: without a leading slash, `.` and what `..` takes back.
+
+    On Windows a backslash divides too, and names differ by more than their case.
+    """
+    if windows:
+        path = path.replace("\\", "/").lower()
     parts: list[str] = []
     for part in path.split("/"):
         if part == "..":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tarfile
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from deployer.model.hosts import Package
@@ -37,6 +37,11 @@ class Bundle:
         """As the engine hands it to hosts."""
         return Package(self.release, self.packed.digest, self.packed.archive)
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """The warnings, each with its line and cure."""
+        return tuple(problem.describe(self.appspec) for problem in self.warnings)
+
 
 def load_bundle(setting: str, release: str, place: Place, *, strict: bool = False) -> Bundle:
     """The bundle of a release: fetched, checked, normalised into the cache.
@@ -45,7 +50,7 @@ def load_bundle(setting: str, release: str, place: Place, *, strict: bool = Fals
     Raises BundleError.
     """
     text = place_of(setting, release)
-    fetched = fetch(Place(text, place.folder, place.cache, place.store, place.limits))
+    fetched = fetch(replace(place, text=text))
     contents = read_contents(fetched.packed.archive)
     return _checked(release, fetched.packed, contents, text, strict=strict, origin=fetched.origin)
 

@@ -10,11 +10,16 @@ from enum import Enum
 from pathlib import PurePosixPath
 from typing import BinaryIO
 
+from deployer.model.hosts import Links
 from deployer.remote.errors import BundleError
 
 Opener = Callable[[], AbstractContextManager[BinaryIO]]
 
 
+_LINK_CURE = (
+    'link to a relative path in the bundle, or set `links = "as-is"` under [fleet.NAME.release] '
+    "to take links as CodeDeploy does"
+)
 _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _MOST_LINKS = 40
 """Links in the way to one target; as many as Linux follows."""
@@ -90,10 +95,11 @@ def checked_mode(where: str, path: str, mode: int) -> int:
 class Inspection:
     """Checks entries as they come, before any is used; `total` is the size of the files so far."""
 
-    def __init__(self, where: str, limits: Limits, packed: int | None = None) -> None:
+    def __init__(self, where: str, limits: Limits, packed: int | None = None, links: Links = Links.INSIDE) -> None:
         self._where = where
         self._limits = limits
         self._packed = packed
+        self._links_allowed = links
         self._seen: dict[str, str] = {}
         self._kinds: dict[str, Kind] = {}
         self._entries: set[str] = set()
@@ -108,7 +114,8 @@ class Inspection:
             self._check_unique(entry)
             self._check_size(entry)
             yield entry
-        self._check_links()
+        if self._links_allowed is Links.INSIDE:
+            self._check_links()
 
     def _check_unique(self, entry: Entry) -> None:
         path = PurePosixPath(entry.path)
@@ -120,10 +127,10 @@ class Inspection:
             self._check_target(entry)
 
     def _claim(self, path: str, kind: Kind, *, is_entry: bool) -> None:
-        folded = unicodedata.normalize("NFC", path).casefold()
-        known = self._seen.setdefault(folded, path)
+        # Case tells names apart on every host that is deployed to; two forms of one letter only confuse.
+        known = self._seen.setdefault(unicodedata.normalize("NFC", path), path)
         if known != path:
-            raise refuse(self._where, path, f"differs from {known!a} only in case or form", "rename one")
+            raise refuse(self._where, path, f"differs from {known!a} only in its Unicode form", "rename one")
         before = self._kinds.setdefault(path, kind)
         if before is not kind:
             raise refuse(self._where, path, f"is there as {before.value} and as {kind.value}")
@@ -135,8 +142,10 @@ class Inspection:
     def _check_target(self, entry: Entry) -> None:
         target = entry.target
         shown = ascii(target)[:200]
-        if not target or target.startswith("/") or "\\" in target:
-            raise refuse(self._where, entry.path, f"is a link to {shown}", "link to a relative path in the bundle")
+        if not target or "\\" in target:
+            raise refuse(self._where, entry.path, f"is a link to {shown}", "link to a path in the bundle")
+        if target.startswith("/") and self._links_allowed is Links.INSIDE:
+            raise refuse(self._where, entry.path, f"is a link to {shown}, out of the bundle", _LINK_CURE)
         if any(unicodedata.category(c) in _UNPRINTABLE for c in target):
             raise refuse(self._where, entry.path, f"is a link to {shown}", "rename what it leads to")
         self._links[entry.path] = target
@@ -153,7 +162,9 @@ class Inspection:
                     continue
                 if part == "..":
                     if not place:
-                        raise refuse(self._where, path, f"links out of the bundle, to {ascii(target)[:200]}")
+                        raise refuse(
+                            self._where, path, f"links out of the bundle, to {ascii(target)[:200]}", _LINK_CURE
+                        )
                     place.pop()
                     continue
                 place.append(part)

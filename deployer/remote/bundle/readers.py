@@ -36,19 +36,29 @@ def folder_entries(root: Path, limits: Limits) -> Iterator[Entry]:
         names[:] = sorted(name for name in names if name not in LEFT_OUT)
         for name in [*names, *sorted(files)]:
             path = Path(folder, name)
-            yield _folder_entry(where, path, checked_path(where, str(path.relative_to(root)), limits))
+            yield _folder_entry(where, root, path, checked_path(where, str(path.relative_to(root)), limits))
 
 
-def _folder_entry(where: str, path: Path, name: str) -> Entry:
+def _folder_entry(where: str, root: Path, path: Path, name: str) -> Entry:
     about = path.lstat()
     if stat.S_ISLNK(about.st_mode):
-        return Entry(name, Kind.LINK, 0o777, target=str(path.readlink()))
+        return Entry(name, Kind.LINK, 0o777, target=_target(root, path))
     mode = checked_mode(where, name, stat.S_IMODE(about.st_mode) & ~_inherited(about))
     if stat.S_ISDIR(about.st_mode):
         return Entry(name, Kind.FOLDER, mode)
     if not stat.S_ISREG(about.st_mode):
         raise refuse(where, name, f"is {_kind_of(about.st_mode)}, not a file, folder or link")
     return Entry(name, Kind.FILE, mode, about.st_size, open=partial(_opened, path))
+
+
+def _target(root: Path, path: Path) -> str:
+    """Where a link leads; an absolute path into the bundle's own folder becomes a relative one."""
+    target = str(path.readlink())
+    absolute = os.path.normpath(target)
+    top = os.path.abspath(root)  # noqa: PTH100 - links on the way to the folder stay as they are written
+    if not target.startswith("/") or not f"{absolute}/".startswith(f"{top}/"):
+        return target
+    return os.path.relpath(absolute, os.path.abspath(path.parent))  # noqa: PTH100
 
 
 def _inherited(about: os.stat_result) -> int:
@@ -112,10 +122,19 @@ def _zip_open(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> AbstractContex
 
 
 def _tar_entries(tar: tarfile.TarFile, where: str, limits: Limits) -> Iterator[Entry]:
+    # The names and sizes of files so far: a hard link stands for one of them, and gets a copy of its bytes.
+    files: dict[str, tarfile.TarInfo] = {}
     for member in tar:
         path = checked_path(where, member.name, limits)
         if member.islnk():
-            raise refuse(where, path, "is a hard link", "pack it as a file of its own")
+            source = files.get(checked_path(where, member.linkname, limits))
+            if source is None:
+                shown = ascii(member.linkname)[:200]
+                raise refuse(where, path, f"is a hard link to {shown}, no earlier file of it", "pack it as a file")
+            mode = checked_mode(where, path, source.mode & 0o7777)
+            files[path] = source
+            yield Entry(path, Kind.FILE, mode, source.size, open=partial(_tar_open, tar, source))
+            continue
         if member.issparse():
             raise refuse(where, path, "is a sparse file", "pack it without holes")
         if member.issym():
@@ -126,6 +145,7 @@ def _tar_entries(tar: tarfile.TarFile, where: str, limits: Limits) -> Iterator[E
             if path:
                 yield Entry(path, Kind.FOLDER, mode)
         elif member.isreg():
+            files[path] = member
             yield Entry(path, Kind.FILE, mode, member.size, open=partial(_tar_open, tar, member))
         else:
             raise refuse(where, path, "is a device or named pipe, not a file, folder or link")

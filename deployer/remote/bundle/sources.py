@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Protocol
 
-from deployer.model.hosts import StoredObject
+from deployer.model.hosts import Links, StoredObject
 from deployer.remote.bundle.entries import Inspection, Limits
 from deployer.remote.bundle.pack import Packed, pack
 from deployer.remote.bundle.readers import archive_entries, folder_entries
@@ -39,6 +39,7 @@ class Place:
     cache: Path
     store: ObjectStore | None = None
     limits: Limits = field(default_factory=Limits)
+    links: Links = Links.INSIDE
 
 
 @dataclass(frozen=True)
@@ -66,9 +67,8 @@ def fetch(place: Place) -> Fetched:
         return _from_git(place)
     path = place.folder / Path(place.text).expanduser()
     if path.is_dir():
-        packed = pack(
-            folder_entries(path, place.limits), Inspection(str(path), place.limits), str(path), place.cache
-        )
+        inspection = Inspection(str(path), place.limits, links=place.links)
+        packed = pack(folder_entries(path, place.limits), inspection, str(path), place.cache)
         return Fetched(packed, {})
     if not path.is_file():
         raise BundleError(
@@ -78,7 +78,7 @@ def fetch(place: Place) -> Fetched:
 
 
 def _from_archive(path: Path, where: str, place: Place) -> Packed:
-    inspection = Inspection(where, place.limits, packed=path.stat().st_size)
+    inspection = Inspection(where, place.limits, packed=path.stat().st_size, links=place.links)
     with archive_entries(path, where, place.limits) as entries:
         return pack(entries, inspection, where, place.cache)
 
