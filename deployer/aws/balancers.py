@@ -58,6 +58,10 @@ class BalancerReader:
             )
         return [self.group_facts(group) for group in groups]
 
+    def groups_named(self, name: str) -> list[TargetGroupTypeDef]:
+        """The target group of that name or ARN, as AWS gives it; none where there is none."""
+        return self._groups(TargetGroupArns=[name]) if ":targetgroup/" in name else self._groups(Names=[name])
+
     def groups_of_vpcs(self, vpcs: frozenset[str]) -> list[TargetGroupTypeDef]:
         """Every target group of instances in these VPCs."""
         return [

@@ -53,6 +53,11 @@ class CodeDeploy:
 
     def group(self, application: str, name: str) -> KnownGroup | None:
         """A deployment group, or None."""
+        info = self.group_info(application, name)
+        return None if info is None else known_group(info)
+
+    def group_info(self, application: str, name: str) -> Mapping[str, Any] | None:
+        """DeploymentGroupInfo as AWS gives it, or None."""
         with before_anything(f"looking for the deployment group {name} of {application}"):
             answer = _found(
                 lambda: self.session.codedeploy.get_deployment_group(
@@ -61,7 +66,7 @@ class CodeDeploy:
                 "DeploymentGroup",
                 "Application",
             )
-        return None if answer is None else known_group(answer["deploymentGroupInfo"])
+        return None if answer is None else answer["deploymentGroupInfo"]
 
     def create_group(self, spec: GroupSpec, config: str, role: str) -> None:
         """Makes a deployment group."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
 from deployer.cli.crash import printable
+from deployer.cli.finding import Discovered, Question
 from deployer.cli.program import Program
 from deployer.config.document import FILE_NAME
 from deployer.config.kinds import Tags, Unfit
-from deployer.config.starter import starter
+from deployer.config.starter import Draft, starter
 from deployer.model.errors import UsageError
 
 
@@ -24,22 +26,20 @@ from deployer.model.errors import UsageError
     metavar="KEY=VALUE,…",
     help="Tags of its instances.",
 )
-@click.option("--from-tags", is_flag=True, help="Ask AWS for the balancers and the port of what carries the tags.")
-@click.option("--profile", metavar="NAME", help="AWS profile, with --from-tags.")
-@click.option("--region", metavar="NAME", help="AWS region, with --from-tags.")
+@click.option("--from-tags", is_flag=True, help="Ask AWS for what carries the tags.")
+@click.option("--from-asg", metavar="NAME", help="Ask AWS for an Auto Scaling group.")
+@click.option("--from-target-group", metavar="NAME|ARN", help="Ask AWS for the instances of a target group.")
+@click.option("--from-codedeploy", metavar="APP/GROUP", help="Translate a CodeDeploy deployment group.")
+@click.option("--profile", metavar="NAME", help="AWS profile, with --from-….")
+@click.option("--region", metavar="NAME", help="AWS region, with --from-….")
 @click.option("--config", default=FILE_NAME, show_default=True, metavar="FILE", help="The file to write.")
 @click.pass_obj
-def init(
-    program: Program | None,
-    /,
-    fleet: str,
-    tags: str,
-    from_tags: bool,
-    profile: str | None,
-    region: str | None,
-    config: str,
-) -> None:
-    """Write a commented deployer.toml. AWS is asked for something only with --from-tags."""
+def init(program: Program | None, /, fleet: str, tags: str, config: str, **origin: str | bool | None) -> None:
+    """Write a commented deployer.toml. AWS is asked for something only with --from-….
+
+    With --from-… the fleet's instances are looked at: how they are found, their balancers, the port and path of
+    their health checks, and of a deployment group all that has a counterpart; what has none is listed.
+    """
     world = program or Program()
     path = world.folder / Path(config).expanduser()
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", fleet):
@@ -48,16 +48,47 @@ def init(
         wanted = Tags().parse(tags)
     except Unfit as unfit:
         raise UsageError(f"--tags is {tags!r}; expected KEY=VALUE, several separated by commas") from unfit
+    question = _question(fleet, wanted, origin)
     if path.exists():
         raise UsageError(_THERE.format(path=path))
-    found = world.find(fleet, wanted, profile, region) if from_tags else None
-    _write(path, starter(fleet, wanted, found.balancers, found.port) if found else starter(fleet, wanted))
-    if found:
-        behind = ", ".join(found.balancers) or "no balancer"
-        click.echo(f"found {found.instances} instances behind {printable(behind)}", err=True)
-        for problem in found.problems:
-            click.echo(f"warning: {printable(problem)}", err=True)
+    found = world.find(question) if question is not None else None
+    _write(path, starter(found.draft if found is not None else Draft(fleet, wanted)))
+    if found is not None:
+        _tell(found)
     click.echo(f"wrote {path}; now say in it what your fleet is, then run `deployer plan`", err=True)
+
+
+def _question(fleet: str, tags: Mapping[str, str], origin: Mapping[str, str | bool | None]) -> Question | None:
+    """What is to be asked of AWS; None for nothing. Raises UsageError for more than one origin."""
+    names = ("from_tags", "from_asg", "from_target_group", "from_codedeploy")
+    given = [f"--{name.replace('_', '-')}" for name in names if origin.get(name)]
+    if not given:
+        return None
+    if len(given) > 1:
+        raise UsageError(f"{' and '.join(given)} exclude each other; expected one of them")
+    text = {name: value for name, value in origin.items() if isinstance(value, str)}
+    application, slash, group = text.get("from_codedeploy", "").rpartition("/")
+    if "from_codedeploy" in text and not (application and slash and group):
+        raise UsageError(f"--from-codedeploy is {text['from_codedeploy']!r}; expected APPLICATION/GROUP")
+    return Question(
+        fleet,
+        tags,
+        asg=text.get("from_asg"),
+        target_group=text.get("from_target_group"),
+        codedeploy=(application, group) if application else None,
+        profile=text.get("profile"),
+        region=text.get("region"),
+    )
+
+
+def _tell(found: Discovered) -> None:
+    """Says on standard error what was found, what has no counterpart, and what speaks against a rollout."""
+    behind = ", ".join(found.draft.balancers) or "no balancer"
+    click.echo(f"found {found.instances} instances behind {printable(behind)}", err=True)
+    for line in found.draft.unmatched:
+        click.echo(f"no counterpart: {printable(line)}", err=True)
+    for problem in found.problems:
+        click.echo(f"warning: {printable(problem)}", err=True)
 
 
 _THERE = "{path} is there already and is not overwritten; remove it, or give --config"

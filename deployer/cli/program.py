@@ -11,7 +11,7 @@ from typing import Protocol, TextIO, TypeVar, cast
 
 import click
 
-from deployer.cli.finding import Discovered, find_by_tags
+from deployer.cli.finding import Discovered, Question, find
 from deployer.config.load import Given, load_fleet
 from deployer.config.rollout import BackendName
 from deployer.config.settings import FleetSettings, RunOptions
@@ -106,7 +106,7 @@ class Program:
     backend: Callable[[FleetSettings], Backend] = _by_settings
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
     folder: Path = field(default_factory=Path.cwd)
-    find: Callable[[str, Mapping[str, str], str | None, str | None], Discovered] = find_by_tags
+    find: Callable[[Question], Discovered] = find
     interactive: Callable[[], bool] = lambda: sys.stdin.isatty() and sys.stderr.isatty()
     agrees: Callable[[str], bool] = lambda question: click.confirm(question, err=True)
     """Asks a person at the terminal; just Enter is a no."""

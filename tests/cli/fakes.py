@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deployer.cli.finding import Discovered
+from deployer.cli.finding import Discovered, Question
 from deployer.cli.program import Program
 from deployer.config.settings import FleetSettings, RunOptions
 from deployer.engine.events import Failed, Noted, Watch
@@ -59,9 +59,9 @@ def program(
 ) -> Program:
     """A program in a folder, with no environment but the one given; AWS knows of `found` alone."""
 
-    def find(name: str, tags: Mapping[str, str], profile: str | None, region: str | None) -> Discovered:
+    def find(question: Question) -> Discovered:
         if found is None:
-            raise PreflightRefused(f"no instance carries the tags of {name}")
+            raise PreflightRefused(f"no instance carries the tags of {question.name}")
         return found
 
     return Program(

@@ -13,6 +13,7 @@ from deployer.cli.finding import Discovered
 from deployer.cli.main import COMMANDS, cli
 from deployer.config.document import read_document
 from deployer.config.reader import read_fleets
+from deployer.config.starter import Draft
 from tests.cli.conftest import Deployer
 from tests.cli.fakes import FakeBackend
 from tests.view import results
@@ -103,10 +104,12 @@ def test_init_writes_a_file_once(deployer: Deployer, tmp_path: Path) -> None:
 
 
 def test_init_from_tags_writes_what_aws_knows_and_says_what_is_odd(deployer: Deployer, tmp_path: Path) -> None:
-    found = Discovered(3, ("shop-web",), 8081, ("i-1 is registered\x1b nowhere",))
+    draft = Draft("web", {"Role": "web"}, balancers=("shop-web",), port=8081, path="/up", unmatched=("a trigger",))
+    found = Discovered(draft, 3, ("i-1 is registered\x1b nowhere",))
     ended = deployer("init", "--from-tags", "--config", "new.toml", found=found)
     (fleet,) = read_fleets(read_document(tmp_path / "new.toml")).values()
-    assert (fleet.balancers, fleet.health.port) == (("shop-web",), 8081)
+    assert (fleet.balancers, fleet.health.port, fleet.health.path) == (("shop-web",), 8081, "/up")
+    assert "no counterpart: a trigger" in ended.err
     assert "found 3 instances behind shop-web" in ended.err
     assert "warning: i-1 is registered\\x1b nowhere" in ended.err
 
@@ -123,6 +126,9 @@ def test_init_from_tags_that_nothing_carries_writes_nothing(deployer: Deployer, 
         (["--config", "new.toml", "--fleet", "a b"], "--fleet is 'a b'"),
         (["--config", "new.toml", "--tags", "Service"], "expected KEY=VALUE"),
         (["--config", "no/such/folder.toml"], "cannot be written"),
+        (["--from-tags", "--from-asg", "web"], "--from-tags and --from-asg exclude each other"),
+        (["--config", "new.toml", "--from-codedeploy", "shop"], "expected APPLICATION/GROUP"),
+        (["--config", "new.toml", "--from-codedeploy", "/web"], "expected APPLICATION/GROUP"),
     ],
 )
 def test_init_refuses_what_would_be_no_settings(deployer: Deployer, arguments: list[str], sentence: str) -> None:

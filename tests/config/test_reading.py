@@ -10,7 +10,7 @@ import pytest
 
 from deployer.config.document import find_file, read_document
 from deployer.config.settings import FleetSettings
-from deployer.config.starter import starter
+from deployer.config.starter import Draft, starter
 from deployer.model.capacity import Amount
 from deployer.model.errors import UsageError
 from deployer.model.occasions import Point
@@ -257,14 +257,14 @@ def test_nothing_above_is_searched_outside_of_a_repository(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("value", ["shop", 'a "quoted" \\ shop', "läden/1:2=3"])
 def test_the_starter_is_a_valid_file(load: Load, value: str) -> None:
-    fleet = load(starter("web", {"Service name": value}))
+    fleet = load(starter(Draft("web", {"Service name": value})))
     assert fleet.find.tags == {"Service name": value}
     assert fleet.goal() == "1"
 
 
 def test_every_commented_line_of_the_starter_is_valid_too(load: Load) -> None:
     """The comments show settings; one that has since been renamed would mislead."""
-    lines = starter("web", {"Service": "shop"}).splitlines()
+    lines = starter(Draft("web", {"Service": "shop"})).splitlines()
     assignments = [line.removeprefix("# ") for line in lines]
     kept = [
         new
