@@ -61,8 +61,18 @@ def _become(words: list[str]) -> int:
     try:
         os.execvp(words[0], words)  # noqa: S606 - no shell is meant
     except OSError as trouble:
-        sys.stderr.write(f"sudo: {words[0]}: {trouble.strerror}\n")
-        return 1 if not isinstance(trouble, FileNotFoundError) else 127
+        found = is_there(words[0], os.environ.get("PATH", os.defpath))
+        sys.stderr.write(f"sudo: {words[0]}: {trouble.strerror if found else 'command not found'}\n")
+        return 1 if found else 127
+
+
+def is_there(word: str, path: str) -> bool:
+    """Whether a command that could not be run was found at all, as a shell sees it.
+
+    execvp reports "permission denied" also where only a folder on the PATH may not be looked into.
+    """
+    places = [word] if "/" in word else [os.path.join(folder, word) for folder in path.split(os.pathsep)]  # noqa: PTH118
+    return any(os.path.lexists(place) for place in places)
 
 
 def _sudo(words: list[str]) -> int:
