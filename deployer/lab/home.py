@@ -46,10 +46,12 @@ class Process:
         """Whether it still runs and is a process of the lab at `home`."""
         import psutil
 
+        from deployer.lab.machines.processes import carries
+
         try:
             found = psutil.Process(self.pid)
             same = abs(found.create_time() - self.began) < 1.0
-            return same and found.environ().get(OWNER_MARK) == str(home) and found.status() != psutil.STATUS_ZOMBIE
+            return same and found.status() != psutil.STATUS_ZOMBIE and carries(self.pid, OWNER_MARK, str(home))
         except (psutil.Error, OSError):
             return False
 

@@ -6,6 +6,8 @@ import os
 
 import psutil
 
+from deployer.lab.machines.processes import carries
+
 
 def end_marked(mark: str, value: str) -> int:
     """SIGKILL to every process of this user whose environment holds `mark=value`; returns how many there were."""
@@ -25,7 +27,4 @@ def end_marked(mark: str, value: str) -> int:
 
 
 def _carries(process: psutil.Process, mark: str, value: str) -> bool:
-    try:
-        return process.pid != os.getpid() and process.environ().get(mark) == value
-    except (psutil.Error, OSError):
-        return False
+    return process.pid != os.getpid() and carries(process.pid, mark, value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -59,6 +60,24 @@ def test_a_process_with_the_mark_and_the_birth_is_the_labs(
     tmp_path: Path, sleeper: subprocess.Popen[bytes]
 ) -> None:
     assert process_of(sleeper).is_alive(tmp_path)
+
+
+def test_a_process_that_has_only_just_begun_its_program_is_the_labs(
+    tmp_path: Path, sleeper: subprocess.Popen[bytes]
+) -> None:
+    """For a moment within execve a process shows no environment; a few in a hundred are met in it."""
+    clocks_apart = process_of(sleeper).began - time.time()
+    missed = 0
+    for _ in range(200):
+        fresh = subprocess.Popen(
+            [sys.executable, "-c", "import time; time.sleep(100)"], env={**os.environ, OWNER_MARK: str(tmp_path)}
+        )
+        try:
+            missed += not Process(fresh.pid, time.time() + clocks_apart).is_alive(tmp_path)
+        finally:
+            fresh.kill()
+            fresh.wait()
+    assert missed == 0
 
 
 def test_a_later_process_with_the_same_id_is_not_the_labs(tmp_path: Path, sleeper: subprocess.Popen[bytes]) -> None:
