@@ -1,8 +1,19 @@
-"""The order of lab tests, whose files several processes share (`--dist loadfile --no-loadscope-reorder`)."""
+"""What holds for all tests: how hypothesis runs, and the order of lab tests.
+
+Lab test files are shared by several processes (`--dist loadfile --no-loadscope-reorder`).
+"""
 
 from __future__ import annotations
 
+import os
+
 import pytest
+from hypothesis import settings
+
+from tests.profile import profile
+
+settings.register_profile("deployer", profile(os.environ))
+settings.load_profile("deployer")
 
 LONGEST_FIRST = ("tests/backends/", "tests/examples/", "tests/lab/codedeploy/", "tests/e2e/")
 """Folders with files that take minutes: one of them that began last would be waited for by idle processes."""

@@ -31,8 +31,9 @@ from deployer.model.observation import Answer
 from deployer.model.outcome import Done, Outcome, Permanent
 from tests.aws.actions import action_of
 from tests.bake.world import MemoryJournal
+from tests.patience import PATIENCE
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.lab
 
 T = TypeVar("T")
 TAGS = {"Service": "shop", "Role": "web"}
@@ -46,7 +47,7 @@ def _deployer(*arguments: str, folder: Path, environment: dict[str, str]) -> str
         env=environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -79,9 +80,9 @@ def query() -> FleetQuery:
     return FleetQuery("web", tags=TAGS)
 
 
-def until(look: Callable[[], T], true: Callable[[T], bool], seconds: float = 60) -> T:
+def until(look: Callable[[], T], true: Callable[[T], bool]) -> T:
     """Looks again until it is as expected; generous, because the machine is shared."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + PATIENCE
     while not true(seen := look()):
         assert time.monotonic() < end, f"still {seen}"
         time.sleep(0.2)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE
+
 HEAVY = ("boto3", "botocore", "paramiko", "fabric", "moto", "structlog", "rich", "yaml", "asyncssh", "deployer.lab")
 
 PROBE = """
@@ -21,7 +23,9 @@ print(",".join(name for name in {heavy!r} if name in sys.modules), code, file=sy
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["rolout"]])
 def test_help_imports_neither_aws_nor_ssh_nor_the_lab_nor_the_views(arguments: list[str]) -> None:
     code = PROBE.format(arguments=arguments, heavy=HEAVY)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE, check=True
+    )
     assert done.stderr.splitlines()[-1].split(" ")[0] == ""
 
 
@@ -29,7 +33,9 @@ def test_help_imports_neither_aws_nor_ssh_nor_the_lab_nor_the_views(arguments: l
 def test_a_commands_help_imports_neither_aws_nor_ssh_nor_the_lab(command: str) -> None:
     light = tuple(name for name in HEAVY if name not in ("rich", "structlog"))
     code = PROBE.format(arguments=[command, "--help"], heavy=light)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE, check=True
+    )
     assert done.stderr.splitlines()[-1] == " 0"
 
 
@@ -38,7 +44,7 @@ def test_the_process_ends_with_the_commands_code_and_without_a_trace(tmp_path: o
         [sys.executable, "-m", "deployer.cli.main", "rollout", "--batch", "0%"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
         cwd=str(tmp_path),
     )
@@ -58,7 +64,9 @@ sys.meta_path.insert(0, Interrupting())
 from deployer.cli.entry import main
 sys.exit(main())
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
     assert (done.returncode, done.stderr) == (130, "error: interrupted\n")
 
 
@@ -72,7 +80,7 @@ def test_a_full_disk_behind_standard_output_is_one_sentence(arguments: list[str]
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,
-            timeout=60,
+            timeout=PATIENCE,
             check=False,
             cwd=tmp_path,
         )

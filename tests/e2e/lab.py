@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.patience import PATIENCE
+
 EXAMPLES = Path(__file__).parents[2] / "examples" / "web"
 DEPLOYER = [sys.executable, "-m", "deployer"]
 ROLLOUT = ("rollout", "--batch", "50%", "--output", "json")
 IN_PLACE = (*ROLLOUT, "--method", "in-place", "--floor", "50%")
-PATIENCE = 240.0
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.lab import PATIENCE, TestLab, lab, load
+from tests.e2e.lab import TestLab, lab, load
+from tests.patience import PATIENCE
 
 PLAYBOOK = Path(__file__).parents[2] / "examples" / "ansible" / "replace-all.yml"
 ANSIBLE = shutil.which("ansible-playbook")
 
 pytestmark = [
     pytest.mark.lab,
-    pytest.mark.timeout(600),
     pytest.mark.skipif(
         ANSIBLE is None,
         reason="ansible-playbook is not on the PATH; `pip install ansible boto3` into a venv of its own brings it",

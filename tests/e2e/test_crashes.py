@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.lab import ROLLOUT, Ended, TestLab, load
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.lab
 
 
 def kill_and_resume(fleet: TestLab, after: float, elsewhere: Path) -> Ended:

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from tests.e2e.lab import ROLLOUT, TestLab, lab, load
+from tests.patience import PATIENCE
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.lab
 
 NAME = "shop-web"
 HOOK = {
@@ -38,9 +39,9 @@ def described(made: TestLab) -> dict[str, Any]:
 
 
 def until(holds: Callable[[], bool], what: str) -> None:
-    end = time.monotonic() + 120
+    end = time.monotonic() + PATIENCE
     while not holds():
-        assert time.monotonic() < end, f"not within two minutes: {what}"
+        assert time.monotonic() < end, f"never came: {what}"
         time.sleep(0.5)
 
 

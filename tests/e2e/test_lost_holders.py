@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e.lab import IN_PLACE, TestLab, all_new, eventually, held, load
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.lab
 
 GRACE = 10.0
 """Seconds that a CI system gives a cancelled job before it kills it."""

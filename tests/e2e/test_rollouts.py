@@ -8,7 +8,7 @@ import pytest
 
 from tests.e2e.lab import ROLLOUT, TestLab, load
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.lab
 
 
 def test_the_image_is_real_instances_serve_from_their_own_disk_when_bundle_and_builder_are_gone(

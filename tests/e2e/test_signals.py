@@ -8,7 +8,7 @@ import pytest
 
 from tests.e2e.lab import IN_PLACE, TestLab, all_new, held
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.lab
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -8,7 +8,7 @@ import pytest
 
 from tests.e2e.lab import ROLLOUT, TestLab, load
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.lab
 
 
 def test_a_release_that_never_turns_healthy_leaves_every_old_instance_in_service(

@@ -16,6 +16,7 @@ import yaml
 
 from deployer.config.document import read_document
 from deployer.config.reader import read_fleets
+from tests.patience import PATIENCE
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 SHOP, WEB = EXAMPLES / "django-shop", EXAMPLES / "web"
@@ -52,7 +53,7 @@ class Host:
             env={"PATH": path, "SHARED": str(self.shared), "PYTHONDONTWRITEBYTECODE": "1", **places},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PATIENCE,
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
@@ -88,7 +89,7 @@ def test_every_script_of_a_bundle_can_be_run(bundle: Path) -> None:
     named = [bundle / script["location"] for event in spec["hooks"].values() for script in event]
     for script in [*named, *(bundle / "shop" / "bin").iterdir()]:
         assert os.access(script, os.X_OK), script
-        subprocess.run(["sh", "-n", str(script)], check=True, timeout=10)
+        subprocess.run(["sh", "-n", str(script)], check=True, timeout=PATIENCE)
     assert not [path for path in bundle.rglob("*") if path.is_symlink()]
 
 
@@ -194,13 +195,12 @@ def test_the_health_check_answers_by_any_name_and_without_a_database(host: Host)
 
 
 @pytest.mark.lab
-@pytest.mark.timeout(600)
 def test_one_rollout_loses_no_page_no_file_and_no_basket_and_migrates_once() -> None:
     done = subprocess.run(
         [sys.executable, str(SHOP / "demo"), "--instances", "3", "--zones", "2", "--visitors", "2"],
         capture_output=True,
         text=True,
-        timeout=560,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-4000:] + done.stdout

@@ -20,6 +20,7 @@ import pytest
 import yaml
 
 from deployer.view.text import clean
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
 PIPELINES = ROOT / "examples" / "pipelines"
@@ -57,7 +58,13 @@ class Checkout:
             word for name, value in given.items() for word in ("--set", f"{name.replace('__', '.')}={value}")
         ]
         done = subprocess.run(
-            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=240, check=False
+            command,
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
         )
         assert "Traceback" not in done.stdout + done.stderr, done.stdout + done.stderr
         found = keep if pipeline == GITHUB else self.folder
@@ -73,7 +80,13 @@ class Checkout:
     def deployer(self, *arguments: str) -> str:
         command = [sys.executable, "-m", "deployer.cli.main", *arguments]
         done = subprocess.run(
-            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=180, check=False
+            command,
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -133,7 +146,7 @@ def prepare(checkout: Checkout, key: Path) -> None:
     written.write_text(settings(written.read_text(), bundles))
 
 
-lab = [pytest.mark.lab, pytest.mark.timeout(300)]
+lab = pytest.mark.lab
 
 
 class TestInALab:

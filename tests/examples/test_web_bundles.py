@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.patience import PATIENCE
+
 WEB = Path(__file__).resolve().parents[2] / "examples" / "web"
 RELEASES = [WEB / "release-1", WEB / "release-2"]
 EVENTS = ["ApplicationStop", "BeforeInstall", "AfterInstall", "ApplicationStart", "ValidateService"]
@@ -30,7 +32,7 @@ def test_every_script_and_file_that_the_appspec_names_is_there(bundle: Path) -> 
         path = bundle / script["location"]
         assert os.access(path, os.X_OK), path
         assert path.read_text().startswith("#!/bin/sh\n"), path
-        subprocess.run(["sh", "-n", str(path)], check=True, timeout=10)
+        subprocess.run(["sh", "-n", str(path)], check=True, timeout=PATIENCE)
     for entry in spec["files"]:
         assert (bundle / entry["source"]).exists(), entry
 

@@ -17,9 +17,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE
+
 WEB = Path(__file__).resolve().parents[2] / "examples" / "web"
 HOST = "127.0.0.1"
-PATIENCE = 60
 
 pytestmark = pytest.mark.lab
 
@@ -58,7 +59,7 @@ class Site:
             return 0
 
     def lame_duck(self, word: str) -> None:
-        subprocess.run([self.home / "bin/lame-duck", word], check=True, timeout=10)
+        subprocess.run([self.home / "bin/lame-duck", word], check=True, timeout=PATIENCE)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from deployer.hooks.command import Command
 from deployer.hooks.contract import Ended
 from deployer.model.occasions import Point, Verdict
 from tests.hooks.conftest import call, doors, place, script
+from tests.patience import PATIENCE
 
 
 def test_status_0_passes_and_any_other_fails_with_the_last_line_it_said(tmp_path: Path) -> None:
@@ -75,7 +76,8 @@ def test_what_hangs_is_killed_with_its_whole_process_group_at_the_timeout(tmp_pa
 
 
 def _is_gone(pid: int) -> bool:
-    for _ in range(100):
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
         status = Path(f"/proc/{pid}/stat")
         if not status.exists() or status.read_text().split()[2] == "Z":
             return True
@@ -85,9 +87,8 @@ def _is_gone(pid: int) -> bool:
 
 def test_what_it_leaves_in_the_background_is_not_waited_for(tmp_path: Path) -> None:
     text = "sleep 60 & echo $! > child; exit 0"
-    began = time.monotonic()
     assert Command((script(tmp_path, text),)).run(call(folder=tmp_path), doors()).ended is Ended.PASSED
-    assert time.monotonic() - began < 30
+    # It is still there to be ended: nobody waited for it.
     os.kill(int((tmp_path / "child").read_text()), 9)
 
 

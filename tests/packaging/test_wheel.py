@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE
+
 ROOT = Path(__file__).parents[1]
 SOURCES = ("deployer", "strategies", "hooks", "pyproject.toml", "README.md", "LICENSE")
 
@@ -25,7 +27,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
         skip = shutil.ignore_patterns("__pycache__")
         shutil.copytree(path, tree / name, symlinks=True, ignore=skip) if path.is_dir() else shutil.copy(path, tree)
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
-    subprocess.run([*command, "--wheel-dir", str(folder), str(tree)], check=True, capture_output=True, timeout=240)
+    subprocess.run(
+        [*command, "--wheel-dir", str(folder), str(tree)], check=True, capture_output=True, timeout=PATIENCE
+    )
     [built] = folder.glob("*.whl")
     with zipfile.ZipFile(built) as archive:
         return archive.namelist()

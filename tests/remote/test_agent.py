@@ -21,6 +21,7 @@ from deployer.remote.agent.request import Request
 from deployer.remote.agent.store import HostError, Store, remember_success
 from deployer.remote.agent.unpack import check_space
 from deployer.remote.agent_file import agent_digest, agent_file
+from tests.patience import PATIENCE
 
 MODULES = [path for path in resources.files("deployer.remote.agent").iterdir() if path.name.endswith(".py")]
 
@@ -45,7 +46,7 @@ def test_the_file_is_the_same_bytes_every_time_and_runs_by_itself(tmp_path: Path
         [sys.executable, "-I", str(file), "status", str(tmp_path / "root"), "nothing"],
         capture_output=True,
         check=True,
-        timeout=60,
+        timeout=PATIENCE,
         cwd="/",
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deployer.remote.appspec.parser import Reading, read_appspec
@@ -56,26 +56,26 @@ def check(reading: Reading) -> None:
 
 
 @given(st.binary(max_size=400))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_bytes_are_read_without_an_exception(data: bytes) -> None:
     check(read_appspec(data))
 
 
 @given(TREES)
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300)
 def test_any_yaml_tree_is_read_without_an_exception(tree: object) -> None:
     check(read_appspec(yaml.safe_dump(tree, allow_unicode=True).encode("utf-8", "surrogatepass")))
 
 
 @given(st.dictionaries(KEYS, TREES, max_size=6))
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300)
 def test_any_appspec_with_a_good_head_is_read_without_an_exception(sections: dict[str, object]) -> None:
     tree = {"version": 0.0, "os": "linux", **sections}
     check(read_appspec(yaml.safe_dump(tree, allow_unicode=True).encode("utf-8", "surrogatepass")))
 
 
 @given(st.sampled_from(SEEDS), st.data())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_a_damaged_appspec_is_read_without_an_exception(seed: bytes, data: st.DataObject) -> None:
     damaged = bytearray(seed)
     for _ in range(data.draw(st.integers(1, 4))):

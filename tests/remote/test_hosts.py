@@ -38,6 +38,7 @@ from deployer.remote.hosts import SshHosts
 from deployer.remote.install import Installer
 from deployer.remote.outcome import CommandOutcome, Done, Failed, Unknown
 from deployer.remote.work import Application, HostWork
+from tests.patience import PATIENCE
 from tests.remote.ssh_server import SshHost
 
 SHOP = Application("shop", "web", port=9, health_path="/healthz", probe_deadline=0.2)
@@ -79,7 +80,7 @@ def hosts_of() -> Iterator[Callable[[FakeDoor], SshHosts]]:
 
 def report(hosts: Hosts, task: HostTask) -> HostReport:
     hosts.submit(task)
-    end = time.monotonic() + 30
+    end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         if found := hosts.reports():
             assert not hosts.busy(task.host.instance)

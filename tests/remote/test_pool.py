@@ -4,11 +4,12 @@ import threading
 import time
 
 from deployer.remote.pool import Pool
+from tests.patience import PATIENCE
 
 
 def collect(pool: Pool[str, str], count: int) -> list[str]:
     reports: list[str] = []
-    end = time.monotonic() + 20
+    end = time.monotonic() + PATIENCE
     while len(reports) < count and time.monotonic() < end:
         reports.extend(pool.reports())
         time.sleep(0.005)
@@ -17,7 +18,7 @@ def collect(pool: Pool[str, str], count: int) -> list[str]:
 
 def test_submitting_returns_at_once_and_reports_come_once() -> None:
     gate = threading.Event()
-    pool: Pool[str, str] = Pool(2, lambda task: (gate.wait(20), task.upper())[1], lambda t, p: f"{t}: {p}")
+    pool: Pool[str, str] = Pool(2, lambda task: (gate.wait(PATIENCE), task.upper())[1], lambda t, p: f"{t}: {p}")
 
     assert pool.submit("a")
     assert pool.reports() == ()
@@ -29,7 +30,7 @@ def test_submitting_returns_at_once_and_reports_come_once() -> None:
 
 def test_a_task_that_is_under_way_is_not_queued_again() -> None:
     gate = threading.Event()
-    pool: Pool[str, str] = Pool(1, lambda task: (gate.wait(20), task)[1], lambda t, p: f"{t}: {p}")
+    pool: Pool[str, str] = Pool(1, lambda task: (gate.wait(PATIENCE), task)[1], lambda t, p: f"{t}: {p}")
 
     assert [pool.submit(task) for task in ("a", "b", "a", "b")] == [True, True, False, False]
     assert pool.pending() == {"a", "b"}
@@ -72,12 +73,12 @@ def test_closing_drops_what_has_not_begun_and_waits_for_what_runs() -> None:
 
     def work(task: str) -> str:
         begun.set()
-        gate.wait(20)
+        gate.wait(PATIENCE)
         return task
 
     pool: Pool[str, str] = Pool(1, work, lambda t, p: f"{t}: {p}")
     pool.submit("a")
-    begun.wait(20)
+    begun.wait(PATIENCE)
     pool.submit("b")
 
     assert not pool.close(0.05)

@@ -20,6 +20,7 @@ from deployer.remote.errors import HostKeyRefused, LoginRefused, Unreachable
 from deployer.remote.hostkeys import HostKey, HostKeySource
 from deployer.remote.outcome import Done, Failed, Unknown
 from deployer.remote.ssh import Bastion, Endpoint, SshSettings
+from tests.patience import PATIENCE
 from tests.remote.ssh_server import SshHost
 
 MakeDoor = Callable[..., SshDoor]
@@ -198,7 +199,7 @@ def test_a_connection_that_drops_after_the_command_began_is_an_unknown_outcome_a
 
     outcome = door.run(host, script('echo x >> "$1"; sleep 20', str(mark)))
 
-    waiting.join(20)
+    waiting.join(PATIENCE)
     assert isinstance(outcome, Unknown)
     assert mark.read_text() == "x\n"
     assert door.run(host, command("echo", "again")) == Done(b"again\n")
@@ -309,7 +310,7 @@ def test_the_socket_sends_small_packets_at_once(settings: SshSettings, host: Hos
 
 
 def _until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 20
+    end = time.monotonic() + PATIENCE
     while not condition() and time.monotonic() < end:
         time.sleep(0.02)
 

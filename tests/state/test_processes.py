@@ -16,6 +16,7 @@ from deployer.model.errors import FleetHeld, StateUnavailable
 from deployer.state.local import LocalShelf
 from deployer.state.owner import is_gone, this_process
 from deployer.state.shelved import ShelvedStore
+from tests.patience import PATIENCE
 from tests.state.parties import HandClock
 
 TTL = 60.0
@@ -56,7 +57,7 @@ def taker(home: Path, rollout: str) -> Iterator[subprocess.Popen[str]]:
         yield process
     finally:
         process.kill()
-        process.wait(30)
+        process.wait(PATIENCE)
 
 
 def say(process: subprocess.Popen[str], line: str = "") -> str:
@@ -85,7 +86,7 @@ def test_a_killed_process_is_known_to_be_gone_and_its_rollout_is_resumed_at_once
         with pytest.raises(FleetHeld, match="wait for it"):
             store.acquire("web", this_process({}), "", "r-1", TTL, clock)
         process.kill()
-        process.wait(30)
+        process.wait(PATIENCE)
     with pytest.raises(FleetHeld, match="deployer resume"):
         store.acquire("web", this_process({}), "", "r-2", TTL, clock)
     lease = store.acquire("web", this_process({}), "", "r-1", TTL, clock)
@@ -97,13 +98,13 @@ def test_a_process_that_is_dead_but_not_yet_reaped_is_gone() -> None:
     process = subprocess.Popen([sys.executable, "-c", ""])
     me = this_process({})
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE
         owner = type(me)(me.user, me.host, me.machine, process.pid, "0")
         while not is_gone(owner) and time.monotonic() < deadline:
             time.sleep(0.01)
         assert is_gone(owner)
     finally:
-        process.wait(30)
+        process.wait(PATIENCE)
 
 
 def test_this_process_is_not_gone_and_a_later_one_of_the_same_number_is_another() -> None:
@@ -154,5 +155,5 @@ def test_a_process_that_keeps_the_files_locked_is_named_with_what_ends_it(tmp_pa
             LocalShelf(tmp_path, "lab", patience=0.1).put_lease("web", b"{}", None)
     finally:
         keeper.kill()
-        keeper.wait(30)
+        keeper.wait(PATIENCE)
     LocalShelf(tmp_path, "lab").put_lease("web", b"{}", None)

@@ -176,5 +176,5 @@ class Race(RuleBasedStateMachine):
             assert epochs == sorted(epochs)
 
 
-Race.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+Race.TestCase.settings = settings(max_examples=150, stateful_step_count=40)
 TestRace = Race.TestCase

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -101,7 +101,6 @@ def test_hostile_text_stays_text_in_an_annotation(text: str) -> None:
     check_command(as_command(read(hostile(text))))
 
 
-@settings(deadline=None)
 @given(st.text(alphabet=st.sampled_from("`:#[]()<>|\\%\n\r\x1b\u2028&;*_~!-.@ ae1,="), max_size=40))
 def test_no_mixture_of_special_characters_gets_through(text: str) -> None:
     check_markdown(text)

@@ -20,10 +20,10 @@ import boto3
 import pytest
 
 from deployer.lab.examples import web_release
+from tests.patience import PATIENCE
 
 DEPLOYER = str(Path(sys.executable).parent / "deployer")
 APPLICATION, GROUP = "deployer-web", "web-in-place"
-PATIENCE = 240.0
 
 
 @dataclass

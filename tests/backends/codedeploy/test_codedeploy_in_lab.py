@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from deployer.lab.examples import web_release
-from tests.backends.codedeploy.shell import APPLICATION, GROUP, PATIENCE, Shell, broken, document, until
+from tests.backends.codedeploy.shell import APPLICATION, GROUP, Shell, broken, document, until
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.lab
 

@@ -7,6 +7,8 @@ import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from tests.patience import PATIENCE
+
 T = TypeVar("T")
 PORT = 8080
 
@@ -20,6 +22,7 @@ class Application:
         self.port = port
         self.health = 200
         self.served = 0
+        self.checked = 0
         self.forwarded_for: list[str] = []
         self._connections: dict[asyncio.StreamWriter, bool] = {}
         self._server: asyncio.Server | None = None
@@ -63,7 +66,9 @@ class Application:
             await asyncio.sleep(float(path.removeprefix("/slow/")))
         if path == "/silent":
             await asyncio.sleep(3600)
-        if path != "/healthz":
+        if path == "/healthz":
+            self.checked += 1
+        else:
             self.served += 1
         lines = [line for line in head.lower().split("\r\n") if line.startswith("x-forwarded-for:")]
         self.forwarded_for += [line.split(": ", 1)[1] for line in lines]
@@ -86,7 +91,7 @@ class Applications:
         self._all: list[Application] = []
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=60)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=PATIENCE)
 
     def start(self, name: str, address: str, port: int = PORT) -> Application:
         application = Application(name, address, port)
@@ -102,7 +107,7 @@ class Applications:
             self.run(application.kill())
         self.run(_cancel_others())
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(timeout=10)
+        self._thread.join(timeout=PATIENCE)
 
 
 async def _cancel_others() -> None:

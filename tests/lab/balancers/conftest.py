@@ -23,6 +23,7 @@ from deployer.lab.balancers.addresses import bound_port
 from deployer.lab.context import Directory, InstanceFacts, LabContext, LabSettings, Power
 from deployer.lab.network import Network
 from tests.lab.balancers.backends import PORT, Application, Applications
+from tests.patience import PATIENCE
 
 REGION = "eu-west-1"
 ZONES = tuple(REGION + letter for letter in "abc")
@@ -158,7 +159,7 @@ def _targets(instances: Sequence[Instance], port: int | None) -> list[dict[str, 
     return [{"Id": instance.id, **override} for instance in instances]
 
 
-def wait_until(true: Callable[[], Any], seconds: float = 30.0) -> Any:
+def wait_until(true: Callable[[], Any], seconds: float = PATIENCE) -> Any:
     """The first true value of a condition; fails after a generous time."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -176,7 +177,7 @@ class Answer:
     cookies: tuple[str, ...] = ()
 
 
-def get(url: str, timeout: float = 20.0, headers: dict[str, str] | None = None) -> Answer:
+def get(url: str, timeout: float = PATIENCE, headers: dict[str, str] | None = None) -> Answer:
     """One request on a connection of its own."""
     parts = urllib.parse.urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout)
@@ -203,7 +204,7 @@ def in_background(work: Callable[[], Any]) -> Callable[[], Any]:
     thread.start()
 
     def result() -> Any:
-        thread.join(timeout=60)
+        thread.join(timeout=PATIENCE)
         return values[0]
 
     return result

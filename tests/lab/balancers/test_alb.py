@@ -47,10 +47,8 @@ def test_one_passing_check_makes_a_new_target_healthy_whatever_the_threshold(lab
     group = lab.group("web", HealthyThresholdCount=10)
     lab.front("web", group)
     one = lab.instance()
-    begun = time.monotonic()
     lab.in_service(group, one)
-    # Ten checks take nine intervals of a second; the limit leaves room for a busy machine.
-    assert time.monotonic() - begun < 7
+    assert one.application.checked < 10
 
 
 def test_an_unhealthy_target_needs_the_healthy_threshold_again(lab: Lab) -> None:
@@ -214,7 +212,7 @@ def test_a_request_in_flight_is_cut_with_502_when_the_delay_runs_out(lab: Lab) -
     url = lab.front("web", group)
     one = lab.instance()
     lab.in_service(group, one)
-    answer = in_background(lambda: get(url + "/slow/30", timeout=40))
+    answer = in_background(lambda: get(url + "/slow/30"))
     time.sleep(0.3)
     lab.deregister(group, one)
     assert answer().status == 502
@@ -316,7 +314,7 @@ def test_a_connection_broken_before_the_answer_is_502(lab: Lab) -> None:
     url = lab.front("web", group)
     one = lab.instance()
     lab.in_service(group, one)
-    answer = in_background(lambda: get(url + "/slow/20", timeout=30))
+    answer = in_background(lambda: get(url + "/slow/20"))
     time.sleep(0.3)
     lab.applications.kill(one.application)
     assert answer().status == 502

@@ -130,7 +130,7 @@ def test_a_draining_instance_reads_in_service_and_then_disappears(classic: Class
 def test_without_draining_a_request_in_flight_is_cut(classic: Classic) -> None:
     one = classic.lab.instance()
     classic.in_service(one)
-    answer = in_background(lambda: get(classic.url + "/slow/20", timeout=30))
+    answer = in_background(lambda: get(classic.url + "/slow/20"))
     time.sleep(0.3)
     classic.deregister(one)
     assert classic.health() == {}

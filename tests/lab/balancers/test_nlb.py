@@ -9,6 +9,7 @@ import urllib.parse
 import pytest
 
 from tests.lab.balancers.conftest import Lab, get, wait_until
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.lab
 
@@ -21,7 +22,7 @@ class Connection:
 
     def __init__(self, url: str) -> None:
         parts = urllib.parse.urlsplit(url)
-        self._socket = socket.create_connection((parts.hostname or "", parts.port or 80), timeout=10)
+        self._socket = socket.create_connection((parts.hostname or "", parts.port or 80), timeout=PATIENCE)
 
     def ask(self) -> str:
         """Who answers; empty when the connection has been closed."""

@@ -21,6 +21,7 @@ from deployer.lab.balancers.health import HealthCheck
 from deployer.lab.balancers.publisher import Publisher
 from deployer.lab.balancers.specs import ClusterSpec, Forward, Kind, ListenerSpec, PoolSpec, Rule, Share
 from tests.lab.balancers.conftest import Lab, get, wait_until
+from tests.patience import PATIENCE
 
 
 def cluster(name: str) -> ClusterSpec:
@@ -150,5 +151,5 @@ def test_the_proxy_does_not_outlive_a_killed_parent(tmp_path: Path) -> None:
     proxy = int(parent.stdout.readline())
     assert psutil.pid_exists(proxy)
     parent.kill()
-    parent.wait(timeout=10)
+    parent.wait(timeout=PATIENCE)
     wait_until(lambda: not psutil.pid_exists(proxy) or psutil.Process(proxy).status() == psutil.STATUS_ZOMBIE)

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.lab.balancers.conftest import Instance, Lab, wait_until
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.lab
 
@@ -75,7 +76,7 @@ def load(lab: Lab, name: str) -> Iterator[Load]:
         yield running
     finally:
         running.stop()
-        thread.join(timeout=30)
+        thread.join(timeout=PATIENCE)
 
 
 @pytest.fixture

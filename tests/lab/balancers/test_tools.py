@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab.balancers.conftest import REGION, Lab
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.lab
 
@@ -26,7 +27,9 @@ def aws(lab: Lab, *arguments: str) -> str:
         "AWS_PAGER": "",
     }
     command = [str(Path(sys.executable).with_name("aws")), *arguments]
-    return subprocess.run(command, env=environment, check=True, timeout=120, capture_output=True, text=True).stdout
+    return subprocess.run(
+        command, env=environment, check=True, timeout=PATIENCE, capture_output=True, text=True
+    ).stdout
 
 
 def test_the_waiters_of_botocore_end(lab: Lab) -> None:

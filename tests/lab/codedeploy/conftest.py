@@ -19,6 +19,7 @@ import boto3
 import pytest
 
 from deployer.lab.examples import web_release
+from tests.patience import PATIENCE
 
 BUCKET = "deploys"
 ROLE = "arn:aws:iam::123456789012:role/codedeploy"
@@ -105,7 +106,7 @@ class CodeDeployLab:
         return sum(1 for one in states if one["TargetHealth"]["State"] == "healthy")
 
 
-def wait_until(true: Callable[[], Any], seconds: float = 240.0) -> Any:
+def wait_until(true: Callable[[], Any], seconds: float = PATIENCE) -> Any:
     """The first true value; fails after a generous time."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -127,7 +128,7 @@ def lab() -> Iterator[CodeDeployLab]:
             env=environment,
             stdout=subprocess.PIPE,
             text=True,
-            timeout=180,
+            timeout=PATIENCE,
             check=True,
         )
         try:
@@ -139,4 +140,4 @@ def lab() -> Iterator[CodeDeployLab]:
             made.deploy.create_application(applicationName=APPLICATION, computePlatform="Server")
             yield made
         finally:
-            subprocess.run([*command, "down"], cwd=folder, env=environment, timeout=120, check=True)
+            subprocess.run([*command, "down"], cwd=folder, env=environment, timeout=PATIENCE, check=True)

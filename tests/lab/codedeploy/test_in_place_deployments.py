@@ -11,6 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.lab.codedeploy.conftest import APPLICATION, CodeDeployLab, wait_until
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.lab
 
@@ -39,7 +40,7 @@ def test_the_aws_cli_creates_a_deployment_and_waits_for_its_success(lab: CodeDep
     def aws(*words: str) -> str:
         command = [str(Path(sys.executable).parent / "aws"), "deploy", *words, "--output", "text"]
         done = subprocess.run(
-            command, env=lab.environment, capture_output=True, text=True, timeout=240, check=False
+            command, env=lab.environment, capture_output=True, text=True, timeout=PATIENCE, check=False
         )
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()

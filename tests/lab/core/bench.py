@@ -9,9 +9,9 @@ from pathlib import Path
 
 from deployer.lab.context import LabSettings, MachineSpec
 from deployer.lab.machines.room import Room
+from tests.patience import PATIENCE
 
 ZONES = ("eu-west-1a", "eu-west-1b")
-PATIENCE = 30.0
 
 
 def until(true: Callable[[], object], what: str) -> None:

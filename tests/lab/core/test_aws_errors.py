@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from tests.patience import PATIENCE
+
 # Read when moto's EC2 models are first imported: its list of public images takes a second to load.
 os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
 
@@ -119,7 +121,7 @@ def test_a_failing_application_reaches_the_client_as_an_aws_error_and_the_log(
 def get(url: str, data: bytes | None = None, kind: str = "application/json") -> tuple[int, Any]:
     request = urllib.request.Request(url, data, {"Content-Type": kind})  # noqa: S310 - http to loopback
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - http to loopback
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310 - http to loopback
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as refusal:
         with refusal:

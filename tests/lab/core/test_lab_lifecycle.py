@@ -20,6 +20,7 @@ import pytest
 
 from deployer.lab.home import OWNER_MARK, LabHome
 from tests.lab.core.bench import until
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.lab
 
@@ -44,7 +45,7 @@ class Shell:
             },
             capture_output=True,
             text=True,
-            timeout=180,
+            timeout=PATIENCE,
             check=False,
         )
 
@@ -172,7 +173,11 @@ def test_the_ssh_command_of_the_system_reaches_an_instance_by_the_labs_configura
     address = json.loads(shell.lab("status", "--output", "json").stdout)["labs"][0]["instances"][0]["address"]
     config = shell.labs / "lab" / "ssh_config"
     done = subprocess.run(
-        [ssh, "-F", str(config), address, "echo $HOST"], capture_output=True, text=True, timeout=30, check=False
+        [ssh, "-F", str(config), address, "echo $HOST"],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
     )
     assert done.stdout.strip() == address, done.stderr
 

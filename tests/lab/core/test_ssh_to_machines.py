@@ -12,6 +12,7 @@ import pytest
 
 from deployer.lab.context import MachineSpec
 from tests.lab.core.bench import ZONES, Lab, until
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.lab
 
@@ -34,7 +35,7 @@ def connect(
         key_filename=str(key or lab.key),
         look_for_keys=False,
         allow_agent=False,
-        timeout=10,
+        timeout=PATIENCE,
         sock=through,
     )
     return client
@@ -52,7 +53,7 @@ def client(lab: Lab, machine: MachineSpec) -> Iterator[paramiko.SSHClient]:
 
 
 def execute(client: paramiko.SSHClient, command: str, data: bytes = b"") -> tuple[int, bytes, bytes]:
-    stdin, stdout, stderr = client.exec_command(command, timeout=20)
+    stdin, stdout, stderr = client.exec_command(command, timeout=PATIENCE)
     stdin.write(data)
     stdin.channel.shutdown_write()
     out, err = stdout.read(), stderr.read()
@@ -83,7 +84,7 @@ def test_a_command_runs_in_the_login_users_home(client: paramiko.SSHClient) -> N
 
 
 def test_a_terminal_has_a_name(client: paramiko.SSHClient) -> None:
-    _, stdout, _ = client.exec_command("tty", get_pty=True, timeout=20)
+    _, stdout, _ = client.exec_command("tty", get_pty=True, timeout=PATIENCE)
     assert stdout.read().startswith(b"/dev/pts/")
 
 

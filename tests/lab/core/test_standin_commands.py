@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from deployer.lab.machines import standins
+from tests.patience import PATIENCE
 
 LOCKS_OF_ROOT = (1, 2)
 """CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH, for which no folder is closed."""
@@ -38,7 +39,7 @@ def run(*words: str) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-I", "-S", standins.__file__, *words],
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=PATIENCE,
         check=False,
     )
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from deployer.lab.demo.children import Children, Interrupted
+from tests.patience import PATIENCE
 
-PATIENCE = 60.0
 ORDERLY = """
 import signal, sys, time
 signal.signal(signal.SIGINT, lambda *_: (print("went back in order"), sys.exit(130)))

@@ -19,6 +19,7 @@ from deployer.lab.demo.options import DemoOptions, Sabotage
 from deployer.lab.demo.story import DemoFailed, Ending, tell
 from deployer.lab.load.generator import Target
 from deployer.model.errors import ExitCode, UsageError
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.lab
 
@@ -184,7 +185,7 @@ def test_an_interrupt_goes_to_the_rollout_and_then_the_lab_goes_down(
     monkeypatch.setenv("DEMO_SECONDS", "60")
 
     def interrupt_the_rollout() -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline and not (stage.log.exists() and "rollout" in stage.log.read_text()):
             time.sleep(0.05)
         os.kill(os.getpid(), signal.SIGINT)

@@ -16,9 +16,9 @@ from botocore.exceptions import ClientError
 
 from deployer.lab.context import LabSettings, MachineSpec
 from deployer.lab.ec2 import Ec2
+from tests.patience import PATIENCE
 
 REGION = "eu-west-1"
-PATIENCE = 60.0
 
 QUICK = LabSettings(
     pending=0.05, boot=0.0, stopping=0.05, shutting_down=0.05, stop_grace=0.1, snapshot=0.05, image=0.05

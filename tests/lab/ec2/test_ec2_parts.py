@@ -19,6 +19,7 @@ from deployer.lab.ec2.filters import pattern
 from deployer.lab.ec2.pages import page
 from deployer.lab.ec2.scheduler import Scheduler
 from deployer.lab.ec2.wire import ShapeWriters, timestamp
+from tests.patience import PATIENCE
 
 
 def test_a_copied_disk_keeps_modes_times_links_and_sockets(tmp_path: Path) -> None:
@@ -95,7 +96,7 @@ def test_the_scheduler_runs_what_is_due_first_first() -> None:
     done = threading.Event()
     scheduler.after(0.2, "second", lambda: (ran.append("second"), done.set()))
     scheduler.after(0.0, "first", lambda: ran.append("first"))
-    assert done.wait(30)
+    assert done.wait(PATIENCE)
     scheduler.close()
     assert ran == ["first", "second"]
 
@@ -109,7 +110,7 @@ def test_a_failing_task_is_logged_and_the_next_one_runs(caplog: pytest.LogCaptur
 
     scheduler.after(0, "make a disk", fail)
     scheduler.after(0, "go on", done.set)
-    assert done.wait(30)
+    assert done.wait(PATIENCE)
     scheduler.close()
     assert "could not make a disk" in caplog.text
 

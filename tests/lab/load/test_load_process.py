@@ -13,6 +13,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.patience import PATIENCE
+
 
 class Counting(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -45,7 +47,7 @@ def load(*arguments: str) -> subprocess.Popen[str]:
 
 
 def wait_for_traffic() -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while Counting.seen < 10:
         assert time.monotonic() < deadline, "no request came"
         time.sleep(0.02)
@@ -54,7 +56,7 @@ def wait_for_traffic() -> None:
 @pytest.mark.lab
 def test_it_prints_one_document_when_the_time_is_up(target: str) -> None:
     process = load("--target", target, "--seconds", "1", "--rate", "50", "--output", "json")
-    out, _ = process.communicate(timeout=60)
+    out, _ = process.communicate(timeout=PATIENCE)
     requests = json.loads(out)["requests"]
     assert process.returncode == 0
     assert requests["sent"] == 50
@@ -68,7 +70,7 @@ def test_a_signal_ends_it_with_the_document(target: str, number: signal.Signals)
     process = load("--target", target, "--rate", "50", "--output", "json")
     wait_for_traffic()
     process.send_signal(number)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=PATIENCE)
     requests = json.loads(out)["requests"]
     assert process.returncode == 0, err
     assert requests["sent"] == requests["ok"] >= 10
@@ -87,14 +89,14 @@ def test_it_ends_when_its_parent_is_gone(target: str) -> None:
     wait_for_traffic()
     parent.kill()
     # The pipe ends only when the load generator, which holds its other end, has ended too.
-    out, _ = parent.communicate(timeout=60)
+    out, _ = parent.communicate(timeout=PATIENCE)
     assert json.loads(out)["requests"]["sent"] >= 10
 
 
 @pytest.mark.parametrize("target", ["nonsense", "127.0.0.1:", "127.0.0.1:99999", ":80"])
 def test_a_target_that_is_no_address_is_refused_in_one_sentence(target: str) -> None:
     process = load("--target", target, "--seconds", "1")
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 2
     assert "expected HOST:PORT" in err
     assert "Traceback" not in err
