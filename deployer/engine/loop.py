@@ -10,6 +10,7 @@ from typing import Protocol
 from deployer.engine.act import Actuator
 from deployer.engine.asking import ask_hosts, occasions_asked, standing_waits
 from deployer.engine.clock import StopRequest
+from deployer.engine.deciding import StrategyFailed, moves_of
 from deployer.engine.events import Completed, Failed, Looked, Noted, Refused, Turned
 from deployer.engine.guard import RULES, Rule, judge
 from deployer.engine.observe import Observer
@@ -23,6 +24,7 @@ from deployer.engine.turns import (
     Settle,
     Stop,
     Thaw,
+    broken_strategy,
     measure,
     next_turn,
     whole,
@@ -258,14 +260,9 @@ class Loop:
                 return Ending.ROLLED_BACK if memory.rolling_back else Ending.REACHED
             case Stop():
                 return self._at_rest(seen)
-            case Back(reason=reason):
-                self.reason = reason
-                memory.turn_back()
-                self._done_since = None
-            case Settle(reason=reason) | Pause(reason=reason):
-                self.reason = self.reason or reason
-                self.paused = isinstance(turn, Pause)
-                memory.stance = Stance.SETTLE
+            case Back() | Settle() | Pause():
+                self._head_for(turn, seen.now)
+                return None
             case Freeze(reason=reason):
                 memory.stance = Stance.FREEZE
                 self._announce(Stance.FREEZE, reason)
@@ -274,9 +271,21 @@ class Loop:
                 memory.stance = Stance.ADVANCE
                 self._announce(Stance.ADVANCE, "what is seen can be trusted again")
                 return None
-        self._progress = Progress(seen.now)
+
+    def _head_for(self, turn: Back | Settle | Pause, now: float) -> None:
+        """Goes on from here towards the previous release, or towards rest."""
+        memory = self.observer.memory
+        match turn:
+            case Back(reason=reason):
+                self.reason = reason
+                memory.turn_back()
+                self._done_since = None
+            case Settle(reason=reason) | Pause(reason=reason):
+                self.reason = self.reason or reason
+                self.paused = isinstance(turn, Pause)
+                memory.stance = Stance.SETTLE
+        self._progress = Progress(now)
         self._announce(memory.stance, self.reason or "")
-        return None
 
     def _announce(self, stance: Stance, reason: str) -> None:
         back = self.observer.memory.rolling_back
@@ -299,7 +308,17 @@ class Loop:
             case Stance.SETTLE:
                 return settle(seen)
             case Stance.ADVANCE:
-                return (self.way_back if seen.rolling_back else self.strategy).decide(seen)
+                strategy = self.way_back if seen.rolling_back else self.strategy
+                try:
+                    return moves_of(self.observer.plan.strategy, strategy.decide, seen)
+                except StrategyFailed as failed:
+                    self._without_strategy(seen, failed)
+                    return ()
+
+    def _without_strategy(self, seen: Observation, failed: StrategyFailed) -> None:
+        """The strategy is asked no more: the fleet comes to rest without it, and the log has what it raised."""
+        self.actuator.watch(Failed(f"strategy {self.observer.plan.strategy}", failed.reason, failed.trace))
+        self._head_for(broken_strategy(seen, failed.reason), seen.now)
 
     def _tell_refusal(self, move: Move, promise: int, because: str) -> None:
         self.actuator.watch(Refused(move, promise, because))

@@ -131,6 +131,14 @@ def on_failure(seen: Observation, reason: str) -> Turn:
             return Settle(reason)
 
 
+def broken_strategy(seen: Observation, reason: str) -> Back | Settle:
+    """The fleet comes to rest without its strategy. Traffic that is split between two sides goes back, where the
+    policy turns back at all: settling knows instances, and would leave it split for good."""
+    split = sum(weight > 0 for weight in seen.weights.values()) > 1
+    may_turn = seen.policy.on_failure is OnFailure.ROLLBACK and not seen.rolling_back
+    return Back(reason) if split and may_turn else Settle(reason)
+
+
 def _stalled(seen: Observation, progress: Progress) -> bool:
     return seen.now - progress.last >= seen.policy.deadlines.progress
 

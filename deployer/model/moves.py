@@ -7,6 +7,9 @@ from typing import TypeAlias
 
 from deployer.model.occasions import Occasion
 
+MOST_WEIGHT = 999
+"""The largest weight of a target group. [ELB API reference, TargetGroupTuple]"""
+
 
 @dataclass(frozen=True)
 class Launch:
@@ -89,6 +92,38 @@ class Wait:
 
 Move: TypeAlias = Launch | Attach | Drain | LameDuck | Stage | Update | Terminate | GiveUp | Weigh | Wait
 """The closed union of moves: match on it with `assert_never`."""
+
+
+def is_well_formed(move: object) -> bool:
+    """Whether it is a move, and its parts are of their kinds: a strategy may be anybody's."""
+    match move:
+        case Launch(slot=str(), attach=bool()):
+            return True
+        case GiveUp(instance=str(), reason=str()):
+            return True
+        case (
+            Attach(instance=str())
+            | Drain(instance=str())
+            | LameDuck(instance=str())
+            | Stage(instance=str())
+            | Update(instance=str())
+            | Terminate(instance=str())
+        ):
+            return True
+        case Weigh(weights=tuple() as weights):
+            return all(_is_share(share) for share in weights)
+        case Wait(subject=str(), reason=str(), until=float() | int() | None, asks=Occasion() | None):
+            return True
+        case _:
+            return False
+
+
+def _is_share(share: object) -> bool:
+    match share:
+        case (str(), int() as weight):
+            return 0 <= weight <= MOST_WEIGHT
+        case _:
+            return False
 
 
 def subject_of(move: Move) -> str:

@@ -24,6 +24,16 @@ def clean(text: str, limit: int = 400) -> str:
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
+def in_words(error: BaseException) -> str:
+    """An exception of somebody else's code in one clean line: `KeyError: 'zone'`. Its own text may not be had."""
+    kind = type(error).__name__
+    try:
+        said = str(error)
+    except Exception:  # noqa: BLE001 (an exception class may be as broken as the code that raises it)
+        return kind
+    return clean(f"{kind}: {said}" if said else kind)
+
+
 def clean_lines(text: str, lines: int = 60, width: int = 400) -> str:
     """The last `lines` lines of `text`, each clean; line ends stay."""
     last = text.splitlines()[-lines:]

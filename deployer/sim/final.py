@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from deployer.engine.result import Status
+from deployer.engine.result import Result, Status
+from deployer.model.errors import ExitCode
 from deployer.model.fleet import Release, Tag, TargetState
 from deployer.model.policy import Keep, Method
 from deployer.sim.autoscaling import AutoGroup
@@ -118,6 +119,20 @@ def check_rest(witness: Witness, world: World, setup: Setup) -> None:
         away = [group.balancer.name for group in world.homes(machine) if machine.id not in group.members]
         if away:
             witness.note(11, f"{machine.id} is left out of {', '.join(away)}")
+
+
+def check_broken(witness: Witness, result: Result, *, held: bool, stop: int) -> None:
+    """A strategy that broke ends its rollout in good order: with a reason, the fleet whole, and free again."""
+    if stop:
+        return  # the process was asked to stop as well, and says that instead
+    if result.status not in (Status.FAILED, Status.ROLLED_BACK):
+        witness.note(19, f"the strategy broke, and the rollout ended {result.status.value}")
+    if "strategy" not in (result.reason or ""):
+        witness.note(19, f"the strategy broke, and the reason given is {result.reason!r}")
+    if held:
+        witness.note(5, "the strategy broke, and the rollout kept the fleet")
+    if witness.calm and result.exit_code is not ExitCode.FAILED_SAFE:
+        witness.note(11, f"the strategy broke, nothing else did, and the exit code is {result.exit_code.name}")
 
 
 def check_group(witness: Witness, auto: AutoGroup, status: Status) -> None:

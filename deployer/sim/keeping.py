@@ -10,6 +10,7 @@ from typing import Any
 from deployer.engine.plan import PlannedSlot, RolloutPlan
 from deployer.model.fleet import Release
 from deployer.model.occasions import Point
+from deployer.sim.broken_strategy import Breakage, Breaks
 from deployer.sim.crash import CrashPoint, Moment
 from deployer.sim.faults import Fault, Planned
 from deployer.sim.setup import GroupSetup, Setup
@@ -42,7 +43,7 @@ def to_json(setup: Setup) -> dict[str, Any]:
         balancers=tuple(group.balancer for group in setup.groups),
         slots=tuple(PlannedSlot("", zone, "", "", "") for zone in setup.zones),
     ).to_json()
-    crash = setup.crash
+    crash, breaks = setup.crash, setup.breaks
     return {
         "seed": setup.seed,
         "poll": setup.poll,
@@ -63,13 +64,14 @@ def to_json(setup: Setup) -> dict[str, Any]:
         ],
         "faults": [{"fault": one.fault.name, "at": one.at, "seconds": one.seconds} for one in setup.faults],
         "crash": {"call": crash.call, "moment": crash.moment.name} if crash is not None else None,
+        "breaks": {"how": breaks.how.value, "at": breaks.at} if breaks is not None else None,
     }
 
 
 def from_json(data: Mapping[str, Any]) -> Setup:
     """Reads a setup back. Raises KeyError or ValueError when it is not one."""
     plan = RolloutPlan.from_json(data["plan"])
-    crash = data["crash"]
+    crash, breaks = data["crash"], data.get("breaks")
     return Setup(
         seed=data["seed"],
         zones=tuple(slot.zone for slot in plan.slots),
@@ -87,4 +89,5 @@ def from_json(data: Mapping[str, Any]) -> Setup:
         split=data.get("split", False),
         new_type=data.get("new_type"),
         hooked=frozenset(Point(value) for value in data.get("hooked", ())),
+        breaks=Breaks(Breakage(breaks["how"]), breaks["at"]) if breaks else None,
     )

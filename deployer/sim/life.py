@@ -11,6 +11,7 @@ from deployer.backends.native.pre_scaling import Waiting
 from deployer.backends.native.running import Run
 from deployer.engine.clock import StopRequest
 from deployer.engine.events import Event
+from deployer.engine.loop import Decides
 from deployer.engine.memory import Memory
 from deployer.engine.plan import RolloutPlan
 from deployer.engine.ports import Clock, Journal, Lease, Record
@@ -19,6 +20,7 @@ from deployer.engine.result import Result, Status
 from deployer.model.errors import AwsError, FleetHeld, LeaseLost, StateUnavailable
 from deployer.model.hosts import Package
 from deployer.sim.autoscaling import AutoGroup
+from deployer.sim.broken_strategy import BrokenStrategy
 from deployer.sim.cloud import SimCloud
 from deployer.sim.crash import Fuse, Killed
 from deployer.sim.group_door import SimGroup, SimSources
@@ -92,6 +94,8 @@ class Life:
     paused: Callable[[], None]
     auto: AutoGroup | None = None
     stop: StopRequest = field(default_factory=StopRequest)
+    broke: bool = False
+    """Whether the strategy has broken in this life."""
 
     @property
     def owner(self) -> Owner:
@@ -129,7 +133,7 @@ class Life:
         run = Run(
             plan=pinned,
             memory=memory,
-            strategy=self.setup.make_strategy(),
+            strategy=self._strategy(),
             cloud=ground.cloud,
             hosts=SimHosts(self.world, self.witness, self.fuse),
             hooks=SimHooks(self.world, self.witness, self.fuse, self.setup.hooked),
@@ -143,6 +147,14 @@ class Life:
             poll=self.setup.poll,
         )
         return run.go(lambda: ({}, 0))
+
+    def _strategy(self) -> Decides:
+        """The setup's strategy, which may break once this process has asked it often enough."""
+        made, breaks = self.setup.make_strategy(), self.setup.breaks
+        return made if breaks is None else BrokenStrategy(made, breaks, self._broke)
+
+    def _broke(self) -> None:
+        self.broke = True
 
     def _footing(
         self, clock: Clock, journal: Journal, lease: Lease, plan: RolloutPlan, *, rolling_back: bool

@@ -16,7 +16,7 @@ from deployer.model.fleet import Release, Tag
 from deployer.sim.autoscaling import AutoGroup, group_of
 from deployer.sim.crash import Fuse
 from deployer.sim.faults import Fault
-from deployer.sim.final import ORDERLY, check_end, check_group, check_rest, orphans
+from deployer.sim.final import ORDERLY, check_broken, check_end, check_group, check_rest, orphans
 from deployer.sim.groups import Group
 from deployer.sim.life import TTL, Life
 from deployer.sim.machines import Fate, Image
@@ -141,6 +141,8 @@ class Twin:
             check_rest(self.witness, self.world, self.setup)
         if isinstance(result, Result) and life.stop.count < 2 and self.auto is not None:
             check_group(self.witness, self.auto, result.status)
+        if isinstance(result, Result) and life.broke:
+            check_broken(self.witness, result, held=self.store.holder(FLEET) is not None, stop=life.stop.count)
         return result
 
     def _pause(self) -> None:

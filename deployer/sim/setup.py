@@ -13,6 +13,7 @@ from deployer.model.errors import Infeasible
 from deployer.model.fleet import Balancer, BalancerKind
 from deployer.model.occasions import INSTANCE_POINTS, STEP_POINTS, Point
 from deployer.model.policy import Deadlines, Keep, Method, OnFailure, Policy
+from deployer.sim.broken_strategy import Breaks
 from deployer.sim.crash import CrashPoint
 from deployer.sim.faults import WINDOWS, Fault, Planned
 from deployer.strategies.blue_green import BlueGreen
@@ -104,6 +105,8 @@ class Setup:
     """A strategy that is none of ours, and is to be tried."""
     new_type: str | None = None
     """The instance type that the fleet is brought to, on the release that it has; None for a new release."""
+    breaks: Breaks | None = None
+    """When and how the strategy breaks; None for one that works."""
 
     @property
     def kind(self) -> str:
@@ -127,6 +130,7 @@ class Setup:
             f"{self.policy.method.value}, {self.limits}, {faults}"
             + (f", to {self.new_type}" if self.new_type else "")
             + (f", crash at {self.crash}" if self.crash else "")
+            + (f", {self.breaks}" if self.breaks else "")
         )
 
 

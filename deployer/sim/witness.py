@@ -115,10 +115,11 @@ class Witness:
         match event:
             case Looked():
                 self.judged_until = dict(self.world.shown_until)
-            case Failed(instance=ident) if ident not in self.given_up:
-                self.failures += 1
-                if ident in self.world.machines:
-                    self.given_up.add(ident)
+            case Failed(instance=ident) if ident in self.world.machines:
+                self.failures += ident not in self.given_up
+                self.given_up.add(ident)
+            case Failed(instance=name) if not name.startswith("strategy "):
+                self.failures += 1  # a place that nothing could be launched into
             case Turned(rolling_back=True) if not self.rolling_back:
                 self.rolling_back = True
                 self.failures = 0

@@ -249,6 +249,40 @@ def test_what_a_plugin_raises_or_wrongly_returns_is_its_error() -> None:
     assert "returned a bool" in bench.warnings[0]
 
 
+@dataclass(frozen=True)
+class Hollow:
+    """A plugin whose answers are of the right kind, and whose parts are not."""
+
+    def run(self, call: HookCall, doors: Doors) -> HookOutcome:
+        return HookOutcome("passed", None)  # type: ignore[arg-type]
+
+    def judge(self, call: HookCall, doors: Doors) -> Judgement:
+        return Judgement("pass", None)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Exits:
+    """A plugin that would end the process."""
+
+    def run(self, call: HookCall, doors: Doors) -> HookOutcome:
+        raise SystemExit(3)
+
+    def judge(self, call: HookCall, doors: Doors) -> Judgement:
+        raise SystemExit(3)
+
+
+def test_a_hollow_answer_and_an_exit_are_errors_of_the_plugin_and_reach_no_other_thread() -> None:
+    for plugin, said in ((Hollow(), "whose parts are of other kinds"), (Exits(), "SystemExit: 3")):
+        bench = Bench(hook_at(Point.BEFORE_ROLLOUT, plugin))
+        bench.ask()
+        assert bench.ask() is Verdict.FAIL
+        assert said in bench.warnings[0]
+        bench = Bench(gate_at(Point.AFTER_STEP, plugin))
+        bench.ask(STEP)
+        assert bench.ask(STEP) is Verdict.ERROR
+        assert said in bench.warnings[0]
+
+
 def test_a_failure_that_counts_is_told_with_what_the_hook_said() -> None:
     bench = Bench(hook_at(Point.BEFORE_ROLLOUT, Scripted([failed("one\ntwo")])))
     bench.ask()

@@ -10,6 +10,7 @@ import pytest
 
 from deployer.engine.result import Status
 from deployer.sim.__main__ import complaints, main
+from deployer.sim.broken_strategy import Breakage, Breaks
 from deployer.sim.catalogue import FAULTS
 from deployer.sim.coverage import KINDS, Coverage
 from deployer.sim.crash import CrashPoint, Moment
@@ -32,7 +33,9 @@ def test_what_is_kept_is_read_back_as_it_was(tmp_path: Path) -> None:
     for seed in range(60):
         setup = draw(seed)
         assert kept(keep(setup, "because", tmp_path)) == setup
-    crashing = replace(draw(1), crash=CrashPoint(3, Moment.HALF), new_type="m5.xlarge")
+    crashing = replace(
+        draw(1), crash=CrashPoint(3, Moment.HALF), new_type="m5.xlarge", breaks=Breaks(Breakage.NONSENSE, 4)
+    )
     assert kept(keep(crashing, "because", tmp_path)) == crashing
 
 

@@ -31,7 +31,7 @@ from deployer.hooks.contract import Ended, HookOutcome, Judgement, error, judged
 from deployer.hooks.doors import Doors
 from deployer.model.observation import Observation
 from deployer.model.occasions import STANDING_POINTS, Occasion, Point, Ruling, Verdict
-from deployer.model.text import clean
+from deployer.model.text import clean, in_words
 
 MARGIN = 10.0
 """Seconds past its timeout after which a hook that does not come back is no longer waited for."""
@@ -331,10 +331,22 @@ def _guarded(key: Key, work: Callable[[], HookOutcome | Judgement]) -> HookOutco
     is_hook = key.label.startswith("hook:")
     try:
         answer = work()
-    except Exception as problem:  # noqa: BLE001 - a plugin may raise anything
-        said = f"{type(problem).__name__}: {problem}" if str(problem) else type(problem).__name__
+    except (Exception, SystemExit) as problem:  # noqa: BLE001 (a plugin may raise anything)
+        said = in_words(problem)
         return error(said) if is_hook else judged(Verdict.ERROR, said)
-    if isinstance(answer, HookOutcome if is_hook else Judgement):
+    if _is_fit(answer, is_hook=is_hook):
         return answer
     said = f"returned a {type(answer).__name__}"
+    said += " whose parts are of other kinds" if isinstance(answer, HookOutcome if is_hook else Judgement) else ""
     return error(said) if is_hook else judged(Verdict.ERROR, said)
+
+
+def _is_fit(answer: object, *, is_hook: bool) -> bool:
+    """Whether a plugin's answer is of the right kind, in its parts too: they are read in the engine's thread."""
+    match answer:
+        case HookOutcome(ended=Ended(), output=str()):
+            return is_hook
+        case Judgement(verdict=Verdict(), detail=str()):
+            return not is_hook
+        case _:
+            return False

@@ -6,7 +6,9 @@ from deployer.backends.native.preparing import Ground, new_rollout, on_ground, s
 from deployer.backends.native.strategies import strategy_for
 from deployer.backends.native.wiring import Wiring
 from deployer.config.settings import FleetSettings
+from deployer.engine.deciding import StrategyFailed, moves_of
 from deployer.engine.guard import judge
+from deployer.engine.loop import Decides
 from deployer.engine.observe import Observer
 from deployer.engine.plan import RolloutPlan
 from deployer.engine.replay import pinned_plan, replay
@@ -79,8 +81,7 @@ def why(settings: FleetSettings, subject: str) -> Explanation:
         plan, seen = judged(ground)
         slot, one = find(seen, subject)
         strategy = strategy_for(plan.strategy, plan.strategy_settings, settings.folder)
-        moves = strategy.decide(seen)
-        lines = [*facts(seen, slot, one), *_next(seen, moves, {slot.name, one.id if one else ""})]
+        lines = [*facts(seen, slot, one), *_wanted(plan, strategy, seen, {slot.name, one.id if one else ""})]
         return Explanation(subject, tuple(lines))
 
 
@@ -127,9 +128,12 @@ def facts(seen: Observation, slot: Slot, one: Seen | None) -> list[str]:
     return lines
 
 
-def _next(seen: Observation, moves: object, subjects: set[str]) -> list[str]:
+def _wanted(plan: RolloutPlan, strategy: Decides, seen: Observation, subjects: set[str]) -> list[str]:
     """What the strategy wants of it now, and the inequality that refuses it, if one does."""
-    wanted: list[Move] = list(moves)  # type: ignore[call-overload]
+    try:
+        wanted = moves_of(plan.strategy, strategy.decide, seen)
+    except StrategyFailed as failed:
+        return [f"next: nothing, since {failed}"]
     allowed, refused = judge(seen, wanted)
     lines = [f"next: {_phrase(move)}" for move in allowed if subject_of(move) in subjects]
     lines += [f"refused: {_phrase(r.move)}: {r.because} (promise {r.promise})" for r in refused]

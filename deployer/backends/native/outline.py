@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from deployer.engine.loop import Decides
 from deployer.engine.plan import RolloutPlan
+from deployer.model.errors import UsageError
 from deployer.model.policy import Method, OnFailure
+from deployer.model.text import in_words
 from deployer.strategies.contract import Outlined
 
 
 def steps_of(plan: RolloutPlan, strategy: Decides, image: str | None) -> tuple[str, ...]:
     """What would be done, in order; `image` is the finished image, None when one is baked first."""
-    course = tuple(strategy.outline(plan.limits.size)) if isinstance(strategy, Outlined) else ()
+    course = _course_of(plan, strategy) if isinstance(strategy, Outlined) else ()
     together = bool(course) and getattr(strategy, "shifts_traffic", False)
     match plan.policy.method:
         case Method.RELAUNCH:
@@ -18,6 +20,17 @@ def steps_of(plan: RolloutPlan, strategy: Decides, image: str | None) -> tuple[s
             return (first, *_pre_scale(plan), *course, *(() if together else _one_by_one(plan)), *_retire(plan))
         case Method.IN_PLACE:
             return (*_pre_scale(plan), *course, *_in_place(plan))
+
+
+def _course_of(plan: RolloutPlan, strategy: Outlined) -> tuple[str, ...]:
+    """In the strategy's own words. Raises UsageError for one that cannot say it."""
+    try:
+        return tuple(str(sentence) for sentence in strategy.outline(plan.limits.size))
+    except (Exception, SystemExit) as error:  # a strategy may be anybody's, and raise anything
+        raise UsageError(
+            f"strategy {plan.strategy} failed when it was asked for its course ({in_words(error)}); mend its "
+            "`outline`, or leave it out"
+        ) from error
 
 
 def _pre_scale(plan: RolloutPlan) -> tuple[str, ...]:

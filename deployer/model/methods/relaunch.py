@@ -13,7 +13,7 @@ from deployer.model.methods.room import Room
 from deployer.model.methods.steps import attach_again, bring_up, retire
 from deployer.model.moves import Launch, Move, Wait
 from deployer.model.observation import Observation, Seen, Slot
-from deployer.model.service import in_service, is_proven
+from deployer.model.service import has_weight, in_service, is_proven
 
 
 def advance(seen: Observation, slot: Slot, room: Room) -> list[Move]:
@@ -35,10 +35,11 @@ def advance(seen: Observation, slot: Slot, room: Room) -> list[Move]:
 def settle(seen: Observation, slot: Slot, room: Room) -> list[Move]:
     """The shortest way back into service for a slot in flight: forward if the successor is there, else back.
 
+    A successor on a side that gets no traffic is not there: settling shifts none.
     A slot with nobody to go back to stays empty where nothing new may be started: that needs somebody's hand.
     """
     successor = _successor(seen, slot)
-    if successor is not None and is_proven(seen, successor):
+    if successor is not None and is_proven(seen, successor) and has_weight(seen.weights, successor):
         return advance(seen, slot, room)
     old = next((one for one in slot.alive if not one.launched_by_us and one.running), None)
     if old is None and (successor is not None or starts_barred(seen) is None):
