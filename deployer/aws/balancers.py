@@ -13,7 +13,7 @@ from deployer.model.fleet import Balancer, BalancerKind
 
 if TYPE_CHECKING:
     from mypy_boto3_elb.type_defs import LoadBalancerDescriptionTypeDef
-    from mypy_boto3_elbv2.type_defs import LoadBalancerTypeDef, TargetGroupTypeDef
+    from mypy_boto3_elbv2.type_defs import LoadBalancerTypeDef, TargetDescriptionTypeDef, TargetGroupTypeDef
 
 _NLB_PROTOCOLS = frozenset({"TCP", "UDP", "TLS", "TCP_UDP", "QUIC", "TCP_QUIC"})
 _NOT_FOUND = frozenset({"TargetGroupNotFound", "LoadBalancerNotFound", "ValidationError"})
@@ -35,6 +35,9 @@ class BalancerReader:
         self._session = session
         self._load_balancers: dict[str, LoadBalancerTypeDef] = {}
         self._idle: dict[str, float] = {}
+        self._all: list[TargetGroupTypeDef] | None = None
+        self._all_classic: list[LoadBalancerDescriptionTypeDef] | None = None
+        self._targets: dict[str, tuple[TargetDescriptionTypeDef, ...]] = {}
 
     def named(self, name: str) -> list[FoundBalancer]:
         """The balancer of that name or ARN: a target group, a classic ELB, or all groups of an ALB or NLB.
@@ -62,28 +65,56 @@ class BalancerReader:
         """The target group of that name or ARN, as AWS gives it; none where there is none."""
         return self._groups(TargetGroupArns=[name]) if ":targetgroup/" in name else self._groups(Names=[name])
 
+    def groups(self) -> list[TargetGroupTypeDef]:
+        """Every target group of the account in this region, read once."""
+        if self._all is None:
+            self._all = self._groups()
+        return self._all
+
     def groups_of_vpcs(self, vpcs: frozenset[str]) -> list[TargetGroupTypeDef]:
-        """Every target group of instances in these VPCs."""
+        """Every target group of instances in these VPCs that a rollout can drive."""
         return [
             group
-            for group in self._groups()
-            if group.get("TargetType", "instance") == "instance" and group.get("VpcId", "") in vpcs
+            for group in self.groups()
+            if group.get("TargetType", "instance") == "instance"
+            and group.get("VpcId", "") in vpcs
+            and not is_gateway(group)
         ]
+
+    def targets_of(self, arn: str) -> tuple[TargetDescriptionTypeDef, ...]:
+        """What is registered with a target group: instances, addresses, functions or load balancers; read once."""
+        if arn not in self._targets:
+            with translated(f"asking {arn} for its targets"):
+                answer = self._session.elbv2.describe_target_health(TargetGroupArn=arn)
+            held = answer.get("TargetHealthDescriptions", [])
+            self._targets[arn] = tuple(item["Target"] for item in held if "Target" in item)
+        return self._targets[arn]
 
     def members_of_group(self, arn: str) -> frozenset[str]:
         """The instances that are registered with a target group."""
-        with translated(f"asking {arn} for its targets"):
-            answer = self._session.elbv2.describe_target_health(TargetGroupArn=arn)
-        held = answer.get("TargetHealthDescriptions", [])
-        return frozenset(item.get("Target", {"Id": ""})["Id"] for item in held)
+        return frozenset(target["Id"] for target in self.targets_of(arn))
+
+    def classic_members(self) -> dict[str, frozenset[str]]:
+        """Every classic balancer of the region by name, with the instances that are registered with it."""
+        return {
+            raw.get("LoadBalancerName", ""): frozenset(
+                item.get("InstanceId", "") for item in raw.get("Instances", [])
+            )
+            for raw in self._every_classic()
+        }
 
     def classic_holding(self, instances: frozenset[str]) -> list[FoundBalancer]:
         """The classic balancers that any of these instances is registered with."""
         return [
             self._classic_facts(raw)
-            for raw in self._classic()
+            for raw in self._every_classic()
             if instances & {item.get("InstanceId", "") for item in raw.get("Instances", [])}
         ]
+
+    def _every_classic(self) -> list[LoadBalancerDescriptionTypeDef]:
+        if self._all_classic is None:
+            self._all_classic = self._classic()
+        return self._all_classic
 
     def _groups(self, **which: Any) -> list[TargetGroupTypeDef]:
         """Target groups; those that are named and do not exist are left out."""
@@ -127,7 +158,12 @@ class BalancerReader:
         if (kind := group.get("TargetType", "instance")) != "instance":
             raise PreflightRefused(
                 f"the target group {name} holds targets of type {kind}; expected type instance, which is what a "
-                f"fleet of EC2 instances is registered as"
+                f"fleet of EC2 instances is registered as: {_OTHER_TYPES.get(kind, 'name such a group instead')}"
+            )
+        if is_gateway(group):
+            raise PreflightRefused(
+                f"the target group {name} is of a Gateway Load Balancer, which sends packets (GENEVE) whose flows "
+                f"nobody can drain here; name target groups of an ALB or NLB in `balancers`"
             )
         with translated(f"reading the attributes of {name}"):
             answer = self._session.elbv2.describe_target_group_attributes(TargetGroupArn=arn)
@@ -192,9 +228,21 @@ class BalancerReader:
         )
 
     def _what_there_is(self) -> str:
-        names = [group.get("TargetGroupName", "") for group in self._groups()]
-        names += [raw.get("LoadBalancerName", "") for raw in self._classic()]
+        names = [group.get("TargetGroupName", "") for group in self.groups()]
+        names += self.classic_members()
         return ", ".join(sorted(names)[:20]) or "none at all"
+
+
+_OTHER_TYPES: Mapping[str, str] = {
+    "ip": "register the instances by id in a group of type instance, since a successor has another address",
+    "lambda": "a function is called in the fleet's place, and no rollout here changes that",
+    "alb": "it forwards to another load balancer, so name that one's own target groups",
+}
+
+
+def is_gateway(group: TargetGroupTypeDef) -> bool:
+    """Whether a target group is of a Gateway Load Balancer (ELBv2 API reference, CreateTargetGroup)."""
+    return group.get("Protocol") == "GENEVE"
 
 
 def _detached(name: str) -> str:

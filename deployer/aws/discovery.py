@@ -13,14 +13,16 @@ from deployer.aws import classic, targets
 from deployer.aws.balancers import BalancerReader, FoundBalancer
 from deployer.aws.ec2 import as_instance, describe, is_builder
 from deployer.aws.errors import before_anything
-from deployer.aws.forwarding import forwardings
+from deployer.aws.forwarding import forwardings, splitting
 from deployer.aws.found import FoundFleet
 from deployer.aws.groups import LEAVING, AwsGroup, GroupFacts, group_problems
 from deployer.aws.query import FleetQuery
+from deployer.aws.senders import places_of, undriven
 from deployer.aws.session import AwsSession
 from deployer.model.errors import AwsError, PreflightRefused
 from deployer.model.fleet import BalancerKind, Instance, InstanceState, Tag
 from deployer.model.outcome import Done
+from deployer.model.sides import missing_at, mixed_up
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import InstanceTypeDef
@@ -46,12 +48,14 @@ def find_fleet(session: AwsSession, query: FleetQuery) -> FoundFleet:
         found = _named(reader, query.balancers) if query.balancers is not None else _from_instances(reader, raw)
         members = {item.balancer.id: _members(session, item) for item in found}
         fleet = tuple(as_instance(item) for item in raw)
-        problems = tuple(_problems(session, query, fleet, found, members, group))
+        sides = _sides(session, found)
+        problems = tuple(_problems(query, fleet, found, members, sides, group))
+        unseen = tuple(undriven(reader, places_of(raw), found, query, session.region))
     except AwsError as error:
         raise PreflightRefused(str(error)) from error
     balancers = tuple(item.balancer for item in found)
     arns = tuple(dict.fromkeys(arn for item in found for arn in item.load_balancers))
-    return FoundFleet(query, fleet, balancers, arns, problems)
+    return FoundFleet(query, fleet, balancers, arns, (*problems, *unseen), unseen, tuple(sides))
 
 
 def _instances(session: AwsSession, query: FleetQuery, group: GroupFacts | None) -> list[InstanceTypeDef]:
@@ -113,15 +117,14 @@ def _members(session: AwsSession, found: FoundBalancer) -> frozenset[str]:
 
 
 def _problems(
-    session: AwsSession,
     query: FleetQuery,
     fleet: Sequence[Instance],
     found: Sequence[FoundBalancer],
     members: Members,
+    sides: Sequence[frozenset[str]],
     group: GroupFacts | None,
 ) -> Iterator[str]:
     yield from (item.problem for item in found if item.problem)
-    sides = _groups_joined(session, found, members)
     if query.tags:
         yield from two_services(query.tags, fleet)
         if query.balancers is None:
@@ -176,13 +179,15 @@ def apart(
     )
 
 
-def _groups_joined(session: AwsSession, found: Sequence[FoundBalancer], members: Members) -> list[frozenset[str]]:
-    """The target groups that one rule splits traffic among: two sides of one service."""
-    if len(joined(members, [])) < 2:
+def _sides(session: AwsSession, found: Sequence[FoundBalancer]) -> list[frozenset[str]]:
+    """The target groups that one rule splits traffic among: an instance belongs to one of them."""
+    groups = frozenset(item.balancer.id for item in found if item.balancer.kind is not BalancerKind.CLASSIC)
+    if len(groups) < 2:
         return []
     arns = {arn for item in found for arn in item.load_balancers}
     with before_anything("reading the listeners' rules"):
-        return [frozenset(rule.groups) & members.keys() for rule in forwardings(session.elbv2, arns)]
+        rules = splitting(forwardings(session.elbv2, arns), groups)
+    return list(dict.fromkeys(groups & rule.groups.keys() for rule in rules))
 
 
 def outside(fleet: Sequence[Instance], found: Sequence[FoundBalancer]) -> Iterator[str]:
@@ -218,8 +223,14 @@ def registered_nowhere(
             )
             continue
         there = {ident for ident, ids in members.items() if instance.id in ids}
-        there |= {ident for side in sides if side & there for ident in side}
-        missing = [item.balancer.name for item in found if item.balancer.id not in there]
+        names = {item.balancer.id: item.balancer.name for item in found}
+        missing = [names[ident] for ident in missing_at(there, names, sides)]
+        both = sorted(names[ident] for ident in mixed_up(there, sides))
+        if both:
+            yield (
+                f"{instance.id}{left_over} is registered with {' and '.join(both)}, between which traffic is "
+                f"split; deregister it from all of them but one"
+            )
         if missing and any(members.values()):
             where = "nowhere" if len(missing) == len(found) else f"not with {', '.join(missing)}"
             yield (

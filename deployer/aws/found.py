@@ -21,6 +21,10 @@ class FoundFleet:
     balancers: tuple[Balancer, ...]
     load_balancers: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    undriven: tuple[str, ...] = ()
+    """Those of the problems that tell of traffic which a rollout would not drive: nothing may begin with one."""
+    sides: tuple[frozenset[str], ...] = ()
+    """Target groups among which one rule splits its traffic: an instance belongs to one of each."""
 
     @property
     def name(self) -> str:
@@ -31,3 +35,8 @@ class FoundFleet:
         """Raises PreflightRefused with everything that speaks against touching the fleet."""
         if self.problems:
             raise PreflightRefused("; ".join(self.problems))
+
+    def refuse_undriven(self) -> None:
+        """Raises PreflightRefused where something sends the fleet traffic that a rollout would not drive."""
+        if self.undriven:
+            raise PreflightRefused("; ".join(self.undriven))

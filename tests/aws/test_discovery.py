@@ -90,6 +90,23 @@ def test_an_instance_that_is_registered_nowhere_is_named() -> None:
     assert "not with two" in said[1]
 
 
+def test_an_instance_belongs_to_one_side_of_a_split_and_to_every_other_balancer() -> None:
+    fleet = [an_instance("i-1"), an_instance("i-2")]
+    found = [a_balancer("blue"), a_balancer("green"), a_balancer("inside")]
+    sides = [frozenset({"blue", "green"})]
+
+    def said(blue: set[str], green: set[str], inside: set[str]) -> list[str]:
+        members = {"blue": frozenset(blue), "green": frozenset(green), "inside": frozenset(inside)}
+        return list(registered_nowhere(fleet, found, members, sides))
+
+    assert said({"i-1", "i-2"}, set(), {"i-1", "i-2"}) == []
+    assert said({"i-1"}, {"i-2"}, {"i-1", "i-2"}) == []
+    assert "i-2 is registered not with inside" in said({"i-1"}, {"i-2"}, {"i-1"})[0]
+    assert (
+        "i-2 is registered with blue and green, between which" in said({"i-1", "i-2"}, {"i-2"}, {"i-1", "i-2"})[0]
+    )
+
+
 def test_workers_and_a_fleet_that_is_registered_nowhere_at_all_are_left_to_others() -> None:
     fleet = [an_instance("i-1"), an_instance("i-2")]
 
@@ -144,6 +161,12 @@ def test_a_wildcard_in_a_tags_value_is_meant_as_it_stands() -> None:
     assert FleetQuery("web", tags={"A": "a*b?c\\"}).filters()[0][0]["Values"] == ["a\\*b\\?c\\\\"]
 
 
+def nothing_else(wire: Wire) -> None:
+    """No other target group and no classic load balancer in the account."""
+    wire.script.setdefault("DescribeTargetGroups", [elb("DescribeTargetGroups")])
+    wire.script["DescribeLoadBalancers"] = [elb("DescribeLoadBalancers")]
+
+
 def test_an_empty_fleet_says_what_was_looked_for_and_where(wire: Wire) -> None:
     wire.script["DescribeInstances"] = [ec2("DescribeInstances")]
 
@@ -162,6 +185,7 @@ def test_all_pages_are_read(wire: Wire) -> None:
         ec2("DescribeInstances", page("i-2", "")),
     ]
 
+    nothing_else(wire)
     found = find_fleet(wire.session(), FleetQuery("web", tags={"A": "b"}, balancers=()))
 
     assert [instance.id for instance in found.instances] == ["i-1", "i-2"]
@@ -200,6 +224,7 @@ def test_a_group_without_a_load_balancer_is_a_problem(wire: Wire) -> None:
     ]
     wire.script["DescribeTargetHealth"] = [elb("DescribeTargetHealth")]
 
+    nothing_else(wire)
     query = FleetQuery("web", tags={"A": "b"}, balancers=("arn:x:targetgroup/web/1",))
     found = find_fleet(wire.session(), query)
 
