@@ -147,6 +147,14 @@ class RolloutSettings:
         default=(),
         metadata=setting(Command(), "Command on the host that makes the application let connections go."),
     )
+    interrupt_work: bool = field(
+        default=False,
+        metadata=setting(
+            Flag(),
+            "For a fleet behind no balancer: end or update an instance whatever it is at work on. "
+            "Refused when left out.",
+        ),
+    )
     progress_deadline: float = field(
         default=Deadlines.progress,
         metadata=setting(

@@ -14,6 +14,7 @@ from deployer.backends.codedeploy.revisions import uploaded
 from deployer.backends.codedeploy.setting_up import Setup, find_setup
 from deployer.backends.codedeploy.telling import NAME, told
 from deployer.backends.codedeploy.translate import BLUE_GREEN, group_for, host_config, method_of, refuse_inexact
+from deployer.backends.native import planning
 from deployer.backends.native.baking import refuse_no_way_back
 from deployer.backends.native.carrying import poll_of, untouched
 from deployer.backends.native.holding import Hold, Mailbox, closing_the_last, holding, superseding
@@ -81,6 +82,7 @@ def refuse_unfit(ready: Prepared, setup: Setup) -> None:
     """
     if not setup.running:
         ready.ground.found.refuse_problems()
+    planning.refuse_cut_off_work(ready.ground.wiring.settings, ready.plan.balancers)
     if ready.plan.strategy != BLUE_GREEN:
         refuse_no_way_back(ready.ground, ready.plan)
     for balancer, targets in ready.ground.cloud.look().targets.items():

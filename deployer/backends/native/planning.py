@@ -10,7 +10,7 @@ from deployer.config.settings import FleetSettings
 from deployer.engine.plan import PlannedSlot
 from deployer.model.capacity import Amount, Limits, limits_for
 from deployer.model.errors import PreflightRefused
-from deployer.model.fleet import Instance, InstanceState, Release, Tag
+from deployer.model.fleet import Balancer, Instance, InstanceState, Release, Tag
 from deployer.model.observation import Answer, Proof
 from deployer.model.policy import Method
 
@@ -75,7 +75,7 @@ def sides_of(weights: Mapping[str, int]) -> tuple[str, str] | None:
     if low > 0 or high == 0:
         raise PreflightRefused(
             f"traffic is split {high} : {low} between {live} and {idle}; expected one of them at 0 before a "
-            "rollout begins: finish or abort what left it so, or set the weights"
+            "rollout begins: finish or abort what left it so, run `deployer doctor --undo`, or set the weights"
         )
     return live, idle
 
@@ -155,6 +155,20 @@ def refuse_type_change(settings: FleetSettings, instances: Sequence[Instance]) -
             f"{found}, and method {wanted.method.value} keeps the instances, so it cannot become a "
             f"{wanted.instance_type}; use --method relaunch, or leave instance_type out"
         )
+
+
+def refuse_cut_off_work(settings: FleetSettings, balancers: Sequence[Balancer]) -> None:
+    """Refuses a fleet of workers, unless its settings take it upon themselves. Raises PreflightRefused.
+
+    A balancer is told to send nothing more, and drains; whoever fetches work by himself is told by nobody.
+    """
+    if balancers or settings.rollout.interrupt_work:
+        return
+    raise PreflightRefused(
+        f"fleet {settings.name} is behind no balancer, so nothing tells its instances to take no more work, and a "
+        f"job that runs on one would be cut off when it is ended or updated; if they do nothing between requests, "
+        f"or what is cut off is done again, set interrupt_work = true in [fleet.{settings.name}.rollout]"
+    )
 
 
 def refuse_unfit(settings: FleetSettings, instances: Sequence[Instance]) -> None:

@@ -13,7 +13,7 @@ from deployer.backends.native.wiring import Wiring
 from deployer.config.settings import FleetSettings, RunOptions
 from deployer.engine.reports import FleetStatus, PlanReport
 from deployer.model.errors import StateUnavailable
-from deployer.model.service import count
+from deployer.model.service import count, is_done
 from deployer.state.store import Entry, Holder
 
 
@@ -24,6 +24,9 @@ def plan(settings: FleetSettings, options: RunOptions) -> PlanReport:
     with on_ground(wiring) as ground:
         ready = prepare(ground, options, new_rollout(wiring))
         ground.found.refuse_problems()
+        seen = ready.look()
+        if not all(is_done(seen, slot) for slot in seen.slots):
+            planning.refuse_cut_off_work(settings, ground.found.balancers)
         strategy = strategy_for(ready.plan.strategy, ready.plan.strategy_settings, settings.folder)
         image = finished_image(ground, ready.plan, ready.package)
         way_back = way_back_of(ready.plan, target_exists=has_way_back(ground, ready.plan))
@@ -31,7 +34,7 @@ def plan(settings: FleetSettings, options: RunOptions) -> PlanReport:
             plan=ready.plan,
             releases=_releases(ready),
             proof=planning.proof_of(ready.answers),
-            in_service=count(ready.look()).in_service,
+            in_service=count(seen).in_service,
             image=image,
             bundle=settings.release.bundle_of(ready.plan.goal.name, settings.folder),
             seconds_lower_bound=0.0,

@@ -96,12 +96,14 @@ def rollback(settings: FleetSettings, options: RunOptions, watch: Watch, to: str
         on_ground(wiring) as ground,
     ):
         planning.refuse_unfit(settings, ground.found.instances)
+        ground.found.refuse_undriven()
         goal = target_of(ground, store, to)
         plan = _plan_back(ground, options, rollout_id, goal)
         answers = ground.ask()
         seen = ground.look(plan, answers)
         if all(is_done(seen, slot) for slot in seen.slots):
             return untouched(wiring, plan, seen, Status.NOTHING_TO_DO, ExitCode.DONE)
+        planning.refuse_cut_off_work(settings, ground.found.balancers)
         _refuse_missing(ground, plan)
         closing_the_last(wiring, store, hold.lease, rollout_id, watch)
         journal = store.open_rollout(settings.name, rollout_id, hold.lease, wiring.clock)

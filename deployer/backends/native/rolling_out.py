@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from deployer.backends.native import planning
 from deployer.backends.native.baking import bake_order, refuse_no_way_back
 from deployer.backends.native.carrying import Carrier, untouched
 from deployer.backends.native.holding import Mailbox, closing_the_last, holding, superseding
@@ -31,6 +32,7 @@ def rollout(settings: FleetSettings, options: RunOptions, watch: Watch) -> Resul
         if all(is_done(seen, slot) for slot in seen.slots):
             return untouched(wiring, ready.plan, seen, Status.NOTHING_TO_DO, ExitCode.DONE)
         ground.found.refuse_problems()
+        planning.refuse_cut_off_work(settings, ground.found.balancers)
         refuse_no_way_back(ground, ready.plan)
         closing_the_last(wiring, store, hold.lease, rollout_id, watch)
         journal = store.open_rollout(settings.name, rollout_id, hold.lease, wiring.clock)

@@ -120,12 +120,23 @@ def test_a_configuration_that_says_something_else_than_its_name_is_refused() -> 
         find_setup(cast("Any", Api(WANTED, other)), settings(), WANTED, CONFIG)
 
 
+def test_codedeploy_does_not_cut_off_the_work_of_a_fleet_behind_no_balancer() -> None:
+    setup = find_setup(cast("Any", Api(WANTED, deployments=("d-1",))), settings(), WANTED, CONFIG)
+    plan, wiring = replace(PLAN, balancers=()), SimpleNamespace(settings=settings())
+
+    with pytest.raises(PreflightRefused, match="interrupt_work = true"):
+        refuse_unfit(cast("Any", SimpleNamespace(plan=plan, ground=SimpleNamespace(wiring=wiring))), setup)
+
+
 @pytest.mark.parametrize("deployments", [(), ("d-1",)])
 def test_whom_a_running_deployment_has_taken_out_of_a_balancer_is_no_stray(deployments: tuple[str, ...]) -> None:
     setup = find_setup(cast("Any", Api(WANTED, deployments=deployments)), settings(), WANTED, CONFIG)
     cloud = SimpleNamespace(look=lambda: SimpleNamespace(targets={}))
+    wiring = SimpleNamespace(settings=settings())
     plan = replace(PLAN, strategy=BLUE_GREEN)
-    ready = cast("Any", SimpleNamespace(plan=plan, ground=SimpleNamespace(found=Found(), cloud=cloud)))
+    ready = cast(
+        "Any", SimpleNamespace(plan=plan, ground=SimpleNamespace(found=Found(), cloud=cloud, wiring=wiring))
+    )
 
     told = list(remarks(settings(), Method.IN_PLACE, setup))
     with nullcontext() if deployments else pytest.raises(PreflightRefused, match="registered nowhere"):
