@@ -4,29 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from deployer.aws.groups import ARRIVING
 from deployer.aws.images import AwsImages
 from deployer.aws.leftovers import AwsLeftovers
 from deployer.backends.native import planning
 from deployer.backends.native.asking import uncounted
 from deployer.backends.native.group_leftovers import group_leftovers
 from deployer.backends.native.preparing import Ground, on_ground
+from deployer.backends.native.remedies import Remedies, past_of
+from deployer.backends.native.strays import Grounds, misplaced, split_traffic
 from deployer.backends.native.wiring import Wiring
 from deployer.bake.ports import ImageState
 from deployer.config.settings import FleetSettings
-from deployer.engine.ports import Registration, Sighting
 from deployer.engine.reports import Diagnosis, Leftover
-from deployer.model.fleet import Tag, TargetState
 from deployer.model.outcome import Done
 
 
 def doctor(settings: FleetSettings, *, leftovers_only: bool, undo: bool) -> Diagnosis:
     """Looks, and with `undo` puts right what no open rollout is responsible for. Raises DeployerError."""
     with on_ground(Wiring(settings)) as ground:
-        problems = () if leftovers_only else (*ground.found.problems, *_on_hosts(ground))
         open_one = _open_rollout(ground)
         found = [*([open_one] if open_one is not None else []), *_in_aws(ground, undo=undo and open_one is None)]
-        return Diagnosis(settings.name, tuple(problems), tuple(found))
+        if leftovers_only:
+            return Diagnosis(settings.name, (), tuple(found))
+        mended = any(one.undone for one in found)
+        fleet = ground.wiring.find() if mended else ground.found
+        return Diagnosis(settings.name, (*fleet.problems, *_on_hosts(ground)), tuple(found))
 
 
 def _on_hosts(ground: Ground) -> Iterator[str]:
@@ -82,37 +84,22 @@ def _in_aws(ground: Ground, *, undo: bool) -> Iterator[Leftover]:
         done = undo and isinstance(images.discard_snapshot(snapshot), Done)
         yield Leftover("snapshot", snapshot, "no image uses it; to be deleted", done)
     yield from group_leftovers(ground, undo=undo)
-    yield from _detached(ground, undo=undo)
+    yield from _strays(ground, undo=undo)
 
 
-def _detached(ground: Ground, *, undo: bool) -> Iterator[Leftover]:
-    """Members that some balancer of the fleet does not have: drained and forgotten, or never attached."""
-    sighting = ground.sight()
-    for one in planning.members(sighting.instances):
-        missing = _missing_at(ground, sighting, one.id)
-        if not missing or one.lifecycle in ARRIVING:
-            continue
-        names = ", ".join(balancer.name for balancer in ground.found.balancers if balancer.id in missing)
-        ours = Tag.ROLLOUT in one.tags
-        text = f"is not registered with {names}" + ("; a rollout launched it" if ours else "; it is to be attached")
-        done = undo and _attach(ground, one.id, missing)
-        yield Leftover("instance", one.id, text, done)
+def _strays(ground: Ground, *, undo: bool) -> Iterator[Leftover]:
+    """What is in the wrong place, or in none. Traffic is put right first: what gets none may then be taken out."""
+    wiring = ground.wiring
+    past = past_of(wiring.store(), wiring.settings.name)
 
+    def look() -> Grounds:
+        return Grounds(ground.sight(), ground.found.balancers, ground.found.sides, past)
 
-def _missing_at(ground: Ground, sighting: Sighting, ident: str) -> tuple[str, ...]:
-    gone = (TargetState.ABSENT, TargetState.DRAINING)
-    return tuple(
-        balancer.id
-        for balancer in ground.found.balancers
-        if balancer.id not in sighting.silent
-        and ((target := sighting.targets.get(balancer.id, {}).get(ident)) is None or target.state in gone)
-    )
-
-
-def _attach(ground: Ground, ident: str, balancers: tuple[str, ...]) -> bool:
-    """Attaches an instance again, if it answers: nothing sick is put back (promise 10)."""
-    answer = ground.ask().get(ident)
-    if answer is None or not answer.ok:
-        return False
-    outcomes = ground.cloud.register([Registration(balancer, ident) for balancer in balancers])
-    return all(isinstance(outcome, Done) for outcome in outcomes.values())
+    remedies = Remedies(ground.cloud, ground.ask)
+    grounds, moved = look(), False
+    for stray in split_traffic(grounds):
+        done = undo and remedies.apply(stray)
+        moved = moved or done
+        yield Leftover(stray.kind, stray.subject, stray.text, done)
+    for stray in misplaced(look() if moved else grounds):
+        yield Leftover(stray.kind, stray.subject, stray.text, undo and remedies.apply(stray))
