@@ -187,7 +187,7 @@ def _sides(session: AwsSession, found: Sequence[FoundBalancer]) -> list[frozense
     arns = {arn for item in found for arn in item.load_balancers}
     with before_anything("reading the listeners' rules"):
         rules = splitting(forwardings(session.elbv2, arns), groups)
-    return list(dict.fromkeys(groups & rule.groups.keys() for rule in rules))
+    return list(dict.fromkeys(groups.intersection(rule.groups) for rule in rules))
 
 
 def outside(fleet: Sequence[Instance], found: Sequence[FoundBalancer]) -> Iterator[str]:

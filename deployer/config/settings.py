@@ -225,6 +225,8 @@ class RunOptions:
     sabotage: Sabotage | None = None
     approve: bool = False
     """Approve of what the rollout waits for."""
+    even_if_sick: bool = False
+    """Go back to a release that the fleet was turned back from."""
     hooks_ran: tuple[str, ...] = ()
     """Run-once hooks that were under way when the process died, and did their work."""
     hooks_again: tuple[str, ...] = ()

@@ -11,6 +11,7 @@ from deployer.backends.native.preparing import on_ground
 from deployer.backends.native.resuming import nothing_open, refuse_other_backend, target_of
 from deployer.backends.native.signals import heeding_signals
 from deployer.backends.native.taking_up import taking_up
+from deployer.backends.native.verdicts import refuse_sick
 from deployer.backends.native.wiring import Wiring
 from deployer.config.settings import FleetSettings, RunOptions
 from deployer.engine.clock import StopRequest
@@ -38,7 +39,10 @@ def rollback(settings: FleetSettings, options: RunOptions, watch: Watch, to: str
     in_place = replace(settings, rollout=replace(settings.rollout, method=Method.IN_PLACE))
     wiring = Wiring(in_place)
     with on_ground(wiring) as ground:
-        goal = target_of(ground, wiring.store(), to)
+        store = wiring.store()
+        goal = target_of(ground, store, to)
+        if not options.even_if_sick:
+            refuse_sick(store, settings.name, goal)
     return rollout(_releasing(settings, goal.name), options, watch)
 
 

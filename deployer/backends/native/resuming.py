@@ -14,6 +14,7 @@ from deployer.backends.native.hooked import Answers
 from deployer.backends.native.preparing import Ground, make_plan, new_rollout, on_ground, survey
 from deployer.backends.native.signals import heeding_signals
 from deployer.backends.native.taking_up import taking_up
+from deployer.backends.native.verdicts import refuse_sick
 from deployer.backends.native.wiring import Wiring
 from deployer.config.settings import FleetSettings, RunOptions
 from deployer.engine.clock import StopRequest
@@ -104,6 +105,8 @@ def rollback(settings: FleetSettings, options: RunOptions, watch: Watch, to: str
         if all(is_done(seen, slot) for slot in seen.slots):
             return untouched(wiring, plan, seen, Status.NOTHING_TO_DO, ExitCode.DONE)
         planning.refuse_cut_off_work(settings, ground.found.balancers)
+        if not options.even_if_sick:
+            refuse_sick(store, settings.name, plan.goal)
         _refuse_missing(ground, plan)
         closing_the_last(wiring, store, hold.lease, rollout_id, watch)
         journal = store.open_rollout(settings.name, rollout_id, hold.lease, wiring.clock)

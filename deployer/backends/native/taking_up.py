@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from deployer.backends.native.holding import Hold, Mailbox, holding
 from deployer.backends.native.hook_calls import Approval
+from deployer.backends.native.verdicts import ABORTED
 from deployer.backends.native.wiring import Wiring
 from deployer.config.settings import RunOptions
 from deployer.engine.memory import Memory
@@ -35,7 +36,7 @@ class TakenUp:
         memory = replay(self.journal.records(), self.plan, self.wiring.clock.now())
         if turn_back and not memory.rolling_back:
             memory.turn_back()
-            self.journal.append("stance", Stance.ADVANCE.value, {"reason": "aborted", "rolling_back": True})
+            self.journal.append("stance", Stance.ADVANCE.value, {"reason": ABORTED, "rolling_back": True})
         return memory
 
     def mailbox(self, options: RunOptions) -> Mailbox:
