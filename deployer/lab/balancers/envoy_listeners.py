@@ -73,8 +73,11 @@ def http_manager(spec: ListenerSpec, folder: Path) -> JsonObject:
         "generate_request_id": False,
         "server_name": "awselb/2.0",
         "server_header_transformation": "APPEND_IF_ABSENT",
-        "http_protocol_options": {"accept_http_10": True},
+        "http_protocol_options": {"accept_http_10": True, "default_host_for_http_10": spec.address},
         "stream_idle_timeout": seconds(spec.idle_timeout),
+        # By default a client that takes nothing for a second loses the rest of an answer after which the
+        # connection is to be closed.
+        "delayed_close_timeout": seconds(spec.idle_timeout),
         "common_http_protocol_options": {"idle_timeout": seconds(spec.idle_timeout)},
         "upgrade_configs": [{"upgrade_type": "websocket"}],
         "local_reply_config": local_replies(),

@@ -14,7 +14,10 @@ PORT = 8080
 
 
 class Application:
-    """One application: answers its name; `/status/CODE` with that status, `/slow/SECONDS` takes its time."""
+    """One application: answers its name; `/status/CODE` with that status, `/slow/SECONDS` takes its time.
+
+    `/bytes/NUMBER` answers that many without a length: the end of the connection is the end.
+    """
 
     def __init__(self, name: str, address: str, port: int = PORT) -> None:
         self.name = name
@@ -24,6 +27,7 @@ class Application:
         self.served = 0
         self.checked = 0
         self.forwarded_for: list[str] = []
+        self.hosts: list[str] = []
         self._connections: dict[asyncio.StreamWriter, bool] = {}
         self._server: asyncio.Server | None = None
 
@@ -72,6 +76,13 @@ class Application:
             self.served += 1
         lines = [line for line in head.lower().split("\r\n") if line.startswith("x-forwarded-for:")]
         self.forwarded_for += [line.split(": ", 1)[1] for line in lines]
+        self.hosts += [
+            line.split(":", 1)[1].strip() for line in head.lower().split("\r\n") if line.startswith("host:")
+        ]
+        if path.startswith("/bytes/"):
+            writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + b"x" * int(path.removeprefix("/bytes/")))
+            await writer.drain()
+            return False
         body = self.name.encode()
         writer.write(
             f"HTTP/1.1 {status} Status\r\nX-Served-By: {self.name}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
