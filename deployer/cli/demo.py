@@ -10,6 +10,7 @@ from deployer.cli.lab_extra import LabCommand
 @click.command("demo", cls=LabCommand)
 @click.option("--strategy", default="rolling", show_default=True, help="Which instances, when, how many.")
 @click.option("--batch", metavar="N|N%", help="How many instances at once; the strategy's own when left out.")
+@click.option("--floor", metavar="N|N%", help="The fewest instances in service.  [default: 75%]")
 @click.option("--method", type=click.Choice(["relaunch", "in-place"]), default="relaunch", show_default=True)
 @click.option("--backend", type=click.Choice(["native", "codedeploy"]), default="native", show_default=True)
 @click.option("--lb", type=click.Choice(["alb", "nlb", "classic"]), default="alb", show_default=True)
@@ -17,7 +18,26 @@ from deployer.cli.lab_extra import LabCommand
 @click.option(
     "--zones", type=click.IntRange(1, 6), help="Availability zones.  [default: 3, or fewer for fewer instances]"
 )
-@click.option("--rate", type=click.FloatRange(1, 5000), default=250.0, show_default=True, help="Requests/s.")
+@click.option("--rate", type=click.FloatRange(1, 5000), help="Requests/s.  [default: 250, or what fits the shape]")
+@click.option(
+    "--shape",
+    metavar="NAME",
+    help="One shape of traffic alone: new, keep-alive, half-close, slow, upload, download, sse or tcp.",
+)
+@click.option(
+    "--traffic-port",
+    type=click.Choice(["health", "other", "both", "nginx"]),
+    default="health",
+    show_default=True,
+    help="Where balancers send traffic: to the port that is asked for health, to another one, to both through a "
+    "balancer each (the load goes to the other one), or to an nginx on the other one.",
+)
+@click.option(
+    "--example",
+    type=click.Choice(["web", "abrupt"]),
+    help="What the fleet runs; abrupt exits at once on SIGTERM.  "
+    "[default: web, or abrupt with --shape or another port]",
+)
 @click.option(
     "--sabotage",
     type=click.Choice(["no-drain", "no-quiet", "bad-release", "sick-release"]),
@@ -32,12 +52,16 @@ from deployer.cli.lab_extra import LabCommand
 def demo(
     strategy: str,
     batch: str | None,
+    floor: str | None,
     method: str,
     backend: str,
     lb: str,
     instances: int,
     zones: int | None,
-    rate: float,
+    rate: float | None,
+    shape: str | None,
+    traffic_port: str,
+    example: str | None,
     sabotage: str | None,
     deregistration_delay: int | None,
     group: bool,
@@ -52,21 +76,30 @@ def demo(
     """
     # Imported here: `deployer --help` has to be quick.
     from deployer.config.rollout import BackendName
-    from deployer.lab.demo.options import Balancer, DemoOptions, Sabotage
+    from deployer.lab.demo.options import RATE, Balancer, DemoOptions, Sabotage
     from deployer.lab.demo.report import show
     from deployer.lab.demo.story import tell
-    from deployer.lab.order import zones_for
+    from deployer.lab.examples import Example
+    from deployer.lab.load.shapes import HABITS, read_shape
+    from deployer.lab.order import TrafficPort, zones_for
     from deployer.model.policy import Method
+
+    alone = None if shape is None else read_shape(shape)
+    traffic = TrafficPort(traffic_port)
 
     options = DemoOptions(
         strategy=strategy,
         batch=batch,
+        floor=floor,
         method=Method(method),
         backend=BackendName(backend),
         balancer=Balancer(lb),
         instances=instances,
         zones=zones_for(instances, zones),
-        rate=rate,
+        rate=rate if rate is not None else RATE if alone is None else HABITS[alone].rate,
+        shape=alone,
+        traffic=traffic,
+        example=Example(example or ("abrupt" if alone is not None or traffic.apart else "web")),
         sabotage=Sabotage(sabotage) if sabotage else None,
         deregistration_delay=deregistration_delay,
         group=group,

@@ -45,6 +45,12 @@ def lab() -> None:
     help="What the fleet runs instead of the worked example: the folder release-1 or release-2 of another one.",
 )
 @click.option(
+    "--example",
+    type=click.Choice(["web", "abrupt"]),
+    help="Which worked example it runs; abrupt exits at once on SIGTERM.  "
+    "[default: web, or abrupt where traffic goes to another port]",
+)
+@click.option(
     "--shared",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="A folder that every machine has at /mnt/shared, as a network file system would be.",
@@ -55,6 +61,15 @@ def lab() -> None:
 )
 @click.option("--group", is_flag=True, help="The fleet lives in an Auto Scaling group.")
 @click.option("--split", is_flag=True, help="The listener splits traffic between two target groups, one empty.")
+@click.option(
+    "--traffic-port",
+    type=click.Choice(["health", "other", "both", "nginx"]),
+    default="health",
+    show_default=True,
+    help="Where balancers send traffic: to the port that is asked for health, to another one ($TRAFFIC_PORT), to "
+    "both through a balancer each, or to an nginx on the other one.",
+)
+@click.option("--pass-on", is_flag=True, help="A classic balancer's listener is TCP: it passes connections on.")
 @click.option("--lag", type=click.FloatRange(0, 60), default=1.0, show_default=True, help="Until balancers hear.")
 @click.option(
     "--health-scale",
@@ -77,11 +92,14 @@ def up(
     lb: str,
     release: str,
     bundle: Path | None,
+    example: str | None,
     shared: Path | None,
     boot: float,
     deregistration_delay: int,
     group: bool,
     split: bool,
+    traffic_port: str,
+    pass_on: bool,
     lag: float,
     health_scale: float,
     alarm_scale: float,
@@ -93,14 +111,13 @@ def up(
     # Imported here: `deployer --help` has to be quick.
     from deployer.lab import daemon
     from deployer.lab.context import LabSettings
-    from deployer.lab.examples import web_release
+    from deployer.lab.examples import Example, example_release
     from deployer.lab.home import lab_home
-    from deployer.lab.order import BalancerKind, FleetOrder, Order, zones_for
-    from deployer.model.errors import UsageError
+    from deployer.lab.order import BalancerKind, FleetOrder, Order, TrafficPort, zones_for
 
-    if split and lb != "alb":
-        raise UsageError(f"--split needs a listener with weights, which --lb {lb} has not; expected --lb alb")
-    installed = bundle.absolute() if bundle is not None else web_release(int(release))
+    traffic = TrafficPort(traffic_port)
+    app = Example(example or ("abrupt" if traffic.apart else "web"))
+    installed = bundle.absolute() if bundle is not None else example_release(app, int(release))
     fleet = FleetOrder(
         instances,
         zones_for(instances, zones),
@@ -110,13 +127,17 @@ def up(
         deregistration_delay=deregistration_delay,
         group=group,
         split=split,
+        traffic=traffic,
+        pass_on=pass_on,
     )
+    fleet.check()
     settings = LabSettings(
         boot=boot,
         balancer_lag=lag,
         health_scale=health_scale,
         alarm_scale=alarm_scale,
         shared=str(shared.absolute()) if shared is not None else "",
+        front="nginx" if traffic is TrafficPort.NGINX else "",
     )
     home = lab_home(name, os.environ)
     came = daemon.up(home, Order(settings, fleet), _say)

@@ -51,7 +51,11 @@ class LabSettings:
     ssh_port: int = 2222
     """Where every machine's SSH server listens; 22 needs root. The lab takes the next free one."""
     app_port: int = 8080
-    """`$PORT` on every machine."""
+    """`$PORT` on every machine: where health is asked for."""
+    traffic_port: int = 9080
+    """`$TRAFFIC_PORT` on every machine, for balancers that send elsewhere."""
+    front: str = ""
+    """`$FRONT` on every machine: what stands in front of the application on its host; "" for nothing."""
     terminated_shown: float = 3600.0
     shared: str = ""
     """A folder that every machine has at `/mnt/shared`, as a network file system would be; "" for none."""

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 
 from deployer.model.errors import UsageError
 
-_WEB = Path(__file__).resolve().parents[1] / "examples" / "web"
+_EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 """In a checkout a link to the examples at its top, installed a folder of package data."""
 
 
+class Example(Enum):
+    """An application that comes with the lab in two releases, by the name of its folder."""
+
+    WEB = "web"
+    """A site that finishes its requests on SIGTERM."""
+    ABRUPT = "abrupt"
+    """A site that exits at once on SIGTERM, and answers in every shape of traffic."""
+
+
 def web_release(number: int) -> Path:
-    """The bundle of release 1 or 2 of examples/web. Raises UsageError where the installation lacks it."""
-    bundle = _WEB / f"release-{number}"
+    """The bundle of release 1 or 2 of examples/web."""
+    return example_release(Example.WEB, number)
+
+
+def example_release(example: Example, number: int) -> Path:
+    """The bundle of release 1 or 2 of an example. Raises UsageError where the installation lacks it."""
+    bundle = _EXAMPLES / example.value / f"release-{number}"
     if not (bundle / "appspec.yml").is_file():
         raise UsageError(
             f"this installation has no worked example at {bundle}; install deployer again, "

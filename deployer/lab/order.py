@@ -19,6 +19,24 @@ class BalancerKind(Enum):
     CLASSIC = "classic"
 
 
+class TrafficPort(Enum):
+    """Where the balancers send traffic, seen from the port that is asked for health (`$PORT`)."""
+
+    HEALTH = "health"
+    """To the same port."""
+    OTHER = "other"
+    """To another port of the hosts, `$TRAFFIC_PORT`; the settings go on asking the first one for health."""
+    BOTH = "both"
+    """To both: a second target group, with a balancer of its own, sends to the other port of the same hosts."""
+    NGINX = "nginx"
+    """To the other port, where nginx stands in front of the application."""
+
+    @property
+    def apart(self) -> bool:
+        """Whether clients meet another port than the one that is asked for health."""
+        return self is not TrafficPort.HEALTH
+
+
 ZONES = 3
 """How many availability zones a lab's fleet stands in when nothing else is asked for."""
 
@@ -50,6 +68,21 @@ class FleetOrder:
     """Whether the instances belong to an Auto Scaling group."""
     split: bool = False
     """Whether the listener splits its traffic between the fleet's target group and an empty second one."""
+    traffic: TrafficPort = TrafficPort.HEALTH
+    pass_on: bool = False
+    """Whether a classic balancer's listener passes connections on (TCP) rather than speaking HTTP."""
+
+    def check(self) -> None:
+        """Raises UsageError for what no fleet can be."""
+        if self.split and self.balancer is not BalancerKind.ALB:
+            raise UsageError(
+                f"--split needs a listener with weights, which --lb {self.balancer.value} has not; "
+                "expected --lb alb"
+            )
+        if self.traffic is TrafficPort.BOTH and (self.group or self.split):
+            raise UsageError("--traffic-port both has two target groups already; leave out --group and --split")
+        if self.pass_on and self.balancer is not BalancerKind.CLASSIC:
+            raise UsageError(f"--pass-on is for a classic balancer's listener, and --lb is {self.balancer.value}")
 
 
 @dataclass(frozen=True)
@@ -63,11 +96,13 @@ class Order:
         """Writes it for the lab's process."""
         document = asdict(self)
         document["fleet"]["balancer"] = self.fleet.balancer.value
+        document["fleet"]["traffic"] = self.fleet.traffic.value
         path.write_text(json.dumps(document, indent=1))
 
     @classmethod
     def load(cls, path: Path) -> Order:
         """Reads what `save` wrote."""
         document = json.loads(path.read_text())
-        fleet = {**document["fleet"], "balancer": BalancerKind(document["fleet"]["balancer"])}
+        words = document["fleet"]
+        fleet = {**words, "balancer": BalancerKind(words["balancer"]), "traffic": TrafficPort(words["traffic"])}
         return cls(LabSettings(**document["settings"]), FleetOrder(**fleet))

@@ -20,7 +20,7 @@ from deployer.lab.context import Directory, LabContext, LabSettings
 from deployer.lab.home import OWNER_MARK, Facts, LabHome, Phase, Process
 from deployer.lab.listener import Listener
 from deployer.lab.network import Network, free_port
-from deployer.lab.order import Order
+from deployer.lab.order import Order, TrafficPort
 from deployer.model.errors import DeployerError
 
 if TYPE_CHECKING:
@@ -103,6 +103,7 @@ class Lab:
             settings,
             ssh_port=free_port(gateway, settings.ssh_port),
             app_port=free_port(gateway, settings.app_port),
+            traffic_port=free_port(gateway, settings.traffic_port),
         )
         self._order = replace(self._order, settings=settings)
         home = self._home
@@ -203,7 +204,7 @@ class Lab:
     def _seed(self) -> None:
         """The golden image, then the fleet from it."""
         from deployer.lab import ec2
-        from deployer.lab.fleet import BUNDLES, KEY_NAME, NAME, OTHER_SIDE, FleetSeed
+        from deployer.lab.fleet import BUNDLES, KEY_NAME, NAME, OTHER_PORT, OTHER_SIDE, FleetSeed, Ports
 
         fleet, settings = self._order.fleet, self._order.settings
         zones = tuple(settings.region + letter for letter in _LETTERS)
@@ -218,7 +219,7 @@ class Lab:
         region: Any = {"LocationConstraint": settings.region}
         clients.s3.create_bucket(Bucket=BUNDLES, CreateBucketConfiguration=region)
         self._room.boot = fleet.boot
-        FleetSeed(clients, fleet, settings.app_port, self.say).make(
+        FleetSeed(clients, fleet, Ports(settings.app_port, settings.traffic_port), self.say).make(
             image, zones[: fleet.zones], zones[: max(2, fleet.zones)]
         )
         self._room.boot = settings.boot
@@ -226,6 +227,7 @@ class Lab:
         self.say(f"{fleet.instances} instances in service behind {where}")
         group = {"group": NAME} if fleet.group else {}
         group |= {"other_side": OTHER_SIDE} if fleet.split else {}
+        group |= {"other_port": OTHER_PORT} if fleet.traffic is TrafficPort.BOTH else {}
         told = {"address": where, "balancer": fleet.balancer.value, "release": fleet.release, **group}
         self._tell(fleet=told)
 

@@ -14,7 +14,8 @@ def settings_text(home: LabHome, facts: Facts, bundles: Path, goal: str) -> str:
     bundle = json.dumps(str(bundles / "release-{release}"))
     group = facts.fleet.get("group")
     find = f'asg = "{group}"' if group else f'tags = {{ Service = "{SERVICE}", Role = "{ROLE}" }}'
-    balancers = json.dumps([NAME, *([facts.fleet["other_side"]] if "other_side" in facts.fleet else [])])
+    others = [facts.fleet[key] for key in ("other_side", "other_port") if key in facts.fleet]
+    balancers = json.dumps([NAME, *others])
     return f"""\
 # The fleet of the lab "{home.name}"; written by `deployer lab up`.
 

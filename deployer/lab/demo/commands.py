@@ -11,6 +11,7 @@ from pathlib import Path
 
 from deployer.config.rollout import BackendName
 from deployer.lab.demo.options import DemoOptions
+from deployer.lab.examples import Example
 
 DEPLOYER = (sys.executable, "-m", "deployer.cli.main")
 """The program itself, as whoever started the demo has it."""
@@ -47,6 +48,12 @@ class CommandLines:
             command.append("--group")
         if options.split:
             command.append("--split")
+        if options.example is not Example.WEB:
+            command += ["--example", options.example.value]
+        if options.traffic.apart:
+            command += ["--traffic-port", options.traffic.value]
+        if options.pass_on:
+            command.append("--pass-on")
         return command
 
     def lab_down(self) -> list[str]:
@@ -55,8 +62,10 @@ class CommandLines:
 
     def load(self, target: str) -> list[str]:
         """The load generator, until it is told to stop or the demo is gone."""
+        shape = self.options.shape
         return [
             *(sys.executable, "-m", "deployer.lab.load", "--target", target, "--rate", f"{self.options.rate:g}"),
+            *(() if shape is None else ("--shape", shape.value)),
             *("--seed", str(self.options.seed), "--output", "json", "--tied"),
         ]
 
@@ -68,6 +77,8 @@ class CommandLines:
             command += ["--backend", options.backend.value]
         if options.batch is not None:
             command += ["--batch", options.batch]
+        if options.floor is not None:
+            command += ["--floor", options.floor]
         if bundle is not None:
             command += ["--bundle", str(bundle)]
         elif options.sabotage is not None:

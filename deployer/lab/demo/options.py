@@ -8,9 +8,16 @@ from enum import Enum
 from deployer.config.reader import read_text
 from deployer.config.rollout import BackendName, RolloutSettings
 from deployer.config.setting import settings_of
-from deployer.lab.order import ZONES
+from deployer.lab.examples import Example
+from deployer.lab.load.shapes import HABITS, Shape, unfit
+from deployer.lab.order import ZONES, TrafficPort
 from deployer.model.errors import UsageError
 from deployer.model.policy import Method
+
+RATE = 250.0
+"""Requests per second of the usual mix."""
+DELAY = 30
+"""The deregistration delay of a lab that is asked for none, in seconds."""
 
 
 class Balancer(Enum):
@@ -44,19 +51,39 @@ class Sabotage(Enum):
         return self in (Sabotage.NO_DRAIN, Sabotage.NO_QUIET)
 
 
+PLAIN = frozenset({Shape.NEW, Shape.KEEP_ALIVE, Shape.SLOW})
+"""The shapes that any site with a page and late answers can be asked in."""
+LAG = 2.0
+"""Seconds that a balancer may go on sending new requests after a deregistration, and some to spare."""
+
+
+def not_applicable(shape: Shape, balancer: Balancer, traffic: TrafficPort) -> str | None:
+    """Why a shape cannot be sent through a balancer to what is behind it; None when it can."""
+    if balancer is Balancer.ALB and (why := unfit(shape)) is not None:
+        return why
+    if traffic is TrafficPort.NGINX and shape is Shape.TCP:
+        return "nginx speaks HTTP to the application"
+    return None
+
+
 @dataclass(frozen=True)
 class DemoOptions:
     """One demo. None leaves a choice to the default of `deployer rollout` or `deployer lab up`."""
 
     strategy: str = "rolling"
     batch: str | None = None
+    floor: str | None = None
     method: Method = Method.RELAUNCH
     backend: BackendName = BackendName.NATIVE
     balancer: Balancer = Balancer.ALB
     instances: int = 8
     zones: int = ZONES
-    rate: float = 250.0
+    rate: float = RATE
     """Requests per second."""
+    shape: Shape | None = None
+    """This shape of traffic alone in place of the usual mix."""
+    traffic: TrafficPort = TrafficPort.HEALTH
+    example: Example = Example.WEB
     sabotage: Sabotage | None = None
     deregistration_delay: int | None = None
     """Seconds."""
@@ -78,7 +105,36 @@ class DemoOptions:
         read_text(settings["strategy"], "--strategy", self.strategy)
         if self.batch is not None:
             read_text(settings["batch"], "--batch", self.batch)
+        if self.floor is not None:
+            read_text(settings["floor"], "--floor", self.floor)
         if self.backend is BackendName.CODEDEPLOY and self.sabotage is not None and self.sabotage.must_lose:
             raise UsageError(
                 "--sabotage breaks a rule of the native backend; with --backend codedeploy there is none"
             )
+        if self.example is Example.WEB and self.traffic.apart:
+            raise UsageError(f"--example web has one port, and --traffic-port is {self.traffic.value}")
+        if self.example is not Example.WEB and self.sabotage is not None and self.sabotage.fault is not None:
+            raise UsageError(f"--sabotage {self.sabotage.value} needs --example web, and without --shape")
+        self._check_shape()
+
+    def _check_shape(self) -> None:
+        if self.shape is None:
+            return
+        why = not_applicable(self.shape, self.balancer, self.traffic)
+        if why is not None:
+            raise UsageError(f"--shape {self.shape.value} with --lb {self.balancer.value}: {why}")
+        if self.example is Example.WEB and self.shape not in PLAIN:
+            raise UsageError(f"--example web has no answer for --shape {self.shape.value}; leave --example out")
+        longest = HABITS[self.shape].seconds[1]
+        delay = DELAY if self.deregistration_delay is None else self.deregistration_delay
+        if delay < longest + LAG:
+            raise UsageError(
+                f"--deregistration-delay is {delay} s, but --shape {self.shape.value} has requests of up to "
+                f"{longest:g} s: those that outlive the delay are lost by AWS's rule, and would be counted as "
+                f"deployer's; expected at least {longest + LAG:g}"
+            )
+
+    @property
+    def pass_on(self) -> bool:
+        """Whether a classic balancer's listener has to pass connections on."""
+        return self.balancer is Balancer.CLASSIC and self.shape is not None and HABITS[self.shape].passed_on

@@ -15,11 +15,13 @@ from pathlib import Path
 
 from deployer.lab.demo.children import Children, Finished, Interrupted
 from deployer.lab.demo.commands import DEPLOYER, CommandLines, environment, outer_environment
-from deployer.lab.demo.options import DemoOptions
+from deployer.lab.demo.options import Balancer, DemoOptions
 from deployer.lab.demo.verdict import Evidence, Verdict, judge
 from deployer.lab.examples import web_release
+from deployer.lab.fleet import OTHER_BALANCER, OTHER_PORT
 from deployer.lab.load.endpoint import find_endpoint, wait_until_it_answers
 from deployer.lab.load.generator import Target
+from deployer.lab.order import TrafficPort
 from deployer.model.errors import DeployerError, ExitCode
 
 _LOAD_END = 60.0
@@ -87,9 +89,10 @@ def _in_lab(
     if up.code != 0:
         raise DemoFailed(f"`deployer lab up` ended with exit code {up.code}; its message is above")
     children.environment = environment(up.out, children.environment)
-    target = find(children.environment)
+    target = _target(options, children.environment, find)
     wait_until_it_answers(target, _FIRST_ANSWER)
-    say(f"load: {options.rate:g} requests/s to {target}")
+    kind = "" if options.shape is None else f"{options.shape.value}, "
+    say(f"load: {kind}{options.rate:g} requests/s to {target}")
     load = children.start(lines.load(str(target)))
     children.pause(options.warm_up)
     rolled_out = _roll_out(lines, children, say)
@@ -102,6 +105,15 @@ def _in_lab(
     else:
         verdict = judge(options, evidence)
     return Ending(verdict.code, evidence, verdict)
+
+
+def _target(
+    options: DemoOptions, environment: Mapping[str, str], find: Callable[[Mapping[str, str]], Target]
+) -> Target:
+    """Where the load goes: with two balancers to the second one, whose port nobody asks for health but itself."""
+    if options.traffic is not TrafficPort.BOTH:
+        return find(environment)
+    return find_endpoint(environment, OTHER_PORT if options.balancer is Balancer.CLASSIC else OTHER_BALANCER)
 
 
 def _with_article(balancer: str) -> str:

@@ -147,6 +147,10 @@ def lines(options: DemoOptions, evidence: Evidence, verdict: Verdict) -> list[st
     title = f"{options.strategy} / {options.method.value} / {options.balancer.value}"
     if options.backend is not BackendName.NATIVE:
         title += f" / {options.backend.value}"
+    if options.shape is not None:
+        title += f" / {options.shape.value}"
+    if options.traffic.apart:
+        title += f" / traffic port: {options.traffic.value}"
     if options.group:
         title += " / group"
     if options.sabotage is not None:

@@ -19,6 +19,7 @@ class Connection(asyncio.Protocol):
         self._reader = ResponseReader()
         self._waiting: asyncio.Future[Outcome] | None = None
         self._closed = False
+        self._pace = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -45,6 +46,20 @@ class Connection(asyncio.Protocol):
             self._transport.write(head)
         return self._waiting
 
+    def send(self, data: bytes) -> None:
+        """Sends more of the request's body; nothing when the connection is gone, which the outcome tells."""
+        if self._transport is not None and not self._closed:
+            self._transport.write(data)
+
+    def half_close(self) -> None:
+        """Shuts down the writing side: nothing more will be asked, the answer is awaited."""
+        if self._transport is not None and not self._closed:
+            self._transport.write_eof()
+
+    def read_slowly(self, pace: float) -> None:
+        """From now on reads `pace` bytes per second, and leaves the rest to the peer's patience."""
+        self._pace = pace
+
     def close(self) -> None:
         """Closes at once; also ends a request that is still waiting."""
         self._closed = True
@@ -52,6 +67,9 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
+        if self._pace and self._transport is not None:
+            self._transport.pause_reading()
+            asyncio.get_running_loop().call_later(len(data) / self._pace, self._transport.resume_reading)
         if self._waiting is None or self._waiting.done():
             self.close()
             return

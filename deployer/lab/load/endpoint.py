@@ -5,10 +5,12 @@ from __future__ import annotations
 import http.client
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from deployer.lab.load.generator import Target
+from deployer.lab.load.shapes import Shape, unfit
 from deployer.model.errors import DeployerError, ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -34,10 +36,22 @@ def parse_target(text: str) -> Target:
     return Target(host, int(port))
 
 
-def find_endpoint(environment: Mapping[str, str]) -> Target:
-    """The endpoint of the lab's only load balancer; the lab is the one that AWS_ENDPOINT_URL names.
+@dataclass(frozen=True)
+class Front:
+    """A balancer of the lab, as clients see it."""
 
-    Raises UsageError when there is no lab, or not exactly one balancer.
+    endpoint: str
+    """`host:port`."""
+    passes_on: bool
+    """Whether its listener passes connections on, as those of an NLB do, rather than speaking HTTP."""
+
+
+def find_endpoint(
+    environment: Mapping[str, str], balancer: str | None = None, shape: Shape | None = None
+) -> Target:
+    """The endpoint of `balancer`, else of the lab's only one; the lab is the one that AWS_ENDPOINT_URL names.
+
+    Raises UsageError when there is no lab, not exactly one balancer, or one that cannot carry `shape`.
     """
     url = environment.get("AWS_ENDPOINT_URL", "")
     if not (urlsplit(url).hostname or "").startswith("127."):
@@ -47,37 +61,50 @@ def find_endpoint(environment: Mapping[str, str]) -> Target:
             'start one with `eval "$(deployer lab up)"`, '
             "or name what to call with --target HOST:PORT"
         )
-    endpoints = _endpoints(url, environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION"))
-    if len(endpoints) != 1:
-        found = ", ".join(f"{name} at {endpoint}" for name, endpoint in endpoints.items()) or "none"
+    region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
+    return choose(_fronts(url, region), balancer, shape)
+
+
+def choose(fronts: Mapping[str, Front], balancer: str | None, shape: Shape | None) -> Target:
+    """The endpoint of the balancer of that name, else of the only one; raises what `find_endpoint` does."""
+    chosen = {name: front for name, front in fronts.items() if balancer in (None, name)}
+    if len(chosen) != 1:
+        found = ", ".join(f"{name} at {front.endpoint}" for name, front in fronts.items()) or "none"
         raise UsageError(f"expected one load balancer in the lab, found {found}; name one with --target HOST:PORT")
-    return parse_target(next(iter(endpoints.values())))
+    [(name, front)] = chosen.items()
+    why = None if shape is None or front.passes_on else unfit(shape)
+    if shape is not None and why is not None:
+        raise UsageError(f"--shape {shape.value} cannot be sent to {name}: {why}")
+    return parse_target(front.endpoint)
 
 
-def _endpoints(url: str, region: str | None) -> dict[str, str]:
-    """Load balancer name → its endpoint, classic ones included."""
+def _fronts(url: str, region: str | None) -> dict[str, Front]:
+    """The load balancers with an endpoint, classic ones included, by name."""
     import boto3
     from botocore.config import Config
 
     # A lab takes any credentials; those of a real account must not even be looked for.
     session = boto3.Session(_NOBODY, _NOBODY, region_name=region or "eu-west-1")
     quick = Config(connect_timeout=5, read_timeout=20, retries={"max_attempts": 3, "mode": "standard"})
-    found: dict[str, str] = {}
+    found: dict[str, Front] = {}
     v2 = session.client("elbv2", endpoint_url=url, config=quick)
-    names = {lb["LoadBalancerArn"]: lb["LoadBalancerName"] for lb in v2.describe_load_balancers()["LoadBalancers"]}
-    if names:
-        for described in v2.describe_tags(ResourceArns=list(names))["TagDescriptions"]:
-            found.update(_tagged(names[described["ResourceArn"]], described["Tags"]))
+    balancers = {lb["LoadBalancerArn"]: lb for lb in v2.describe_load_balancers()["LoadBalancers"]}
+    if balancers:
+        for described in v2.describe_tags(ResourceArns=list(balancers))["TagDescriptions"]:
+            lb = balancers[described["ResourceArn"]]
+            found.update(_tagged(lb["LoadBalancerName"], described["Tags"], lb["Type"] == "network"))
     classic = session.client("elb", endpoint_url=url, config=quick)
-    plain = [lb["LoadBalancerName"] for lb in classic.describe_load_balancers()["LoadBalancerDescriptions"]]
+    plain = {lb["LoadBalancerName"]: lb for lb in classic.describe_load_balancers()["LoadBalancerDescriptions"]}
     if plain:
-        for entry in classic.describe_tags(LoadBalancerNames=plain)["TagDescriptions"]:
-            found.update(_tagged(entry["LoadBalancerName"], entry["Tags"]))
+        for entry in classic.describe_tags(LoadBalancerNames=list(plain))["TagDescriptions"]:
+            listeners = plain[entry["LoadBalancerName"]]["ListenerDescriptions"]
+            passes_on = all(one["Listener"]["Protocol"] in ("TCP", "SSL") for one in listeners)
+            found.update(_tagged(entry["LoadBalancerName"], entry["Tags"], passes_on))
     return found
 
 
-def _tagged(name: str, tags: Sequence[TagTypeDef]) -> dict[str, str]:
-    return next(({name: tag["Value"]} for tag in tags if tag["Key"] == ENDPOINT_TAG), {})
+def _tagged(name: str, tags: Sequence[TagTypeDef], passes_on: bool) -> dict[str, Front]:
+    return next(({name: Front(tag["Value"], passes_on)} for tag in tags if tag["Key"] == ENDPOINT_TAG), {})
 
 
 def wait_until_it_answers(

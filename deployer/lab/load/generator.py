@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from deployer.lab.load.connection import Connection, Pool
 from deployer.lab.load.outcome import Failure, Outcome, connect_failure
-from deployer.lab.load.schedule import Request
+from deployer.lab.load.schedule import Act, Request
+from deployer.lab.load.talk import converse, talk
 from deployer.lab.load.tally import Tally
 
+_SMALL_WINDOW = 64 * 1024
+"""Bytes that the kernel takes for a slow reader: with its own megabytes the answer would be over too early."""
 _LONGEST_NAP = 0.2
 
 
@@ -62,14 +66,16 @@ class Generator:
         self._tally.add(request, outcome, latency, reused=reused)
 
     async def _exchange(self, request: Request, connection: Connection | None) -> Outcome:
+        if request.act is Act.CONVERSE:
+            return await self._converse(request)
         if connection is None:
-            opened = await self._open()
+            opened = await self._open(request)
             if isinstance(opened, Failure):
                 return Outcome(failure=opened)
             connection = opened
         try:
             async with asyncio.timeout(self._target.response_timeout + request.slow):
-                outcome = await connection.request(self._head(request))
+                outcome = await talk(connection, self._head(request), request)
         except TimeoutError:
             outcome = Outcome(failure=Failure.TIMEOUT)
         if outcome.answer is not None and outcome.answer.reusable and not request.fresh:
@@ -78,20 +84,51 @@ class Generator:
             connection.close()
         return outcome
 
-    async def _open(self) -> Connection | Failure:
+    async def _open(self, request: Request) -> Connection | Failure:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._target.connect_timeout):
-                _, connection = await loop.create_connection(Connection, self._target.host, self._target.port)
+                if request.act is not Act.READ_SLOWLY:
+                    _, connection = await loop.create_connection(Connection, self._target.host, self._target.port)
+                    return connection
+                narrow = await self._narrow_socket()
+                _, connection = await loop.create_connection(Connection, sock=narrow)
         except OSError as error:
             return connect_failure(error)
         return connection
 
+    async def _narrow_socket(self) -> socket.socket:
+        narrow = socket.socket()
+        try:
+            narrow.setblocking(False)
+            narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SMALL_WINDOW)
+            await asyncio.get_running_loop().sock_connect(narrow, (self._target.host, self._target.port))
+        except BaseException:
+            narrow.close()
+            raise
+        return narrow
+
+    async def _converse(self, request: Request) -> Outcome:
+        try:
+            async with asyncio.timeout(self._target.connect_timeout):
+                reader, writer = await asyncio.open_connection(self._target.host, self._target.port)
+        except OSError as error:
+            return Outcome(failure=connect_failure(error))
+        try:
+            async with asyncio.timeout(self._target.response_timeout + request.slow):
+                return await converse(reader, writer, request)
+        except TimeoutError:
+            return Outcome(failure=Failure.TIMEOUT)
+        finally:
+            writer.transport.abort()
+
     def _head(self, request: Request) -> bytes:
         keep = "close" if request.fresh else "keep-alive"
+        sends = request.act is Act.SEND_SLOWLY
+        length = f"Content-Length: {request.size}\r\n" if sends else ""
         return (
-            f"GET {request.path} HTTP/1.1\r\nHost: {self._target}\r\n"
-            f"User-Agent: deployer-lab-load\r\nConnection: {keep}\r\n\r\n"
+            f"{'POST' if sends else 'GET'} {request.path} HTTP/1.1\r\nHost: {self._target}\r\n"
+            f"User-Agent: deployer-lab-load\r\n{length}Connection: {keep}\r\n\r\n"
         ).encode("ascii")
 
 

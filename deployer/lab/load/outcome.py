@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 
@@ -36,6 +36,8 @@ class Answer:
     """`X-Instance`, which names the machine that answered."""
     reusable: bool = True
     """Whether the connection may carry another request."""
+    length: int = field(default=0, compare=False)
+    """Bytes of the body."""
 
 
 @dataclass(frozen=True)

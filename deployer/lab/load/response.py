@@ -12,7 +12,7 @@ class MalformedResponse(Exception):
 
 
 class ResponseReader:
-    """For one response to a GET; make a new one for the next."""
+    """For one response to a GET or POST; make a new one for the next. Keeps nothing of the body."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
@@ -23,6 +23,7 @@ class ResponseReader:
         self._chunked = False
         self._head_read = False
         self._keep_alive = True
+        self._read = 0
 
     def feed(self, data: bytes) -> Answer | None:
         """Takes what came; returns the answer once it is whole.
@@ -36,10 +37,11 @@ class ResponseReader:
                 return None
         if self._chunked:
             return self._answer() if self._read_chunks() else None
-        if self._body_length is None or len(self._buffer) < self._body_length:
-            return None
-        del self._buffer[: self._body_length]
-        return self._answer()
+        whole = self._body_length
+        taken = len(self._buffer) if whole is None else min(len(self._buffer), whole - self._read)
+        del self._buffer[:taken]
+        self._read += taken
+        return self._answer() if self._read == whole else None
 
     def end(self) -> Answer | Failure:
         """What the response is when the peer has closed the connection after what was fed."""
@@ -48,7 +50,6 @@ class ResponseReader:
         until_close = self._head_read and not self._chunked and self._body_length is None
         if not until_close:
             return Failure.TRUNCATED
-        self._buffer.clear()
         self._keep_alive = False
         return self._answer()
 
@@ -59,7 +60,7 @@ class ResponseReader:
 
         # Bytes after the end belong to no request, so the connection is not to be trusted any more.
         reusable = self._keep_alive and not self._buffer
-        return Answer(self._status, text(b"x-release"), text(b"x-instance"), reusable)
+        return Answer(self._status, text(b"x-release"), text(b"x-instance"), reusable, self._read)
 
     def _read_head(self) -> bool:
         end = self._buffer.find(b"\r\n\r\n")
@@ -108,6 +109,7 @@ class ResponseReader:
             if self._buffer[whole - 2 : whole] != b"\r\n":
                 raise MalformedResponse(b"a chunk does not end where it says")
             del self._buffer[:whole]
+            self._read += size
         return False
 
 

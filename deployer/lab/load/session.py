@@ -10,9 +10,12 @@ import signal
 from dataclasses import dataclass, field
 
 from deployer.lab.load.generator import Generator, Target
-from deployer.lab.load.schedule import Mix, schedule
+from deployer.lab.load.schedule import Mix, schedule, shaped
+from deployer.lab.load.shapes import HABITS, Shape
 from deployer.lab.load.tally import Tally
 
+RATE = 200.0
+"""Requests per second of the usual mix."""
 _FOREVER = 7 * 24 * 3600.0
 _PARENT_LOOK = 0.5
 _DESCRIPTORS = 65536
@@ -23,14 +26,23 @@ class Run:
     """What to do to whom for how long."""
 
     target: Target
-    rate: float = 200.0
+    rate: float = RATE
     """Requests per second."""
     seconds: float | None = None
     """None: until it is told to stop."""
     mix: Mix = field(default_factory=Mix)
+    shape: Shape | None = None
+    """This shape alone in place of the mix."""
     seed: int = 1
     tied_to_parent: bool = False
     """Also stops when the process that started this one is gone."""
+
+
+def rate_for(asked: float | None, shape: Shape | None) -> float:
+    """The rate that was asked for, else that of the shape, else that of the mix."""
+    if asked is not None:
+        return asked
+    return RATE if shape is None else HABITS[shape].rate
 
 
 def carry_out(run: Run) -> Tally:
@@ -53,9 +65,13 @@ async def _carry_out(run: Run) -> Tally:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     watcher = asyncio.create_task(_stop_without_parent(os.getppid(), stop)) if run.tied_to_parent else None
-    tally = Tally(run.rate)
+    tally = Tally(run.rate, shape=None if run.shape is None else run.shape.value)
     rng = random.Random(run.seed)  # noqa: S311 - a repeatable mix, not a secret
-    requests = schedule(run.rate, run.seconds or _FOREVER, run.mix, rng)
+    seconds = run.seconds or _FOREVER
+    if run.shape is None:
+        requests = schedule(run.rate, seconds, run.mix, rng)
+    else:
+        requests = shaped(run.shape, run.rate, seconds, rng)
     try:
         await Generator(run.target, tally).run(requests, stop)
     finally:

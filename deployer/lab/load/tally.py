@@ -22,6 +22,8 @@ class Tally:
 
     rate: float
     """Requests per second that were asked for."""
+    shape: str | None = None
+    """The one shape of traffic that was sent, or None for the usual mix."""
     buckets: Counter[str] = field(default_factory=Counter)
     releases: Counter[str] = field(default_factory=Counter)
     instances: Counter[str] = field(default_factory=Counter)
@@ -104,7 +106,9 @@ class Tally:
         """The `requests` part of the result document. Latency counts from the intended time of sending."""
         reason = self.doubt()
         failures = {name: n for name, n in sorted(self.buckets.items()) if name != "ok" and n}
+        shape = {} if self.shape is None else {"shape": self.shape}
         return {
+            **shape,
             "sent": self.sent,
             "ok": self.buckets["ok"],
             "failed": self.failed,

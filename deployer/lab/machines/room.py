@@ -208,6 +208,8 @@ class Room:
             "PATH": f"{_BIN_INSIDE}:{Path(sys.prefix, 'bin')}:{_USUAL_PATH}",
             "HOST": spec.address,
             "PORT": str(self._settings.app_port),
+            "TRAFFIC_PORT": str(self._settings.traffic_port),
+            **({"FRONT": self._settings.front} if self._settings.front else {}),
             "HOSTNAME": hostname_of(spec.address),
             "INSTANCE_ID": spec.instance_id,
             "AVAILABILITY_ZONE": spec.zone,

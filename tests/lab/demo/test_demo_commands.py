@@ -9,7 +9,9 @@ import pytest
 from deployer.config.rollout import BackendName
 from deployer.lab.demo.commands import CommandLines, environment
 from deployer.lab.demo.options import Balancer, DemoOptions, Sabotage
-from deployer.lab.order import zones_for
+from deployer.lab.examples import Example
+from deployer.lab.load.shapes import Shape
+from deployer.lab.order import BalancerKind, FleetOrder, Order, TrafficPort, zones_for
 from deployer.model.errors import ExitCode, UsageError
 from deployer.model.policy import Method
 
@@ -76,6 +78,68 @@ def test_the_lab_is_asked_for_the_fleet_of_the_options() -> None:
         *("lab", "up", "--name", "demo-1", "--instances", "5", "--zones", "2", "--lb", "nlb"),
         *("--deregistration-delay", "120"),
     ]
+
+
+def test_a_shape_alone_runs_on_the_site_that_exits_at_once() -> None:
+    options = DemoOptions(
+        shape=Shape.HALF_CLOSE,
+        balancer=Balancer.CLASSIC,
+        example=Example.ABRUPT,
+        traffic=TrafficPort.NGINX,
+        rate=5.0,
+        floor="50%",
+    )
+    options.check()
+    lines = command_lines(options)
+    up = lines.lab_up()
+    assert up[-5:] == ["--example", "abrupt", "--traffic-port", "nginx", "--pass-on"]
+    load = lines.load("127.0.0.1:1")
+    assert load[load.index("--shape") + 1] == "half-close"
+    assert lines.rollout()[-4:] == ["--floor", "50%", "--output", "json"]
+
+
+def test_the_usual_demo_names_neither_shape_nor_port_nor_example() -> None:
+    lines = command_lines(DemoOptions())
+    said = [*lines.lab_up(), *lines.load("127.0.0.1:1"), *lines.rollout()]
+    assert not {"--shape", "--example", "--traffic-port", "--pass-on", "--floor"} & set(said)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (DemoOptions(shape=Shape.TCP, example=Example.ABRUPT), "--shape tcp with --lb alb: an HTTP listener"),
+        (DemoOptions(shape=Shape.SSE), "--example web has no answer for --shape sse"),
+        (DemoOptions(traffic=TrafficPort.OTHER), "--example web has one port"),
+        (DemoOptions(shape=Shape.SLOW, deregistration_delay=11), "--deregistration-delay is 11 s"),
+        (DemoOptions(example=Example.ABRUPT, sabotage=Sabotage.BAD_RELEASE), "--sabotage bad-release needs"),
+        (
+            DemoOptions(shape=Shape.TCP, example=Example.ABRUPT, balancer=Balancer.NLB, traffic=TrafficPort.NGINX),
+            "nginx speaks HTTP",
+        ),
+    ],
+)
+def test_what_cannot_be_shown_is_refused_before_a_lab_is_started(options: DemoOptions, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        options.check()
+
+
+@pytest.mark.parametrize(
+    ("order", "said"),
+    [
+        (FleetOrder(split=True, balancer=BalancerKind.NLB), "--split needs a listener with weights"),
+        (FleetOrder(traffic=TrafficPort.BOTH, group=True), "--traffic-port both has two target groups"),
+        (FleetOrder(pass_on=True), "--pass-on is for a classic balancer"),
+    ],
+)
+def test_a_fleet_that_cannot_be_is_refused(order: FleetOrder, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        order.check()
+
+
+def test_an_order_is_read_as_it_was_saved(tmp_path: Path) -> None:
+    order = Order(fleet=FleetOrder(traffic=TrafficPort.BOTH, balancer=BalancerKind.CLASSIC, pass_on=True))
+    order.save(tmp_path / "order.json")
+    assert Order.load(tmp_path / "order.json") == order
 
 
 def test_the_callers_account_stays_outside_and_the_labs_exports_come_in() -> None:
