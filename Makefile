@@ -9,7 +9,7 @@ STAMP  := $(VENV)/.stamp
 # What a command prints matters only where it fails.
 quiet = said=$$($(1) 2>&1) || { echo "$$said" >&2; exit 1; }
 
-.PHONY: venv demo test lint bench simulate mutants picture reference crashes lock dist image clean
+.PHONY: venv demo test lint bench simulate mutants shapes picture reference crashes lock dist image clean
 
 venv: $(STAMP)
 
@@ -57,6 +57,11 @@ simulate: venv
 
 mutants: venv
 	$(BIN)/python -m tests.mutants
+
+# One shape of traffic alone through each balancer, method and port. SHAPES="nlb half-close" runs a part, SHAPES=--resume
+# what is left of the run before, SHAPES="--bug half-closed" the product with an old bug put back.
+shapes: venv
+	$(BIN)/python -m tests.shapes $(SHAPES)
 
 # docs/tree.svg, docs/configuration.md, docs/faults.md and docs/crashes.md are made by the program itself.
 picture: venv

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,9 +19,8 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from tests.mutants.catalogue import MUTANTS, PROMISES, Mutant
+from tests.mutants.copies import copy_sources, without
 
-ROOT = Path(__file__).parents[2]
-_COPIED = ("deployer", "strategies", "hooks", "tests", "examples", "pyproject.toml")
 _LONGEST = 280.0
 _FAILED = re.compile(r"^(?:FAILED|ERROR) \S+?::(\S+)", re.MULTILINE)
 
@@ -39,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="deployer-mutants-") as folder:
         copies: SimpleQueue[Path] = SimpleQueue()
         for number in range(max(1, options.jobs)):
-            copies.put(_copy(Path(folder) / str(number)))
+            copies.put(copy_sources(Path(folder) / str(number)))
         with ThreadPoolExecutor(max_workers=max(1, options.jobs)) as pool:
             sound = _sound(pool, copies, sorted({test for mutant in chosen for test in mutant.tests}))
             if sound:
@@ -75,29 +73,12 @@ def _borrowed(copies: SimpleQueue[Path]) -> Iterator[Path]:
         copies.put(copy)
 
 
-def _copy(folder: Path) -> Path:
-    folder.mkdir()
-    for name in _COPIED:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(
-                source, folder / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__", ".*")
-            )
-        else:
-            shutil.copy(source, folder / name)
-    return folder
-
-
 def _try(mutant: Mutant, copies: SimpleQueue[Path]) -> list[str]:
     """The tests that fail while the guard is away."""
     with _borrowed(copies) as copy:
         path = copy / mutant.path
         whole = path.read_text()
-        if whole.count(mutant.guard) != 1:
-            raise SystemExit(
-                f"the guard of promise {mutant.promise} is not in {mutant.path} (once): {mutant.guard!r}"
-            )
-        path.write_text(whole.replace(mutant.guard, mutant.hole))
+        path.write_text(without(whole, mutant.guard, mutant.hole, f"promise {mutant.promise}, {mutant.path}"))
         try:
             return next((failed for test in mutant.tests if (failed := _run(copy, [test]))), [])
         finally:
