@@ -12,7 +12,7 @@ from deployer.model.policy import Method
 
 INSTANCES = 2
 DELAY = 20
-"""The deregistration delay: twice the longest request, so that AWS's own rule cuts nothing."""
+"""The deregistration delay: longer than any request, so that AWS's own rule cuts nothing."""
 
 
 @dataclass(frozen=True)

@@ -97,6 +97,18 @@ def marked(mark: str, value: str) -> list[int]:
     return [pid for pid in everyone_else() if carries(pid, mark, value)]
 
 
+def in_session(leader: int) -> list[int]:
+    """The ids of all processes in the session that `leader` began, whether it still runs or not."""
+    return [pid for pid in everyone_else() if leader and _session(pid) == leader]
+
+
+def _session(pid: int) -> int:
+    try:
+        return os.getsid(pid)
+    except ProcessLookupError:
+        return 0
+
+
 def everyone_else() -> list[int]:
     """The ids of all processes but this one: on a machine, all that run there."""
     own = os.getpid()

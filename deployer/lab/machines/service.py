@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Protocol
 
-from deployer.lab.machines.processes import UNIT_MARK, marked, send
+from deployer.lab.machines.processes import UNIT_MARK, in_session, marked, send
 from deployer.lab.machines.units import Exec, Unit, UnitError
 
 _START_LIMIT_BURST = 5
@@ -54,6 +54,8 @@ class Service:
         self.unit = unit
         self.state = State.INACTIVE
         self.main_pid = 0
+        self._session = 0
+        """The session that the main process began, 0 when it was stopped."""
         self.last_code = 0
         self.since = time.time()
         self._house = house
@@ -67,8 +69,11 @@ class Service:
         self.since = time.time()
 
     def pids(self) -> list[int]:
-        """Everything that this unit started and that still runs, however it was forked."""
-        return marked(UNIT_MARK, self.unit.name)
+        """Everything that this unit started and that still runs, however it was forked.
+
+        Some programs write over their environment, and with it over the mark (nginx, to show a title in `ps`).
+        """
+        return sorted({*marked(UNIT_MARK, self.unit.name), *in_session(self._session)})
 
     async def start(self) -> None:
         """Starts it and waits until it is active by its Type. Raises UnitError when it does not get there."""
@@ -88,6 +93,7 @@ class Service:
             for line in self.unit.start[:-1]:
                 await self._run(line, environment)
             self.main_pid, ended = self._house.run(self.unit, self.unit.start[-1], environment)
+            self._session = self.main_pid
             await asyncio.wait_for(self._until_active(ended), self.unit.start_timeout)
             for line in self.unit.after_start:
                 await self._run(line, environment)
@@ -204,7 +210,7 @@ class Service:
                 except TimeoutError:
                     self._house.say(f"{self.unit.name}: ExecStop timed out")
             await self._end_all(self.unit.kill_signal, limit)
-            self.main_pid = 0
+            self.main_pid = self._session = 0
             self._now_is(State.INACTIVE)
 
     async def _end_all(self, number: int, limit: float) -> None:

@@ -56,6 +56,16 @@ def test_a_service_that_keeps_failing_is_given_up(lab: Lab, machine: MachineSpec
     assert (machine.root / "srv/starts").read_text() == "x\n" * 5
 
 
+def test_a_service_that_has_written_over_its_environment_is_stopped_with_its_children(
+    lab: Lab, machine: MachineSpec
+) -> None:
+    write_unit(lab, machine, "ExecStart=/bin/sh -c 'env -i /bin/sleep 1001 & exec env -i /bin/sleep 1002'")
+    lab.run(machine, "systemctl start app")
+    until(lambda: lab.run(machine, "pgrep -c -f '[s]leep 100' || true") == "2", "both run")
+    lab.run(machine, "systemctl stop app")
+    assert lab.run(machine, "pgrep -c -f '[s]leep 100' || true") == "0"
+
+
 def test_a_stopped_service_is_not_restarted(lab: Lab, machine: MachineSpec) -> None:
     write_unit(lab, machine, "ExecStart=/bin/sleep 100\nRestart=always\nRestartSec=10ms")
     lab.run(machine, "systemctl start app && systemctl stop app && sleep 0.3")

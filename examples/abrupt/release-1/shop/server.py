@@ -83,7 +83,9 @@ class Exchange:
         await self.say(f"slept {seconds:g}")
 
     async def sse(self):
-        self.head("200 OK", "Content-Type: text/event-stream", "Transfer-Encoding: chunked", "Cache-Control: no-store")
+        # Without the last one, an nginx in front would hold the events back.
+        kind = ("Content-Type: text/event-stream", "Cache-Control: no-store", "X-Accel-Buffering: no")
+        self.head("200 OK", "Transfer-Encoding: chunked", *kind)
         for number in range(round(min(self.number("seconds", 1.0), LONGEST) / TICK)):
             event = f"id: {number}\ndata: {RELEASE}\n\n".encode()
             self.writer.write(b"%x\r\n%s\r\n" % (len(event), event))
