@@ -51,7 +51,7 @@ def new(ident: str, target: TargetState = TargetState.HEALTHY, *, zone: str = "a
 
 def quiet(seen: Seen) -> Seen:
     """The same, out of the balancer and without connections for long enough."""
-    return replace(seen, detached_since=NOW - 60, quiet_since=NOW - 30, connections=0)
+    return replace(seen, detached_since=NOW - 60, quiet_since=NOW - 30, quiet_until=NOW, connections=0)
 
 
 def slot(name: str, *occupants: Seen, zone: str = "a", begun: bool = False, launching: int = 0) -> Slot:

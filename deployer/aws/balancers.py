@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mypy_boto3_elbv2.type_defs import LoadBalancerTypeDef, TargetDescriptionTypeDef, TargetGroupTypeDef
 
 _NLB_PROTOCOLS = frozenset({"TCP", "UDP", "TLS", "TCP_UDP", "QUIC", "TCP_QUIC"})
+_DATAGRAMS = frozenset({"UDP", "TCP_UDP", "QUIC", "TCP_QUIC"})
 _NOT_FOUND = frozenset({"TargetGroupNotFound", "LoadBalancerNotFound", "ValidationError"})
 
 
@@ -180,6 +181,7 @@ class BalancerReader:
             health_seconds=interval,
             zones=self._zones(load_balancers),
             idle_timeout=min((self._idle_timeout(arn) for arn in load_balancers), default=60.0),
+            datagrams=group.get("Protocol") in _DATAGRAMS,
         )
         return FoundBalancer(balancer, load_balancers, _detached(name) if not load_balancers else None)
 
@@ -222,6 +224,7 @@ class BalancerReader:
                 # A classic balancer always wants the threshold, for a new instance too (CLB user guide).
                 health_seconds=float(check["Interval"] * check["HealthyThreshold"]),
                 zones=frozenset(raw.get("AvailabilityZones", ())),
+                more_ports=tuple(sorted({int(port) for port in ports[1:]} - {int(ports[0])})) if ports else (),
                 idle_timeout=float(attributes.get("ConnectionSettings", {}).get("IdleTimeout", 60)),
             ),
             problem=None if ports else f"the classic load balancer {name} has no listener",

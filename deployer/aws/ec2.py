@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from deployer.aws.errors import attempt
@@ -51,12 +51,20 @@ def as_instance(raw: InstanceTypeDef) -> Instance:
         image=raw.get("ImageId", ""),
         type=str(raw.get("InstanceType", "")),
         address=raw.get("PrivateIpAddress", ""),
+        addresses=tuple(sorted(filter(None, _addresses(raw)))),
         tags=tags_of(raw),
         client_token=raw.get("ClientToken", ""),
         launched_at=launched.timestamp() if launched else 0.0,
         subnet=raw.get("SubnetId", ""),
         spot=raw.get("InstanceLifecycle") == "spot",
     )
+
+
+def _addresses(raw: InstanceTypeDef) -> Iterator[str]:
+    """The private addresses of all network interfaces, IPv6 ones too: a target group may send to either kind."""
+    for interface in raw.get("NetworkInterfaces", []):
+        yield from (found.get("PrivateIpAddress", "") for found in interface.get("PrivateIpAddresses", []))
+        yield from (found.get("Ipv6Address", "") for found in interface.get("Ipv6Addresses", []))
 
 
 def is_builder(raw: Mapping[str, Any]) -> bool:

@@ -6,6 +6,7 @@ The states and reasons are those of botocore's ELBv2 model (TargetHealth).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from deployer.aws.batches import as_done, as_lag, bisect
@@ -50,32 +51,44 @@ _WORST_FIRST = (
 def health(elbv2: ElasticLoadBalancingv2Client, group: str, port: int) -> Outcome[dict[str, Target]]:
     """What one target group says of every target in it, by instance id: one call for the whole group.
 
-    `port` is the group's own; a target on another one has it in `Target.port`.
+    `port` is the group's own; what is registered with other ones, or with several, has them in `Target.ports`.
     """
     outcome = attempt(
         lambda: elbv2.describe_target_health(TargetGroupArn=group), f"asking {short(group)} for its targets"
     )
     if not isinstance(outcome, Done):
         return outcome
-    seen: dict[str, Target] = {}
+    found: dict[str, list[tuple[int, Target]]] = {}
     for raw in outcome.value.get("TargetHealthDescriptions", []):
-        ident, target = as_target(raw, port)
-        # Registered on several ports, an instance is as healthy as its worst registration, and it is
-        # drained only when all of them are.
-        seen[ident] = min(seen.get(ident, target), target, key=lambda t: _WORST_FIRST.index(t.state))
-    return Done({ident: t for ident, t in seen.items() if t.state is not TargetState.ABSENT}, outcome.request_id)
+        ident, own_port, target = as_target(raw, port)
+        if target.state is not TargetState.ABSENT:
+            found.setdefault(ident, []).append((own_port, target))
+    return Done({ident: _together(there, port) for ident, there in found.items()}, outcome.request_id)
 
 
-def as_target(raw: TargetHealthDescriptionTypeDef, port: int) -> tuple[str, Target]:
-    """One line of DescribeTargetHealth. A state that is new to us is UNKNOWN, never healthy."""
+def _together(found: Sequence[tuple[int, Target]], port: int) -> Target:
+    """One instance's registrations with a group as one: as healthy as the worst of them, and drained when all are.
+
+    Its ports are those of the registrations that do not drain, as long as there are any.
+    """
+    worst = min((target for _, target in found), key=lambda one: _WORST_FIRST.index(one.state))
+    staying = worst.state is not TargetState.DRAINING
+    ports = {own for own, target in found if not staying or target.state is not TargetState.DRAINING}
+    return replace(worst, ports=() if ports == {port} else tuple(sorted(ports)))
+
+
+def as_target(raw: TargetHealthDescriptionTypeDef, port: int) -> tuple[str, int, Target]:
+    """One line of DescribeTargetHealth: instance, port, and how it is; `port` is the group's own.
+
+    A state that is new to us is UNKNOWN, never healthy.
+    """
     at = raw.get("Target", {"Id": ""})
     said = raw.get("TargetHealth", {})
     reason = said.get("Reason", "")
     state = _STATES.get(said.get("State", ""), TargetState.UNKNOWN)
     if reason == "Target.NotRegistered":
         state = TargetState.ABSENT
-    own_port = int(at.get("Port", port))
-    return at["Id"], Target(state, reason, said.get("Description", ""), own_port if own_port != port else None)
+    return at["Id"], int(at.get("Port", port)), Target(state, reason, said.get("Description", ""))
 
 
 def register(

@@ -11,6 +11,7 @@ from deployer.engine.launching import Launcher
 from deployer.engine.memory import Asked, Memory
 from deployer.engine.plan import RolloutPlan
 from deployer.engine.ports import Clock, Cloud, Hosts, Journal, Lease, Registration
+from deployer.engine.registrations import ports_for
 from deployer.engine.scribe import Scribe, move_as_json
 from deployer.model.errors import LeaseLost
 from deployer.model.fleet import TargetState, installed_tags
@@ -130,20 +131,24 @@ class Actuator:
     def _attach(self, seen: Observation, moves: Sequence[Attach]) -> None:
         missing = (TargetState.ABSENT, TargetState.DRAINING)
         wanted = [
-            Registration(ident, move.instance)
-            for move in moves
-            for ident, target in seen.by_id[move.instance][1].targets.items()
-            if target.state in missing
+            Registration(ident, one.id, port)
+            for slot, one in (seen.by_id[move.instance] for move in moves)
+            for ident, target in one.targets.items()
+            if target.state in missing or ident in one.lacking
+            for port in ports_for(self.plan, self.memory, slot.name, one.id, ident) or (None,)
         ]
+        for move in moves:
+            self.memory.facts(move.instance).touched = True
         self._ask_balancers(moves, Asked.ATTACH, self.cloud.register(wanted), "attached")
 
     def _drain(self, seen: Observation, moves: Sequence[Drain]) -> None:
         gone = (TargetState.ABSENT, TargetState.DRAINING)
         wanted = [
-            Registration(ident, move.instance, target.port)
+            Registration(ident, move.instance, port)
             for move in moves
             for ident, target in seen.by_id[move.instance][1].targets.items()
             if target.state not in gone
+            for port in target.ports or (None,)
         ]
         outcomes = self.cloud.deregister(wanted)
         for registration, outcome in outcomes.items():
@@ -151,8 +156,11 @@ class Actuator:
                 self.memory.facts(registration.instance).registered.pop(registration.balancer, None)
         for move in moves:
             facts = self.memory.facts(move.instance)
+            facts.touched = True
             facts.detached_since = self.clock.now()
-            facts.quiet_since = facts.connections = None  # counted before: says nothing of this drain
+            facts.quiet_since = facts.quiet_until = facts.connections = (
+                None  # counted before: says nothing of this drain
+            )
         self._ask_balancers(moves, Asked.DRAIN, outcomes, "drains")
         if self.plan.policy.sabotage is Sabotage.NO_QUIET:
             self._stop_at_once(seen, moves)
@@ -191,8 +199,7 @@ class Actuator:
     # -- hosts ---------------------------------------------------------------------------------------
 
     def _host(self, seen: Observation, instance: str) -> Host:
-        found = seen.by_id[instance][1].instance
-        return Host(found.id, found.address, found.zone)
+        return Host.of(seen.by_id[instance][1].instance)
 
     def _quieten(self, seen: Observation, moves: Sequence[LameDuck]) -> None:
         for move in moves:

@@ -52,15 +52,27 @@ def ask_hosts(hosts: Hosts, seen: Observation) -> None:
 
 
 def questions(seen: Observation) -> Iterator[HostTask]:
-    """Health and release of every instance in flight, and the connections of those that drain."""
+    """Health and release of every instance in flight, and the connections of those that drain or soon will."""
     for slot, one in seen.instances():
         if not one.running or one.failed is not None or not one.instance.address:
             continue
-        host = Host(one.id, one.instance.address, one.instance.zone)
+        host = Host.of(one.instance)
         if _needs_answer(seen, slot, one):
             yield Ask(host)
-        if one.detached_since is not None and seen.policy.ask_hosts and drain_missing(seen, one) is not None:
-            yield Count(host)
+        if seen.policy.ask_hosts and _needs_count(seen, slot, one):
+            yield Count(host, tuple(sorted(one.sent_to)), tuple(sorted(one.unproven)))
+
+
+def _needs_count(seen: Observation, slot: Slot, one: Seen) -> bool:
+    """While it drains; and before, until its host has shown a connection on every port that is sent to.
+
+    Shown beforehand, the end of the drain is not held up by an instance that happens to be idle then.
+    """
+    if one.detached_since is not None:
+        return drain_missing(seen, one) is not None
+    if not slot.begun or not one.unproven or is_done(seen, slot):
+        return False
+    return one.counted_at is None or seen.now - one.counted_at > _FRESH
 
 
 def _needs_answer(seen: Observation, slot: Slot, one: Seen) -> bool:

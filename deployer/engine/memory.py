@@ -35,7 +35,18 @@ class Facts:
     was_in_service: bool = False
     detached_since: float | None = None
     quiet_since: float | None = None
+    quiet_until: float | None = None
     connections: int | None = None
+    counted_at: float | None = None
+    shown: frozenset[int] = frozenset()
+    """Ports on which its host has shown a connection, since something was installed on it last."""
+    installed_at: float = 0.0
+    ports: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    """Balancer → the ports it is registered with there, or was, as `Target.ports` has them."""
+    touched: bool = False
+    """Whether the rollout has taken it out of its balancers or put it in: `ports` stay as they were before."""
+    sent_to: dict[str, frozenset[int]] = field(default_factory=dict)
+    """Balancer → every port that it has been seen to send to on this instance."""
     requests: int | None = None
     answer: Answer | None = None
     install: Install = field(default_factory=Install)
@@ -69,6 +80,8 @@ class SlotFacts:
     blocked_until: float = 0.0
     zones_tried: tuple[str, ...] = ()
     launched: list[str] = field(default_factory=list)
+    ports: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    """Balancer → the ports that its last holder was registered with, before the rollout touched it."""
 
 
 @dataclass

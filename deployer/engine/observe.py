@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from deployer.engine.memory import Asked, Facts, Memory
 from deployer.engine.plan import RolloutPlan
 from deployer.engine.ports import Sighting
+from deployer.engine.registrations import follow_ports, lacking, sent_to
 from deployer.model.fleet import ABSENT, Instance, InstanceState, Tag, Target, TargetState
 from deployer.model.hosts import Answered, Counted, HostReport, Quieten, StageRelease, Worked
 from deployer.model.observation import Install, Observation, Seen, Slot, Work
@@ -31,20 +32,12 @@ class Observer:
             match report:
                 case Answered(instance=ident, answer=answer):
                     self.memory.facts(ident).answer = answer
-                case Counted(instance=ident, connections=connections):
-                    self._counted(self.memory.facts(ident), connections, now)
+                case Counted():
+                    _counted(self.memory.facts(report.instance), report, now)
                 case Worked():
                     self._worked(report, now)
                 case _:
                     pass
-
-    def _counted(self, facts: Facts, connections: int | None, now: float) -> None:
-        facts.connections = connections
-        facts.reachable = connections is not None
-        if connections != 0 or facts.detached_since is None:
-            facts.quiet_since = None
-        elif facts.quiet_since is None:
-            facts.quiet_since = now
 
     def _worked(self, report: Worked, now: float) -> None:
         facts = self.memory.facts(report.task.host.instance)
@@ -57,6 +50,7 @@ class Observer:
         package = report.task.package
         facts.install = Install(report.work, package.digest, report.detail, package.release)
         facts.answer = None
+        facts.shown, facts.installed_at = frozenset(), now  # what serves now may be reached by another way
         facts.since = now
 
     def observe(self, sighting: Sighting, now: float) -> Observation:
@@ -74,7 +68,7 @@ class Observer:
                 occupants[name], zones[name] = [], instance.zone
             targets = self._targets(instance, sighting, gone=instance.id not in seen_now)
             targets = self._without_gaps(instance, targets, now)
-            occupants[name].append(self._update(instance, targets, now))
+            occupants[name].append(self._update(instance, targets, name, now))
         self.memory.first_look = False
         occupants = self._without_released(self._without_lost(occupants), sighting.released)
         slots = tuple(self._slot(name, zones[name], tuple(found), now) for name, found in occupants.items())
@@ -221,11 +215,12 @@ class Observer:
             first_type=next((slot.type for slot in self.plan.slots if slot.name == name), ""),
         )
 
-    def _update(self, instance: Instance, targets: Mapping[str, Target], now: float) -> Seen:
+    def _update(self, instance: Instance, targets: Mapping[str, Target], slot: str, now: float) -> Seen:
         facts = self.memory.facts(instance.id)
         facts.instance = instance
         ours = instance.id in self.memory.slot_of
         _follow_attachment(facts, targets, now, was_in=not ours and bool(targets))
+        follow_ports(self.plan, self.memory, slot, instance.id, targets)
         _follow_health(facts, instance, targets, self.plan.policy.steady, now, trusted=self.memory.first_look)
         _follow_request(facts, instance, targets, now)
         phase = _phase(instance, targets, facts)
@@ -240,8 +235,13 @@ class Observer:
             in_service_since=facts.in_service_since,
             was_in_service=facts.was_in_service,
             quiet_since=facts.quiet_since,
+            quiet_until=facts.quiet_until,
             detached_since=facts.detached_since,
             connections=facts.connections,
+            counted_at=facts.counted_at,
+            sent_to=sent_to(self.plan, facts, slot, targets),
+            shown=facts.shown,
+            lacking=lacking(self.plan, self.memory, slot, instance.id, targets),
             requests=facts.requests,
             install=facts.install,
             staged=facts.staged,
@@ -252,6 +252,20 @@ class Observer:
             launched_by_us=ours,
             reachable=facts.reachable and self.plan.policy.ask_hosts,
         )
+
+
+def _counted(facts: Facts, report: Counted, now: float) -> None:
+    """Takes in what a host told of its connections: quiet is what was asked after the drain had begun, unbroken."""
+    facts.connections, facts.counted_at = report.connections, report.at
+    facts.reachable = report.connections is not None
+    if report.at >= facts.installed_at:
+        facts.shown |= report.shown
+    since = facts.detached_since
+    if report.connections != 0 or since is None:
+        facts.quiet_since = facts.quiet_until = None
+    elif report.at >= since:
+        facts.quiet_since = now if facts.quiet_since is None else facts.quiet_since
+        facts.quiet_until = report.at
 
 
 def _follow_attachment(facts: Facts, targets: Mapping[str, Target], now: float, *, was_in: bool) -> None:
@@ -271,7 +285,7 @@ def _follow_attachment(facts: Facts, targets: Mapping[str, Target], now: float, 
         facts.attached_at = now
     if facts.asked is not Asked.DRAIN:
         facts.detached_since = None
-        facts.quiet_since = None
+        facts.quiet_since = facts.quiet_until = None
         facts.lame_duck = Work.NONE
 
 

@@ -24,6 +24,8 @@ class PlannedSlot:
     instance: str
     type: str
     expected_seconds: float = 0.0
+    ports: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    """Balancer → the ports that its instance is registered with there, where they are not the balancer's own."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,11 @@ class RolloutPlan:
     created: float = 0.0
     """Unix seconds."""
 
+    def ports_of(self, slot: str, balancer: str) -> tuple[int, ...]:
+        """The ports that a slot's instance is registered with at a balancer; empty for the balancer's own."""
+        planned = next((one for one in self.slots if one.name == slot), None)
+        return dict(planned.ports).get(balancer, ()) if planned is not None else ()
+
     def fingerprint(self) -> str:
         """What a resume must agree with: the digest of everything that decides what will be done."""
         pinned = {k: v for k, v in self.to_json().items() if k not in ("created", "rollout")}
@@ -81,7 +88,7 @@ class RolloutPlan:
             "limits": _build(Limits, limits),
             "policy": _build(Policy, policy),
             "balancers": tuple(_balancer(item) for item in data["balancers"]),
-            "slots": tuple(_build(PlannedSlot, item) for item in data["slots"]),
+            "slots": tuple(_slot(item) for item in data["slots"]),
             "sides": tuple(data["sides"]) if data.get("sides") else None,
             "hooks": tuple((label, digest) for label, digest in data.get("hooks", ())),
             "tags": tuple((key, value) for key, value in data["tags"]),
@@ -90,7 +97,17 @@ class RolloutPlan:
 
 
 def _balancer(item: Mapping[str, Any]) -> Balancer:
-    return _build(Balancer, {**item, "kind": BalancerKind(item["kind"]), "zones": frozenset(item["zones"])})
+    words = {
+        "kind": BalancerKind(item["kind"]),
+        "zones": frozenset(item["zones"]),
+        "more_ports": tuple(item.get("more_ports", ())),
+    }
+    return _build(Balancer, {**item, **words})
+
+
+def _slot(item: Mapping[str, Any]) -> PlannedSlot:
+    ports = tuple((balancer, tuple(there)) for balancer, there in item.get("ports", ()))
+    return _build(PlannedSlot, {**item, "ports": ports})
 
 
 _T = TypeVar("_T")

@@ -65,6 +65,7 @@ def _intended(memory: Memory, plan: RolloutPlan, record: Record, now: float) -> 
             memory.facts(instance).taken_out = False
         if move["move"] in ("Attach", "Drain"):
             memory.facts(instance).attached_by_us = move["move"] == "Attach"
+            memory.facts(instance).touched = True
 
 
 def _came_out(memory: Memory, record: Record, now: float) -> None:

@@ -49,6 +49,15 @@ class Balancer:
     health_seconds: float = 30.0
     zones: frozenset[str] = frozenset()
     idle_timeout: float = 60.0
+    more_ports: tuple[int, ...] = ()
+    """Where a classic ELB has listeners to several ports of the instance: the others."""
+    datagrams: bool = False
+    """Whether it passes on UDP or QUIC, of which a host shows no connections."""
+
+    @property
+    def ports(self) -> frozenset[int]:
+        """The ports that it sends to on an instance which is registered without one of its own."""
+        return frozenset({self.port, *self.more_ports})
 
 
 class TargetState(Enum):
@@ -71,12 +80,15 @@ class TargetState(Enum):
 
 @dataclass(frozen=True)
 class Target:
-    """One instance at one balancer. `port` is set where the registration overrides the group's port."""
+    """One instance at one balancer.
+
+    `ports` are those that it is registered with, sorted; empty where that is the group's own port and no other.
+    """
 
     state: TargetState
     reason: str = ""
     description: str = ""
-    port: int | None = None
+    ports: tuple[int, ...] = ()
 
 
 ABSENT = Target(TargetState.ABSENT)
@@ -118,6 +130,8 @@ class Instance:
     """Launch time, Unix seconds by AWS's clock: for display and ordering, never for deadlines."""
     subnet: str = ""
     spot: bool = False
+    addresses: tuple[str, ...] = ()
+    """All of its private addresses, IPv4 and IPv6, as far as EC2 tells them; `address` is the primary IPv4 one."""
     lifecycle: str = ""
     """Its state in the Auto Scaling group (`InService`, `Standby`, …); empty outside of one."""
 

@@ -7,6 +7,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TypeAlias
 
+from deployer.model.fleet import Instance
 from deployer.model.observation import Answer, Work
 
 
@@ -17,6 +18,13 @@ class Host:
     instance: str
     address: str
     zone: str = ""
+    addresses: tuple[str, ...] = ()
+    """All of its addresses, where there are more than that one."""
+
+    @classmethod
+    def of(cls, instance: Instance) -> Host:
+        """The way to an instance."""
+        return cls(instance.id, instance.address, instance.zone, instance.addresses)
 
 
 class Links(Enum):
@@ -54,9 +62,14 @@ class Ask:
 
 @dataclass(frozen=True)
 class Count:
-    """Count the established connections on the application's port."""
+    """Count the connections in use on these ports and on the application's own.
+
+    Of the ports in `unproven` it is to be found out too whether connections to them can be seen on the host at all.
+    """
 
     host: Host
+    ports: tuple[int, ...] = ()
+    unproven: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -105,11 +118,16 @@ class Answered:
 
 @dataclass(frozen=True)
 class Counted:
-    """What came of `Count`; None when the host could not be asked."""
+    """What came of `Count`: None when the host could not be asked. `at` is when it was (monotonic seconds).
+
+    `shown` are the ports on which connections can be seen there: at least one was, in use or ended.
+    """
 
     instance: str
     connections: int | None
+    at: float
     detail: str = ""
+    shown: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -67,9 +67,9 @@ class Seen:
     """One instance: what AWS says of it, what it says itself, and since when.
 
     `since` is when it entered its present `phase`; `in_service_since` when it began to be healthy at every
-    balancer (k looks in a row); `quiet_since` when its host was first seen without a connection on its
-    port, unbroken, after it was deregistered; `detached_since` when it was first out of, or on its way
-    out of, every balancer.
+    balancer (k looks in a row); `detached_since` when it was first out of, or on its way out of, every balancer.
+    `quiet_since` is when its host was first found without a connection on any watched port, unbroken, after it was
+    deregistered, and `quiet_until` when it was found so last.
     """
 
     instance: Instance
@@ -80,8 +80,17 @@ class Seen:
     was_in_service: bool = False
     """Whether it has been, since it was attached last; one that turns sick then is not merely slow."""
     quiet_since: float | None = None
+    quiet_until: float | None = None
     detached_since: float | None = None
     connections: int | None = None
+    counted_at: float | None = None
+    """When its host was last asked for its connections."""
+    sent_to: frozenset[int] = frozenset()
+    """The ports that balancers send to on it, or have sent to since it was registered last."""
+    shown: frozenset[int] = frozenset()
+    """The ports on which its host has shown a connection since something was installed on it last."""
+    lacking: frozenset[str] = frozenset()
+    """The balancers that a rollout put it into, and that do not have it on all of its ports yet."""
     requests: int | None = None
     install: Install = Install()
     staged: Install = Install()
@@ -101,6 +110,11 @@ class Seen:
     def id(self) -> str:
         """The instance id."""
         return self.instance.id
+
+    @property
+    def unproven(self) -> frozenset[int]:
+        """The ports that are sent to and on which no connection was ever seen; whether any can be is not known."""
+        return self.sent_to - self.shown
 
     @property
     def alive(self) -> bool:

@@ -36,6 +36,8 @@ def is_fit(seen: Observation, instance: Seen) -> bool:
         return False
     if instance.expecting is not None or instance.spoilt or _is_not_what_it_should_be(seen, instance):
         return False
+    if instance.lacking:
+        return False
     if not instance.targets and (instance.answer is None or not instance.answer.ok):
         return False  # a worker has no balancer to vouch for it: unknown health is not healthy (promise 14)
     if instance.install.work in (Work.RUNNING, Work.FAILED, Work.UNKNOWN):
@@ -87,6 +89,9 @@ def proof_missing(seen: Observation, instance: Seen) -> tuple[str, float | None]
     """What an instance still lacks to be proven: the reason, and when it ends if only time is missing."""
     if instance.in_service_since is None or not instance.healthy_everywhere or not instance.running:
         return "not healthy at every balancer yet", None
+    if instance.lacking:
+        names = ", ".join(seen.balancer(ident).name for ident in sorted(instance.lacking))
+        return f"not registered on all of its ports with {names} yet", None
     if not seen.is_wanted_type(instance):
         return f"is a {instance.instance.type}, which is not the type that is wanted", None
     if not seen.serves_goal(instance):
@@ -156,9 +161,10 @@ def drain_missing(seen: Observation, instance: Seen) -> tuple[str, float | None]
     """What keeps an instance from being drained, or None when nothing reaches it any more (promise 4).
 
     A balancer goes on showing `draining` for the whole deregistration delay, even for an idle target, so
-    the host's own connection count ends a drain early: none for the quiet time. Where the host cannot be
-    asked, the drain lasts until the balancer has let go. An NLB's live connections keep flowing to a target
-    that is no longer registered, so there the host's word is waited for even then. [ALB, NLB user guides]
+    the host's own connection count ends a drain early: none for the quiet time, on every port that is sent to.
+    Where the host cannot be asked, or has never shown a connection on one of these ports, the drain lasts until
+    the balancer has let go. An NLB's live connections keep flowing to a target that is no longer registered, so
+    there the host's word is waited for even then. [ALB, NLB user guides]
     """
     if instance.instance.state not in (InstanceState.RUNNING, InstanceState.PENDING):
         return None
@@ -172,9 +178,28 @@ def drain_missing(seen: Observation, instance: Seen) -> tuple[str, float | None]
     draining = any(t.state is TargetState.DRAINING for t in instance.targets.values())
     if instance.detached_since is None and not draining:
         return None  # it never was in a balancer
-    if instance.quiet_since is not None and seen.now - instance.quiet_since >= seen.policy.quiet:
+    if is_quiet(seen, instance):
         return None
     return _still_busy(seen, instance, draining=draining)
+
+
+def is_quiet(seen: Observation, instance: Seen) -> bool:
+    """Whether its host has been found without connections for the quiet time, and could have shown some.
+
+    Time alone proves nothing: the host was asked at the end of it too. A host that has not shown one connection on
+    a port that is sent to (a container's published port, a proxy elsewhere) may have any number of them.
+    """
+    since, until = instance.quiet_since, instance.quiet_until
+    if instance.connections != 0 or since is None or until is None:
+        return False
+    if instance.unproven or _untold(seen, instance):
+        return False
+    return until - since >= seen.policy.quiet
+
+
+def _untold(seen: Observation, instance: Seen) -> list[str]:
+    """The balancers of an instance whose traffic leaves no trace on its host, by name."""
+    return [found.name for found in map(seen.balancer, instance.targets) if found.datagrams]
 
 
 def _still_busy(seen: Observation, instance: Seen, *, draining: bool) -> tuple[str, float | None] | None:
@@ -190,6 +215,14 @@ def _still_busy(seen: Observation, instance: Seen, *, draining: bool) -> tuple[s
         return "draining; the host cannot be asked, so for the whole deregistration delay", since + delay
     if instance.connections:
         return f"draining: {instance.connections} connections open", since + delay
+    blind = _untold(seen, instance)
+    if blind:
+        said = f"draining; a host does not show what {', '.join(blind)} sends by UDP, so for the whole delay"
+        return said, since + delay
+    if instance.unproven:
+        ports = ", ".join(map(str, sorted(instance.unproven)))
+        said = f"draining; its host has shown no connection on port {ports}, so for the whole deregistration delay"
+        return said, since + delay
     if instance.quiet_since is not None:
         return "draining: no connections, making sure", instance.quiet_since + seen.policy.quiet
     return "draining", since + delay

@@ -77,8 +77,10 @@ class SshHosts:
         match task:
             case Ask(host):
                 return Answered(host.instance, work.answer(host))
-            case Count(host):
-                return Counted(host.instance, work.connections(host))
+            case Count(host, ports, unproven):
+                asked_at = self._clock()
+                found = work.connections(host, ports, unproven)
+                return Counted(host.instance, found.open, asked_at, shown=found.shown)
             case Quieten(host, command):
                 ended = work.quieten(host, command)
             case StageRelease(host, package):
@@ -97,7 +99,7 @@ class SshHosts:
             case Ask(host):
                 return Answered(host.instance, Answer(ok=False, at=self._clock(), detail=detail))
             case Count(host):
-                return Counted(host.instance, None, detail)
+                return Counted(host.instance, None, self._clock(), detail)
             case Quieten() | StageRelease() | PutRelease():
                 return Worked(task, Work.FAILED, detail)
             case GatherEvidence(host):

@@ -128,6 +128,11 @@ class Installer:
         self._guard = threading.Lock()
         self._footings: dict[Host, _Footing] = {}
 
+    @property
+    def may_become(self) -> bool:
+        """Whether root may be asked for."""
+        return self._settings.become is not Become.NO
+
     def stage(self, host: Host, packed: Packed) -> None:
         """Brings a bundle onto a host and has its sha256 checked there; changes nothing that runs.
 

@@ -4,33 +4,25 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from deployer.model.hosts import Host, Package
 from deployer.model.observation import Answer, Proof, Work
 from deployer.remote.appspec.spec import IN_PLACE, LifecycleEvent
 from deployer.remote.bundle.bundle import Bundle, open_bundle
-from deployer.remote.command import command
+from deployer.remote.connections import ConnectionReader
 from deployer.remote.door import Door
 from deployer.remote.errors import RemoteError
 from deployer.remote.install import EventStatus, Installer, JobState, JobStatus
 from deployer.remote.outcome import Done, Failed, Unknown
 from deployer.remote.plan import HostRequest, Surroundings
 from deployer.remote.probe import Question, Reply, curl, curl_reply, probe
-from deployer.remote.sockets import count_connections
+from deployer.remote.sockets import Reading
 
 MOST_EVIDENCE = 16 * 1024
 """Bytes of a host's logs that are shown."""
 EVIDENCE_SECONDS = 20.0
-# tcp6 is missing where IPv6 is off; that is no reason to fail.
-_TABLES = command(
-    "sh",
-    "-c",
-    "cat /proc/net/tcp && { cat /proc/net/tcp6 2>/dev/null || true; }",
-    deadline=20.0,
-    output_limit=64 * 1024 * 1024,
-)
 
 
 @dataclass(frozen=True)
@@ -80,6 +72,7 @@ class HostWork:
         self._installer = installer
         self._application = application
         self._clock = clock
+        self._reader = ConnectionReader(door, become=installer.may_become)
         self._through_host: set[str] = set()
         self._bundles: dict[Package, Bundle] = {}
         self._guard = threading.Lock()
@@ -106,15 +99,13 @@ class HostWork:
     def _as_answer(self, reply: Reply, proof: Proof) -> Answer:
         return Answer(reply.ok, self._clock(), reply.release, reply.detail, proof)
 
-    def connections(self, host: Host) -> int:
-        """The connections in use on the application's port. Raises RemoteError when the host does not tell."""
-        match self._door.run(host, _TABLES):
-            case Done(output):
-                return count_connections(output.decode("ascii", "replace"), host.address, self._application.port)
-            case Failed(code, tail):
-                raise RemoteError(f"{host.instance}: /proc/net/tcp cannot be read: exit {code}: {tail[-200:]}")
-            case Unknown(reason):
-                raise RemoteError(f"{host.instance}: {reason}")
+    def connections(self, host: Host, ports: Collection[int] = (), unproven: Collection[int] = ()) -> Reading:
+        """The connections in use on these ports and the application's own. Raises RemoteError when the host does
+        not tell.
+
+        Of the `unproven` ports it is found out whether connections to them can be seen there.
+        """
+        return self._reader.read(host, {*ports, self._application.port}, unproven)
 
     def quieten(self, host: Host, words: Sequence[str]) -> Ended:
         """Runs the lame-duck command as the one who installs."""

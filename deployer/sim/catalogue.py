@@ -94,6 +94,19 @@ FAULTS = (
         "unproven where requests are asked for",
         ("tests/model/test_proof.py",),
     ),
+    Entry(57, "half-closed and closing connections", "count as in use", ("tests/remote/test_sockets.py",)),
+    Entry(
+        58,
+        "a balancer sends to another port than the health port",
+        "every port is watched; targets go back with their own",
+        ("tests/engine/test_ports.py",),
+    ),
+    Entry(
+        59,
+        "connections that the host cannot show",
+        "the whole deregistration delay is waited for",
+        ("tests/model/test_quiet.py",),
+    ),
     Entry(101, "turns sick after it was in service", "given up on; counted"),
 )
 """In the order of their numbers; from 101 on they are the twin's own."""

@@ -184,7 +184,7 @@ class SimCloud:
         if self.world.weather.strikes(Fault.PART_REGISTERED):
             return Temporary(f"{machine.id} was passed over", 2.0, "InvalidTarget", self._request())
         self.witness.registering(group, machine)
-        group.register(machine)
+        group.register(machine, item.port or group.balancer.port)
         return self.done(None)
 
     def _deregister_one(self, item: Registration) -> Outcome[None]:
@@ -194,7 +194,7 @@ class SimCloud:
         group, machine = found
         if machine.id in group.members:
             self.witness.deregistering(group, machine)
-            group.deregister(machine)
+            group.deregister(machine, item.port or group.balancer.port)
             self._drain_badly(group, machine)
         return self.done(None)
 

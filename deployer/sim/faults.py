@@ -57,6 +57,9 @@ class Fault(Enum):
     TARGETS_MISSING = 46
     UNEVEN_DRAIN = 47
     BUNDLE_DIFFERS = 48
+    HALF_CLOSED = 57
+    OTHER_PORT = 58
+    HIDDEN_CONNECTIONS = 59
     SICK_LATER = 101
 
 
@@ -102,6 +105,10 @@ NEXT = frozenset(
     }
 )
 """Faults that befall the next call, launch or update of their kind."""
+
+
+OF_TRAFFIC = frozenset({Fault.HALF_CLOSED, Fault.OTHER_PORT, Fault.HIDDEN_CONNECTIONS})
+"""What a world's traffic is like, from its first day: part of the setup, in no schedule."""
 
 
 @dataclass(frozen=True)

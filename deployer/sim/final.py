@@ -97,6 +97,9 @@ def _healthy_everywhere(witness: Witness, world: World, machine: Machine) -> Non
         if member is None or member.state is not TargetState.HEALTHY:
             state = member.state.value if member is not None else "detached"
             witness.note(11, f"{machine.id} is left {state} at {group.balancer.name}")
+        elif member.ports != group.places:
+            found, before = (", ".join(map(str, sorted(ports))) for ports in (member.ports, group.places))
+            witness.note(11, f"{machine.id} is left on port {found} at {group.balancer.name}, and was on {before}")
 
 
 def _all_at_one_side(witness: Witness, split: Split, release: Release) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from deployer.model.fleet import Balancer, BalancerKind, Target, TargetState
+from deployer.remote.sockets import CLOSE_WAIT, CLOSING, ESTABLISHED, LAST_ACK
 from deployer.sim.machines import Machine
 from deployer.sim.time import History, VirtualTime
 
@@ -19,6 +20,17 @@ _WORDS = {
 }
 
 
+_HALF_CLOSED = (CLOSE_WAIT, LAST_ACK, CLOSING)
+
+
+@dataclass(frozen=True)
+class Socket:
+    """One connection on an instance: the port, and the state that the kernel has it in."""
+
+    port: int
+    state: int
+
+
 @dataclass
 class Membership:
     """One instance at one balancer. `turn` counts changes, so that what was planned before one is void."""
@@ -26,7 +38,11 @@ class Membership:
     machine: Machine
     state: TargetState
     since: float
+    ports: set[int]
+    """Those it is registered with."""
     connections: int = 0
+    half_closed: bool = False
+    """Whether the clients of these connections have closed their side, and wait for their answers."""
     turn: int = 0
 
 
@@ -46,6 +62,10 @@ class Group:
     healthy_threshold: int
     unhealthy_threshold: int
     linger: Callable[[], float]
+    ports: tuple[int, ...] = ()
+    """Where the fleet's instances are registered with ports of their own: those."""
+    half_closes: Callable[[], bool] = lambda: False
+    """Draws whether the clients of a target that drains have closed their side."""
     broken: bool = False
     """Its health checks fail for everybody."""
     members: dict[str, Membership] = field(default_factory=dict)
@@ -57,31 +77,57 @@ class Group:
     def __post_init__(self) -> None:
         self.history = History(self.time.now, {})
 
+    @property
+    def places(self) -> frozenset[int]:
+        """The ports on which the application serves this balancer."""
+        return frozenset(self.ports or (self.balancer.port,))
+
     def join_healthy(self, machine: Machine) -> None:
         """Has an instance that has been in service for long."""
-        self.members[machine.id] = Membership(machine, TargetState.HEALTHY, -1e6, connections=3)
-        self._publish(machine.id, TargetState.HEALTHY)
+        member = Membership(machine, TargetState.HEALTHY, -1e6, set(self.places), connections=3)
+        self.members[machine.id] = member
+        self._publish(machine.id, member)
 
-    def register(self, machine: Machine) -> None:
-        """RegisterTargets: harmless for one that is registered; one that drains starts anew."""
+    def register(self, machine: Machine, port: int | None = None) -> None:
+        """RegisterTargets, with one port or all that there are; harmless for one that is registered.
+
+        One that drains starts anew.
+        """
+        ports = set(self.places) if port is None else {port}
         member = self.members.get(machine.id)
         if member is not None and member.state is not TargetState.DRAINING:
+            if not ports <= member.ports:
+                member.ports |= ports
+                self._become(member, member.state)
+                self._plan(member)
             return
         usable = machine.running and (not self.balancer.zones or machine.zone in self.balancer.zones)
         turn = member.turn if member is not None else 0
-        fresh = Membership(machine, TargetState.INITIAL, self.time.now, turn=turn)
+        fresh = Membership(machine, TargetState.INITIAL, self.time.now, ports, turn=turn)
         self.members[machine.id] = fresh
         self._become(fresh, TargetState.INITIAL if usable else TargetState.UNUSED)
         self._plan(fresh)
 
-    def deregister(self, machine: Machine) -> None:
-        """DeregisterTargets: an absent target is fine. It drains for the whole delay, however idle it is."""
+    def deregister(self, machine: Machine, port: int | None = None) -> None:
+        """DeregisterTargets, of one port or of all: an absent target is fine.
+
+        It drains for the whole delay, however idle it is; as long as one port stays it goes on being sent to.
+        """
         member = self.members.get(machine.id)
         if member is None or member.state is TargetState.DRAINING:
+            return
+        staying = set() if port is None else member.ports - {port}
+        if staying == member.ports:
+            return
+        if staying:
+            member.ports = staying
+            self._become(member, member.state)
+            self._plan(member)
             return
         if member.state is TargetState.UNUSED:
             self._remove(member)
             return
+        member.half_closed = bool(member.connections) and self.half_closes()
         self._become(member, TargetState.DRAINING)
         turn = member.turn
         stay = self.linger()
@@ -99,6 +145,15 @@ class Group:
         """How many connections of this balancer's clients the instance still has."""
         members = (self.members.get(machine.id), self.leaving.get(machine.id))
         return sum(member.connections for member in members if member is not None)
+
+    def sockets_of(self, machine: Machine) -> list[Socket]:
+        """The same, one by one, as the instance's kernel has them."""
+        found: list[Socket] = []
+        for member in (self.members.get(machine.id), self.leaving.get(machine.id)):
+            if member is not None:
+                states = _HALF_CLOSED if member.half_closed else (ESTABLISHED,)
+                found += [Socket(max(self.places), states[n % len(states)]) for n in range(member.connections)]
+        return found
 
     def health_changed(self, machine: Machine) -> None:
         """The application on an instance began or ceased to answer, or the instance stopped."""
@@ -122,10 +177,12 @@ class Group:
             self._plan(member)
 
     def _passes(self, member: Membership) -> bool:
-        return member.machine.healthy and not self.broken
+        return member.machine.healthy and not self.broken and member.ports <= self.places
 
     def _plan(self, member: Membership) -> None:
-        """Plans the next change of health, if the checks go on as they do now."""
+        """Plans the next change of health, if the checks go on as they do now; what drains is checked no more."""
+        if member.state is TargetState.DRAINING:
+            return  # its end is planned already
         passes = self._passes(member)
         interval = self.balancer.health_interval
         wait = 0.0
@@ -157,7 +214,7 @@ class Group:
         member.turn += 1
         member.state = state
         member.since = self.time.now
-        self._publish(member.machine.id, state)
+        self._publish(member.machine.id, member)
 
     def _let_go(self, member: Membership, turn: int) -> None:
         if member.turn == turn:
@@ -183,10 +240,11 @@ class Group:
             member.since = self.time.now
             self._publish(member.machine.id, None)
 
-    def _publish(self, ident: str, state: TargetState | None) -> None:
+    def _publish(self, ident: str, member: Membership | None) -> None:
         self.time.changes += 1
-        if state is None:
+        if member is None:
             self._published.pop(ident, None)
         else:
-            self._published[ident] = _WORDS[state]
+            ports = () if member.ports == {self.balancer.port} else tuple(sorted(member.ports))
+            self._published[ident] = replace(_WORDS[member.state], ports=ports)
         self.history.put(self.time.now, dict(self._published))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from deployer.model.hosts import (
@@ -20,9 +20,11 @@ from deployer.model.hosts import (
     Worked,
 )
 from deployer.model.observation import Answer, Work
+from deployer.remote.sockets import read_sockets
 from deployer.sim.crash import Fuse
 from deployer.sim.faults import Fault
-from deployer.sim.machines import Machine
+from deployer.sim.groups import Socket
+from deployer.sim.machines import APP_PORT, Machine
 from deployer.sim.witness import Witness
 from deployer.sim.world import World
 
@@ -85,8 +87,8 @@ class SimHosts:
         match task:
             case Ask():
                 return Answered(machine.id, self._answer(machine, dead=dead))
-            case Count():
-                return Counted(machine.id, None if dead else self.world.connections(machine))
+            case Count(ports=ports, unproven=unproven):
+                return self._counted(machine, ports, unproven, dead=dead)
             case Quieten():
                 for group in self.world.groups.values() if not dead else ():
                     group.quieten(machine)
@@ -100,6 +102,18 @@ class SimHosts:
                 return Worked(task, Work.UNKNOWN if dead else Work.DONE)
             case PutRelease():
                 return Worked(task, Work.UNKNOWN)
+
+    def _counted(
+        self, machine: Machine, ports: Collection[int], unproven: Collection[int], *, dead: bool
+    ) -> Counted:
+        """What its socket table says, read as a real one is. Knocked at, an application that runs shows it."""
+        now = self.world.time.now
+        if dead:
+            return Counted(machine.id, None, now, "it hangs")
+        sockets = self.world.sockets(machine)
+        found = read_sockets(socket_table(machine.address, sockets), [machine.address], {*ports, APP_PORT})
+        answers = machine.app.answers and not machine.hides
+        return Counted(machine.id, found.open, now, shown=found.shown | frozenset(unproven if answers else ()))
 
     def _answer(self, machine: Machine, *, dead: bool) -> Answer:
         now = self.world.time.now
@@ -153,3 +167,12 @@ class SimHosts:
         else:
             fate.release, fate.never_answers = None, False
             self.world.serve(machine, *before, fate)
+
+
+def socket_table(address: str, sockets: Sequence[Socket]) -> str:
+    """`/proc/net/tcp` with these sockets."""
+    local = "".join(f"{int(part):02X}" for part in reversed(address.split(".")))
+    return "".join(
+        f"{n:4}: {local}:{one.port:04X} 0200090A:{40000 + n:04X} {one.state:02X} 00000000:00000000\n"
+        for n, one in enumerate(sockets)
+    )

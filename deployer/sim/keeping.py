@@ -51,6 +51,8 @@ def to_json(setup: Setup) -> dict[str, Any]:
         "grouped": setup.grouped,
         "split": setup.split,
         "new_type": setup.new_type,
+        "half_closed": setup.half_closed,
+        "hidden": setup.hidden,
         "hooked": sorted(point.value for point in setup.hooked),
         "plan": plan,
         "groups": [
@@ -59,6 +61,7 @@ def to_json(setup: Setup) -> dict[str, Any]:
                 "healthy_threshold": group.healthy_threshold,
                 "unhealthy_threshold": group.unhealthy_threshold,
                 "long_connections": group.long_connections,
+                "ports": group.ports,
             }
             for group in setup.groups
         ],
@@ -76,7 +79,8 @@ def from_json(data: Mapping[str, Any]) -> Setup:
         seed=data["seed"],
         zones=tuple(slot.zone for slot in plan.slots),
         groups=tuple(
-            GroupSetup(balancer, **group) for balancer, group in zip(plan.balancers, data["groups"], strict=True)
+            GroupSetup(balancer, **{**group, "ports": tuple(group.get("ports", ()))})
+            for balancer, group in zip(plan.balancers, data["groups"], strict=True)
         ),
         strategy=plan.strategy,
         limits=plan.limits,
@@ -88,6 +92,8 @@ def from_json(data: Mapping[str, Any]) -> Setup:
         grouped=data.get("grouped"),
         split=data.get("split", False),
         new_type=data.get("new_type"),
+        half_closed=data.get("half_closed", 0.0),
+        hidden=data.get("hidden", 0.0),
         hooked=frozenset(Point(value) for value in data.get("hooked", ())),
         breaks=Breaks(Breakage(breaks["how"]), breaks["at"]) if breaks else None,
     )

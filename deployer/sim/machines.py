@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from deployer.model.fleet import Instance, InstanceState
 from deployer.sim.time import History
 
+APP_PORT = 8080
+"""The port that the settings name as the application's: where its health is asked for."""
+
 
 @dataclass
 class Fate:
@@ -59,6 +62,8 @@ class Machine:
     """Its Auto Scaling group has let go of it; it is on its way out, as one that shuts down is."""
     lost: bool = False
     """Ended by somebody else."""
+    hides: bool = False
+    """Its host shows no connections: they are passed on to a container."""
     installed: set[tuple[str, str]] = field(default_factory=set)
     """(digest, deployment) pairs that were installed, as the marker on the host tells."""
 

@@ -213,7 +213,15 @@ def build(setup: Setup) -> Twin:
     time = VirtualTime()
     world = World(random, lambda: Fate(pending=chance.pending(), boot=chance.boot()), time)
     world.images = {OLD.image or "": Image("1", OLD.digest), NEW.image or "": Image("2", NEW.digest)}
-    world.groups = {group.balancer.id: _group(group, time, random) for group in setup.groups}
+    traffic = Random(f"connections {setup.seed}")  # noqa: S311 (not for secrets)
+    world.hides = lambda: traffic.random() < setup.hidden
+
+    def half_closes() -> bool:
+        found = traffic.random() < setup.half_closed
+        world.weather.reached[Fault.HALF_CLOSED] += found
+        return found
+
+    world.groups = {group.balancer.id: _group(group, time, random, half_closes) for group in setup.groups}
     if setup.split:
         old, new, *_ = world.groups
         world.split = Split(old, new, NEW.image or "", {old: 100, new: 0})
@@ -243,10 +251,15 @@ def simulate(setup: Setup, tell: Callable[[str], None] | None = None) -> Outcome
 def second_plan(plan: RolloutPlan, world: World, name: str) -> RolloutPlan:
     """What a later rollout of the same release would plan for the fleet as it is now."""
     slots = tuple(
-        PlannedSlot(f"{name}-{n:02d}", one.zone, one.subnet, one.id, one.type)
+        PlannedSlot(f"{name}-{n:02d}", one.zone, one.subnet, one.id, one.type, ports=_ports(world))
         for n, one in enumerate(world.fleet())
     )
     return replace(plan, rollout=f"{plan.rollout}-{name}", slots=slots)
+
+
+def _ports(world: World) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """The ports that the fleet's instances are registered with, where they are not the balancer's own."""
+    return tuple((ident, group.ports) for ident, group in world.groups.items() if group.ports)
 
 
 def silent(witness: Witness) -> Witness:
@@ -256,7 +269,7 @@ def silent(witness: Witness) -> Witness:
 
 def _plan(setup: Setup, world: World) -> RolloutPlan:
     slots = tuple(
-        PlannedSlot(f"slot-{n:02d}", one.zone, one.subnet, one.id, one.type)
+        PlannedSlot(f"slot-{n:02d}", one.zone, one.subnet, one.id, one.type, ports=_ports(world))
         for n, one in enumerate(world.machines.values(), 1)
     )
     return RolloutPlan(
@@ -274,7 +287,7 @@ def _plan(setup: Setup, world: World) -> RolloutPlan:
     )
 
 
-def _group(setup: GroupSetup, time: VirtualTime, random: Random) -> Group:
+def _group(setup: GroupSetup, time: VirtualTime, random: Random, half_closes: Callable[[], bool]) -> Group:
     def linger() -> float:
         if random.random() < setup.long_connections:
             return setup.balancer.deregistration_delay * random.uniform(0.5, 2.0)
@@ -288,6 +301,8 @@ def _group(setup: GroupSetup, time: VirtualTime, random: Random) -> Group:
         healthy_threshold=setup.healthy_threshold,
         unhealthy_threshold=setup.unhealthy_threshold,
         linger=linger,
+        ports=setup.ports,
+        half_closes=half_closes,
     )
 
 

@@ -15,7 +15,7 @@ from deployer.model.occasions import INSTANCE_POINTS, STEP_POINTS, Point
 from deployer.model.policy import Deadlines, Keep, Method, OnFailure, Policy
 from deployer.sim.broken_strategy import Breaks
 from deployer.sim.crash import CrashPoint
-from deployer.sim.faults import WINDOWS, Fault, Planned
+from deployer.sim.faults import OF_TRAFFIC, WINDOWS, Fault, Planned
 from deployer.strategies.blue_green import BlueGreen
 from deployer.strategies.canary import Canary
 from deployer.strategies.rolling import OneAtATime, Rolling, ZoneByZone
@@ -36,6 +36,7 @@ DEADLINES = Deadlines(
 _LASTING = {Fault.TARGETS_MISSING: (5.0, 10.0)}
 """How long faults last that are over soon, in seconds."""
 
+_SCHEDULED = [fault for fault in Fault if fault not in OF_TRAFFIC]
 _OF_HOOKS = frozenset({Fault.ALARM, Fault.ALARM_WITHOUT_DATA, Fault.HOOK_HANGS})
 _POINTS = sorted(INSTANCE_POINTS | STEP_POINTS | {Point.FINAL_SOAK}, key=lambda point: point.value)
 
@@ -75,6 +76,8 @@ class GroupSetup:
     unhealthy_threshold: int
     long_connections: float
     """The share of drains that last for as long as the balancer lets them."""
+    ports: tuple[int, ...] = ()
+    """Where the instances are registered with ports of their own: those."""
 
 
 _PLAIN = GroupSetup(Balancer("lb-0", "balancer-0", BalancerKind.ALB, 8080, 20.0, 5.0, 5.0), 1.0, 2, 2, 0.1)
@@ -101,6 +104,10 @@ class Setup:
     """How the fleet's Auto Scaling group names what it launches; None for a fleet without a group."""
     split: bool = False
     """Whether a listener splits traffic between the first two balancers: the old and the new side."""
+    half_closed: float = 0.0
+    """The share of drains whose clients have closed their side and wait for their answers."""
+    hidden: float = 0.0
+    """The share of hosts that do not show their connections."""
     own: Decides | None = None
     """A strategy that is none of ours, and is to be tried."""
     new_type: str | None = None
@@ -154,7 +161,8 @@ def draw(seed: int, *, faults: bool = True) -> Setup:
         except Infeasible:
             continue
         drawn = draw_faults(random) if faults else ()
-        return _draw_place(random, replace(setup, faults=drawn, hooked=_draw_hooked(random, drawn)))
+        placed = _draw_place(random, replace(setup, faults=drawn, hooked=_draw_hooked(random, drawn)))
+        return _draw_traffic(placed, seed)
 
 
 def _draw(random: Random, seed: int) -> Setup:
@@ -210,7 +218,7 @@ def _group(random: Random, number: int) -> GroupSetup:
 def draw_faults(random: Random) -> tuple[Planned, ...]:
     """A schedule of up to four faults within the first minutes; now and then none."""
     number = random.choice((0, 1, 1, 2, 2, 3, 4))
-    planned = [_planned(random, random.choice(list(Fault))) for _ in range(number)]
+    planned = [_planned(random, random.choice(_SCHEDULED)) for _ in range(number)]
     return tuple(sorted(planned, key=lambda one: one.at))
 
 
@@ -234,6 +242,25 @@ def _draw_place(random: Random, setup: Setup) -> Setup:
     if place == IN_A_GROUP:
         return replace(setup, grouped=random.choice(("1", "$Latest", "$Default")))
     return with_split(setup) if place == BY_WEIGHT else setup
+
+
+def _draw_traffic(setup: Setup, seed: int) -> Setup:
+    """What its traffic is like (faults 57 to 59), from a series of its own: ports, half-closed, hidden connections.
+
+    A group registers whom it launches on the target group's own port, so there nobody has another one.
+    """
+    random = Random(f"traffic {seed}")  # noqa: S311 (not for secrets)
+    own = setup.grouped is None and not setup.split
+    groups = tuple(
+        replace(
+            group,
+            balancer=replace(group.balancer, port=random.choice((8080, 8080, 9080))),
+            ports=random.choice(((), (), (9081,), (8080, 9081))) if own else (),
+        )
+        for group in setup.groups
+    )
+    hidden = random.choice((0.0, 0.0, 0.0, 0.5, 1.0))
+    return replace(setup, groups=groups, half_closed=random.choice((0.0, 0.3, 1.0)), hidden=hidden)
 
 
 def with_split(setup: Setup) -> Setup:

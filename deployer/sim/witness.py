@@ -15,8 +15,9 @@ from deployer.engine.ports import LaunchOrder, Sighting
 from deployer.model.fleet import BalancerKind, InstanceState, Tag, Target, TargetState
 from deployer.model.hosts import Answered
 from deployer.model.policy import Method
+from deployer.sim.faults import Fault
 from deployer.sim.groups import Group
-from deployer.sim.machines import Machine
+from deployer.sim.machines import APP_PORT, Machine
 from deployer.sim.world import World
 
 _AWAY = (TargetState.ABSENT, TargetState.UNUSED, TargetState.DRAINING)
@@ -185,7 +186,15 @@ class Witness:
         self._changing_machine("deregister", machine)
         self._lowering("deregister", machine)
         self._replacing("deregister", machine)
+        self._note_traffic(group, machine)
         self.removed.add((group.balancer.id, machine.id))
+
+    def _note_traffic(self, group: Group, machine: Machine) -> None:
+        """Which traits of this world's traffic a drain meets."""
+        reached = self.world.weather.reached
+        if group.connections_of(machine):
+            reached[Fault.OTHER_PORT] += group.places != {APP_PORT}
+            reached[Fault.HIDDEN_CONNECTIONS] += machine.hides
 
     def terminating(self, machine: Machine) -> None:
         """Before an instance is terminated."""
@@ -329,7 +338,8 @@ class Witness:
         return not told or self.world.time.now - member.since >= policy.deadlines.drain / 2 - 60.0
 
     def _reachable(self, machine: Machine) -> bool:
-        return machine.running
+        """Whether its host can tell of its connections: not where they are passed on to a container."""
+        return machine.running and not machine.hides
 
     def _must_be_known(self, what: str, machine: Machine) -> None:
         """Promise 14: unknown health is not dead."""

@@ -9,7 +9,7 @@ from random import Random
 from deployer.engine.ports import LaunchOrder
 from deployer.model.fleet import InstanceState
 from deployer.sim.faults import Fault, Weather
-from deployer.sim.groups import Group
+from deployer.sim.groups import Group, Socket
 from deployer.sim.machines import Fate, Image, Machine
 from deployer.sim.time import History, VirtualTime
 
@@ -51,6 +51,8 @@ class World:
     machines: dict[str, Machine] = field(default_factory=dict)
     bystanders: dict[str, Machine] = field(default_factory=dict)
     by_token: dict[str, Machine] = field(default_factory=dict)
+    hides: Callable[[], bool] = lambda: False
+    """Draws whether the host of a new instance shows its connections."""
     launch_lag: float = 1.0
     """The longest that a new instance may take to show in describes, in seconds."""
     when_ended: Callable[[], None] = lambda: None
@@ -79,6 +81,7 @@ class World:
             token=token,
             launched_at=now,
             history=History(now, None),
+            hides=self.hides(),
         )
         self.machines[machine.id] = machine
         return machine
@@ -162,8 +165,14 @@ class World:
         self._answer(machine, machine.app.version, False)
 
     def connections(self, machine: Machine) -> int:
-        """Established connections on the application's port."""
+        """The connections of all balancers' clients that an instance has, whether its host shows them or not."""
         return sum(group.connections_of(machine) for group in self.groups.values())
+
+    def sockets(self, machine: Machine) -> list[Socket]:
+        """What the kernel of an instance shows of them."""
+        if machine.hides:
+            return []
+        return [found for group in self.groups.values() for found in group.sockets_of(machine)]
 
     def homes(self, machine: Machine) -> list[Group]:
         """The balancers that an instance belongs to: where traffic is split, one of the two sides."""

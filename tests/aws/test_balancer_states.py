@@ -9,7 +9,7 @@ import pytest
 from deployer.aws import classic, targets
 from deployer.model.fleet import TargetState
 from deployer.model.outcome import Done
-from tests.aws.wire import Wire, elb
+from tests.aws.wire import Reply, Wire, elb
 
 
 @pytest.mark.parametrize(
@@ -36,9 +36,9 @@ from tests.aws.wire import Wire, elb
 def test_target_group_states(state: str, reason: str, meant: TargetState) -> None:
     raw: Any = {"Target": {"Id": "i-1", "Port": 80}, "TargetHealth": {"State": state, "Reason": reason}}
 
-    ident, target = targets.as_target(raw, 80)
+    ident, port, target = targets.as_target(raw, 80)
 
-    assert (ident, target.state, target.reason, target.port) == ("i-1", meant, reason, None)
+    assert (ident, port, target.state, target.reason) == ("i-1", 80, meant, reason)
 
 
 @pytest.mark.parametrize(
@@ -76,10 +76,36 @@ def test_classic_states(state: str, code: str, description: str, meant: TargetSt
     assert classic.as_target(raw).state is meant
 
 
-def test_a_registration_on_another_port_is_kept_for_its_undo() -> None:
-    raw: Any = {"Target": {"Id": "i-1", "Port": 8081}, "TargetHealth": {"State": "healthy"}}
+@pytest.mark.parametrize(
+    ("registered", "ports"),
+    [
+        ({8080: "healthy"}, ()),
+        ({8081: "healthy"}, (8081,)),
+        ({8081: "healthy", 8080: "healthy"}, (8080, 8081)),
+        ({8081: "healthy", 8082: "draining"}, (8081,)),
+        ({8081: "draining", 8082: "draining"}, (8081, 8082)),
+    ],
+)
+def test_the_ports_of_registrations_are_kept_to_watch_and_to_put_back(
+    wire: Wire, registered: dict[int, str], ports: tuple[int, ...]
+) -> None:
+    wire.script["DescribeTargetHealth"] = [_healths(registered)]
 
-    assert targets.as_target(raw, 8080)[1].port == 8081
+    outcome = targets.health(wire.session().elbv2, "arn", 8080)
+
+    assert isinstance(outcome, Done)
+    assert outcome.value["i-1"].ports == ports
+
+
+def _healths(registered: dict[int, str]) -> Reply:
+    """DescribeTargetHealth with one instance, on these ports and in these states."""
+    members = "".join(
+        f"<member><Target><Id>i-1</Id><Port>{port}</Port></Target>"
+        f"<TargetHealth><State>{state}</State></TargetHealth></member>"
+        for port, state in registered.items()
+    )
+    inside = f"<TargetHealthDescriptions>{members}</TargetHealthDescriptions>"
+    return elb("DescribeTargetHealth", inside)
 
 
 @pytest.mark.parametrize(
@@ -94,13 +120,7 @@ def test_a_registration_on_another_port_is_kept_for_its_undo() -> None:
 def test_registered_on_two_ports_it_is_as_healthy_as_the_worse_and_drained_only_when_both_are(
     wire: Wire, states: tuple[str, str], meant: TargetState
 ) -> None:
-    members = "".join(
-        f"<member><Target><Id>i-1</Id><Port>{8080 + index}</Port></Target>"
-        f"<TargetHealth><State>{state}</State></TargetHealth></member>"
-        for index, state in enumerate(states)
-    )
-    inside = f"<TargetHealthDescriptions>{members}</TargetHealthDescriptions>"
-    wire.script["DescribeTargetHealth"] = [elb("DescribeTargetHealth", inside)]
+    wire.script["DescribeTargetHealth"] = [_healths(dict(enumerate(states, 8080)))]
 
     outcome = targets.health(wire.session().elbv2, "arn", 8080)
 

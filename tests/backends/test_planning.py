@@ -46,7 +46,7 @@ def test_a_builder_and_a_terminated_instance_hold_no_slot() -> None:
 
 def test_slots_are_numbered_through_zone_by_zone() -> None:
     found = [instance("i-2", zone="b"), instance("i-1", zone="a"), instance("i-3", zone="b")]
-    assert [(slot.name, slot.instance) for slot in slots_for(found)] == [
+    assert [(slot.name, slot.instance) for slot in slots_for(found, {})] == [
         ("slot-1", "i-1"),
         ("slot-2", "i-2"),
         ("slot-3", "i-3"),

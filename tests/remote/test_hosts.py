@@ -127,7 +127,9 @@ def test_connections_that_cannot_be_counted_are_none_and_not_zero(
 def test_connections_are_counted(hosts_of: Callable[[FakeDoor], SshHosts], host: Host) -> None:
     table = b"  sl  local_address\n   0: 0100007F:0009 0100007F:C000 01 0 0 0\n"
 
-    assert report(hosts_of(FakeDoor({"sh": Done(table)})), Count(host)) == Counted(host.instance, 1)
+    counted = report(hosts_of(FakeDoor({"sh": Done(table)})), Count(host))
+
+    assert counted == Counted(host.instance, 1, 5.0), "asked from the host itself: that shows nothing of others"
 
 
 def test_a_host_that_cannot_be_reached_fails_its_installation(

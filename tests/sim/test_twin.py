@@ -14,7 +14,7 @@ from deployer.sim.broken_strategy import Breakage, Breaks
 from deployer.sim.catalogue import FAULTS
 from deployer.sim.coverage import KINDS, Coverage
 from deployer.sim.crash import CrashPoint, Moment
-from deployer.sim.faults import Fault
+from deployer.sim.faults import OF_TRAFFIC, Fault
 from deployer.sim.keeping import keep, kept
 from deployer.sim.progress import Progress
 from deployer.sim.run import simulate
@@ -66,7 +66,10 @@ def test_what_was_never_reached_is_named() -> None:
     missing = coverage.missing()
     assert "move GiveUp" in missing
     assert "fault 8 (no capacity)" in missing
-    assert len([name for name in missing if name.startswith("fault")]) == len(Fault)
+    faults = set(Fault) - set(coverage.faults)  # what its traffic is like is not bad weather
+    assert (
+        len([name for name in missing if name.startswith("fault")]) == len(faults) >= len(Fault) - len(OF_TRAFFIC)
+    )
     assert len([name for name in missing if name.startswith("rollout")]) == len(KINDS) - 1
 
 
@@ -76,7 +79,7 @@ def test_a_long_run_fails_where_a_fault_was_never_reached(capsys: pytest.Capture
 
 
 def test_every_fault_of_the_list_is_in_the_twin_or_names_the_tests_that_show_it() -> None:
-    assert [one.number for one in FAULTS if one.number <= 100] == list(range(1, 51))
+    assert [one.number for one in FAULTS if one.number <= 100] == [*range(1, 51), 57, 58, 59]
     assert {fault.value for fault in Fault} <= {one.number for one in FAULTS}
     assert [one.number for one in FAULTS if not one.in_twin and not one.tests] == []
     root = Path(__file__).parents[2]

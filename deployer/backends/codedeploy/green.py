@@ -116,10 +116,11 @@ class WayBack:
         if not all(one.healthy_everywhere for one in kept):
             return False
         registered = [
-            Registration(balancer, one.id, target.port)
+            Registration(balancer, one.id, port)
             for one in leaving
             for balancer, target in one.targets.items()
             if target.state not in (TargetState.ABSENT, TargetState.DRAINING, TargetState.UNKNOWN)
+            for port in target.ports or (None,)
         ]
         if registered:
             self._cloud.deregister(registered)

@@ -86,7 +86,7 @@ def refuse_unfit(ready: Prepared, setup: Setup) -> None:
     if ready.plan.strategy != BLUE_GREEN:
         refuse_no_way_back(ready.ground, ready.plan)
     for balancer, targets in ready.ground.cloud.look().targets.items():
-        overridden = [name for name, target in targets.items() if target.port is not None]
+        overridden = [name for name, target in targets.items() if target.ports]
         if overridden:
             raise PreflightRefused(
                 f"{', '.join(sorted(overridden))} is registered at {balancer} with a port of its own, which "

@@ -15,11 +15,7 @@ PATIENCE = 30.0
 
 def ask_all(hosts: Hosts, instances: Sequence[Instance], clock: Clock) -> Mapping[str, Answer]:
     """The answers by instance id. One that cannot be asked at all is known by its image, as the plan says."""
-    asked = {
-        one.id: Ask(Host(one.id, one.address, one.zone))
-        for one in instances
-        if one.state is InstanceState.RUNNING and one.address
-    }
+    asked = {one.id: Ask(Host.of(one)) for one in instances if one.state is InstanceState.RUNNING and one.address}
     for task in asked.values():
         hosts.submit(task)
     answers: dict[str, Answer] = {}

@@ -10,7 +10,7 @@ from deployer.config.settings import FleetSettings
 from deployer.engine.plan import PlannedSlot
 from deployer.model.capacity import Amount, Limits, limits_for
 from deployer.model.errors import PreflightRefused
-from deployer.model.fleet import Balancer, Instance, InstanceState, Release, Tag
+from deployer.model.fleet import Balancer, Instance, InstanceState, Release, Tag, Target
 from deployer.model.observation import Answer, Proof
 from deployer.model.policy import Method
 
@@ -28,15 +28,31 @@ def members(instances: Sequence[Instance]) -> list[Instance]:
 
 
 def slots_for(
-    instances: Sequence[Instance], expected: Mapping[str, float] | None = None
+    instances: Sequence[Instance],
+    targets: Mapping[str, Mapping[str, Target]],
+    expected: Mapping[str, float] | None = None,
 ) -> tuple[PlannedSlot, ...]:
-    """One slot an instance, numbered through."""
+    """One slot an instance, numbered through; `targets` is what the balancers say, by balancer and instance."""
     found = members(instances)
     width = len(str(len(found)))
     return tuple(
-        PlannedSlot(f"slot-{n:0{width}}", one.zone, one.subnet, one.id, one.type, (expected or {}).get(one.id, 0.0))
+        PlannedSlot(
+            name=f"slot-{n:0{width}}",
+            zone=one.zone,
+            subnet=one.subnet,
+            instance=one.id,
+            type=one.type,
+            expected_seconds=(expected or {}).get(one.id, 0.0),
+            ports=ports_of(one.id, targets),
+        )
         for n, one in enumerate(found, 1)
     )
+
+
+def ports_of(instance: str, targets: Mapping[str, Mapping[str, Target]]) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """The ports that an instance is registered with, by balancer, where they are not the balancer's own."""
+    there = ((ident, said[instance].ports) for ident, said in sorted(targets.items()) if instance in said)
+    return tuple((ident, ports) for ident, ports in there if ports)
 
 
 def pre_scale_of(settings: FleetSettings, instances: Sequence[Instance]) -> int:

@@ -186,7 +186,7 @@ def survey(ground: Ground, rollout: str = "") -> Prepared:
         limits=limits,
         policy=settings.rollout.policy(ask_hosts=settings.ssh.ask_hosts),
         balancers=found.balancers,
-        slots=planning.slots_for(found.instances),
+        slots=planning.slots_for(found.instances, {}),
         created=ground.wiring.clock.wall(),
     )
     return Prepared(ground, answers, plan, None)
@@ -206,7 +206,8 @@ def make_plan(
     recipe = recipe_of(settings.rollout)
     strategy = strategy_for(settings.rollout.strategy, recipe, settings.folder)
     refuse_types(ground, goal)
-    sides = planning.sides_of(ground.cloud.look().weights)
+    sighting = ground.cloud.look()
+    sides = planning.sides_of(sighting.weights)
     idle = sides[1] if sides is not None and not getattr(strategy, "shifts_traffic", False) else None
     plan = RolloutPlan(
         rollout=rollout,
@@ -218,7 +219,7 @@ def make_plan(
         limits=limits,
         policy=settings.rollout.policy(ask_hosts=settings.ssh.ask_hosts, sabotage=options.sabotage),
         balancers=tuple(b for b in ground.found.balancers if b.id != idle),
-        slots=planning.slots_for(ground.found.instances),
+        slots=planning.slots_for(ground.found.instances, sighting.targets),
         tags=tuple(sorted((settings.find.tags or {}).items())),
         sides=sides if idle is None else None,
         hooks=fit_hooks(settings).pins(),

@@ -28,11 +28,16 @@ def bring_up(seen: Observation, instance: Seen) -> Move | None:
         return _wait_or_give_up(seen, instance, "starts", "did not reach `running`", limits.launch)
     if not instance.running:
         return GiveUp(instance.id, f"is {instance.instance.state.value}, but was expected to run")
-    if any(t.state in _MISSING for t in instance.targets.values()) or not instance.targets:
+    if _is_missing(instance) or not instance.targets:
         moves = _prove_then_attach(seen, instance)
         if moves is not None:
             return moves
     return _wait_for_health(seen, instance)
+
+
+def _is_missing(instance: Seen) -> bool:
+    """Whether some balancer does not have it, or not on every port that it belongs to."""
+    return bool(instance.lacking) or any(t.state in _MISSING for t in instance.targets.values())
 
 
 def _prove_then_attach(seen: Observation, instance: Seen) -> Move | None:
@@ -169,7 +174,7 @@ def attach_again(seen: Observation, instance: Seen) -> Move | None:
         return None
     if instance.expecting is not None:
         return Wait(instance.id, instance.expecting)
-    if any(t.state in _MISSING for t in instance.targets.values()):
+    if _is_missing(instance):
         if instance.answer is not None and instance.answer.ok:
             return Attach(instance.id)
         return _wait_or_give_up(

@@ -57,7 +57,7 @@ class Counting:
 
 
 def test_hosts_that_cannot_be_asked_are_told_with_the_reason() -> None:
-    hosts = Counting({"i-1": Counted("i-1", 3), "i-2": Counted("i-2", None, "the login was refused")})
+    hosts = Counting({"i-1": Counted("i-1", 3, 1.0), "i-2": Counted("i-2", None, 1.0, "the login was refused")})
 
     assert uncounted(hosts, [instance("i-1"), instance("i-2")], Clock()) == {"i-2": "the login was refused"}
 
