@@ -97,11 +97,13 @@ class Leftover:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What `doctor` found: what speaks against a rollout, and what an earlier one left."""
+    """What `doctor` found: what speaks against a rollout, what an earlier one left, and what is good to know."""
 
     fleet: str
     problems: tuple[str, ...]
     leftovers: tuple[Leftover, ...]
+    remarks: tuple[str, ...] = ()
+    """What nobody has to act on."""
 
     @property
     def healthy(self) -> bool:

@@ -124,4 +124,5 @@ def diagnosis_document(diagnosis: Diagnosis) -> dict[str, object]:
         "healthy": diagnosis.healthy,
         "problems": list(diagnosis.problems),
         "leftovers": [asdict(one) for one in diagnosis.leftovers],
+        "remarks": list(diagnosis.remarks),
     }

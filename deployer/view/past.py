@@ -22,11 +22,12 @@ def history_lines(past: Sequence[PastRollout]) -> list[str]:
 
 
 def diagnosis_lines(diagnosis: Diagnosis) -> list[str]:
-    """Problems first, then leftovers; one line when there are none."""
+    """Problems first, then leftovers, or one line when there are none; then what is good to know."""
     problems = [f"problem: {problem}" for problem in diagnosis.problems]
     leftovers = [
         f"leftover {one.kind} {one.subject}: {one.text}{' (put right)' if one.undone else ''}"
         for one in diagnosis.leftovers
     ]
-    lines = [clean(line) for line in (*problems, *leftovers)]
-    return lines or [f"fleet {clean(diagnosis.fleet)}: nothing is wrong, and nothing was left behind"]
+    nothing = f"fleet {diagnosis.fleet}: nothing is wrong, and nothing was left behind"
+    notes = [f"note: {remark}" for remark in diagnosis.remarks]
+    return [clean(line) for line in (*([*problems, *leftovers] or [nothing]), *notes)]

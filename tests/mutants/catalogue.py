@@ -8,6 +8,7 @@ PROMISES = 19
 """How many there are; each has a mutant."""
 _TWIN = "tests/sim/test_twin.py::test_no_fault_breaks_a_promise"
 _KEPT = "tests/sim/test_twin.py::test_what_once_broke_a_promise_does_not_any_more"
+_TRAFFIC = "tests/sim/test_traffic.py"
 _WITNESS = "tests/sim/test_witness.py"
 
 
@@ -129,6 +130,94 @@ MUTANTS = (
         ("tests/model/test_nlb_drains.py",),
     ),
     Mutant(
+        4,
+        "a half-closed connection counts as none",
+        "deployer/remote/sockets.py",
+        "IN_USE = frozenset({ESTABLISHED, SYN_RECV, FIN_WAIT_1, CLOSE_WAIT, LAST_ACK, CLOSING})\n",
+        "IN_USE = frozenset({ESTABLISHED, FIN_WAIT_1})\n",
+        ("tests/remote/test_sockets.py",),
+    ),
+    Mutant(
+        4,
+        "a half-closed connection counts as none, and the twin sees it",
+        "deployer/remote/sockets.py",
+        "IN_USE = frozenset({ESTABLISHED, SYN_RECV, FIN_WAIT_1, CLOSE_WAIT, LAST_ACK, CLOSING})\n",
+        "IN_USE = frozenset({ESTABLISHED, FIN_WAIT_1})\n",
+        (_TRAFFIC,),
+    ),
+    Mutant(
+        4,
+        "only the application's own port is watched",
+        "deployer/engine/asking.py",
+        "            yield Count(host, tuple(sorted(one.sent_to)), tuple(sorted(one.unproven)))\n",
+        "            yield Count(host, (), tuple(sorted(one.unproven)))\n",
+        ("tests/engine/test_ports.py",),
+    ),
+    Mutant(
+        4,
+        "only the application's own port is watched, and the twin sees it",
+        "deployer/engine/asking.py",
+        "            yield Count(host, tuple(sorted(one.sent_to)), tuple(sorted(one.unproven)))\n",
+        "            yield Count(host, (), tuple(sorted(one.unproven)))\n",
+        (_TRAFFIC,),
+    ),
+    Mutant(
+        4,
+        "a host's counting leaves out the ports that it was asked about",
+        "deployer/remote/work.py",
+        "        return self._reader.read(host, {*ports, self._application.port}, unproven)\n",
+        "        return self._reader.read(host, {self._application.port}, unproven)\n",
+        ("tests/remote/test_hosts.py",),
+    ),
+    Mutant(
+        4,
+        "ports of the registrations' own are not watched",
+        "deployer/engine/registrations.py",
+        "        now = frozenset(target.ports) or balancer.ports\n",
+        "        now = balancer.ports\n",
+        ("tests/engine/test_ports.py",),
+    ),
+    Mutant(
+        4,
+        "a host that has never shown a connection counts as quiet",
+        "deployer/model/service.py",
+        "    if instance.unproven or _untold(seen, instance):\n",
+        "    if _untold(seen, instance):\n",
+        ("tests/model/test_quiet.py",),
+    ),
+    Mutant(
+        4,
+        "a host that has never shown a connection counts as quiet, and the twin sees it",
+        "deployer/model/service.py",
+        "    if instance.unproven or _untold(seen, instance):\n",
+        "    if _untold(seen, instance):\n",
+        (_TRAFFIC,),
+    ),
+    Mutant(
+        4,
+        "a host is quiet as soon as time has passed, whoever asked it",
+        "deployer/model/service.py",
+        "    return until - since >= seen.policy.quiet\n",
+        "    return seen.now - since >= seen.policy.quiet\n",
+        ("tests/model/test_quiet.py",),
+    ),
+    Mutant(
+        4,
+        "what a host told before its drain counts towards the quiet time",
+        "deployer/engine/observe.py",
+        "    elif report.at >= since:\n",
+        "    else:\n",
+        ("tests/engine/test_ports.py",),
+    ),
+    Mutant(
+        4,
+        "a connection of the host to itself proves that those from elsewhere are seen",
+        "deployer/remote/sockets.py",
+        "    return _Connection(int(port, 16), state in IN_USE, remote not in own)\n",
+        "    return _Connection(int(port, 16), state in IN_USE, True)\n",
+        ("tests/remote/test_sockets.py",),
+    ),
+    Mutant(
         5,
         "a held fleet is taken all the same",
         "deployer/state/lease.py",
@@ -247,6 +336,30 @@ MUTANTS = (
         "    return not elsewhere and all(",
         "    return all(",
         ("tests/engine/test_split_traffic.py",),
+    ),
+    Mutant(
+        11,
+        "instances go back onto the target group's own port",
+        "deployer/engine/act.py",
+        "            for port in ports_for(self.plan, self.memory, slot.name, one.id, ident) or (None,)\n",
+        "            for port in (None,)\n",
+        ("tests/engine/test_ports.py",),
+    ),
+    Mutant(
+        11,
+        "instances go back onto the target group's own port, and the twin sees it",
+        "deployer/engine/act.py",
+        "            for port in ports_for(self.plan, self.memory, slot.name, one.id, ident) or (None,)\n",
+        "            for port in (None,)\n",
+        (_TRAFFIC,),
+    ),
+    Mutant(
+        11,
+        "doctor registers instances with the target group's own port",
+        "deployer/backends/native/strays.py",
+        "Registration(balancer, one.id, port) for port in ports or (None,))\n",
+        "Registration(balancer, one.id, None) for port in ports or (None,))\n",
+        ("tests/backends/native/test_strays.py",),
     ),
     Mutant(
         12,

@@ -132,6 +132,18 @@ def test_connections_are_counted(hosts_of: Callable[[FakeDoor], SshHosts], host:
     assert counted == Counted(host.instance, 1, 5.0), "asked from the host itself: that shows nothing of others"
 
 
+def test_connections_are_counted_on_every_port_that_is_named_and_on_the_applications_own(
+    hosts_of: Callable[[FakeDoor], SshHosts], host: Host
+) -> None:
+    rows = [f"   {n}: 0100007F:{port} 0200007F:C000 {state} 0 0 0" for n, (port, state) in enumerate(_ROWS)]
+    counted = report(hosts_of(FakeDoor({"sh": Done("\n".join(rows).encode())})), Count(host, (9080,)))
+
+    assert counted == Counted(host.instance, 2, 5.0, shown=frozenset({9, 9080}))
+
+
+_ROWS = (("0009", "01"), ("2378", "08"), ("2379", "01"))
+
+
 def test_a_host_that_cannot_be_reached_fails_its_installation(
     hosts_of: Callable[[FakeDoor], SshHosts], host: Host, tmp_path: Path
 ) -> None:

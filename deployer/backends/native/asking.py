@@ -29,21 +29,24 @@ def ask_all(hosts: Hosts, instances: Sequence[Instance], clock: Clock) -> Mappin
     return answers
 
 
-def uncounted(hosts: Hosts, instances: Sequence[Instance], clock: Clock) -> Mapping[str, str]:
-    """Those whose connections cannot be counted, and why: a drain of them lasts the whole deregistration delay."""
-    asked = {one.id: Host(one.id, one.address, one.zone) for one in instances if one.state is InstanceState.RUNNING}
-    for host in asked.values():
-        hosts.submit(Count(host))
-    why = dict.fromkeys(asked, f"no answer within {PATIENCE:.0f} s")
-    left, end = set(asked), clock.now() + PATIENCE
-    while left and clock.now() < end:
+def count_all(
+    hosts: Hosts, instances: Sequence[Instance], ports: Mapping[str, frozenset[int]], clock: Clock
+) -> Mapping[str, Counted]:
+    """What each host tells of its connections on its ports; those that are silent for long are not there."""
+    left = {one.id for one in instances if one.state is InstanceState.RUNNING}
+    for one in instances:
+        if one.id in left:
+            there = tuple(sorted(ports[one.id]))
+            hosts.submit(Count(Host.of(one), there, there))
+    found: dict[str, Counted] = {}
+    end = clock.now() + PATIENCE
+    while left - found.keys() and clock.now() < end:
         for report in hosts.reports():
-            if isinstance(report, Counted) and report.instance in left:
-                left.discard(report.instance)
-                why[report.instance] = report.detail if report.connections is None else ""
-        if left:
+            if isinstance(report, Counted):
+                found[report.instance] = report
+        if left - found.keys():
             clock.sleep(0.05)
-    return {ident: reason for ident, reason in why.items() if reason}
+    return found
 
 
 def silent(answers: Mapping[str, Answer], instances: Sequence[Instance]) -> list[str]:

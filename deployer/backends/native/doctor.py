@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 from deployer.aws.images import AwsImages
 from deployer.aws.leftovers import AwsLeftovers
-from deployer.backends.native import planning
-from deployer.backends.native.asking import uncounted
+from deployer.backends.native.connections import ask_members, datagrams, elsewhere, unseen
 from deployer.backends.native.group_leftovers import group_leftovers
 from deployer.backends.native.preparing import Ground, on_ground
 from deployer.backends.native.remedies import Remedies, past_of
@@ -28,25 +27,30 @@ def doctor(settings: FleetSettings, *, leftovers_only: bool, undo: bool) -> Diag
             return Diagnosis(settings.name, (), tuple(found))
         mended = any(one.undone for one in found)
         fleet = ground.wiring.find() if mended else ground.found
-        return Diagnosis(settings.name, (*fleet.problems, *_on_hosts(ground)), tuple(found))
+        problems, remarks = _on_hosts(ground)
+        return Diagnosis(settings.name, (*fleet.problems, *problems), tuple(found), tuple(remarks))
 
 
-def _on_hosts(ground: Ground) -> Iterator[str]:
-    """What a rollout would notice only later: health paths without an answer, hosts that refuse a login."""
-    settings = ground.wiring.settings
+def _on_hosts(ground: Ground) -> tuple[list[str], list[str]]:
+    """What a rollout would notice only later: what speaks against it, and what makes its drains long."""
+    settings, balancers, sighting = ground.wiring.settings, ground.found.balancers, ground.sight()
+    problems = list[str]()
+    remarks = [*elsewhere(balancers, sighting, settings.health.port), *datagrams(balancers)]
     sick = sorted(ident for ident, answer in ground.ask().items() if not answer.ok)
     if sick:
         health = settings.health
-        yield f"{', '.join(sick)} did not answer the health path {health.path} on port {health.port}"
+        problems.append(f"{', '.join(sick)} did not answer the health path {health.path} on port {health.port}")
     if settings.ssh.ask_hosts:
-        members = planning.members(ground.found.instances)
-        closed = uncounted(ground.hosts, members, ground.wiring.clock)
+        shown = ask_members(ground, sighting)
+        closed = shown.closed()
         if closed:
             first = min(closed)
-            yield (
-                f"{len(closed)} of {len(members)} hosts cannot be asked over SSH, so no release can be installed "
-                f"there and a drain lasts the whole deregistration delay; {first}: {closed[first]}"
+            problems.append(
+                f"{len(closed)} of {len(shown.sent_to)} hosts cannot be asked over SSH, so no release can be "
+                f"installed there and a drain lasts the whole deregistration delay; {first}: {closed[first]}"
             )
+        remarks += unseen(balancers, shown)
+    return problems, remarks
 
 
 def _open_rollout(ground: Ground) -> Leftover | None:

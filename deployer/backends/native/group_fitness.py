@@ -11,6 +11,7 @@ from deployer.config.rollout import BackendName
 from deployer.config.settings import FleetSettings
 from deployer.engine.plan import RolloutPlan
 from deployer.model.errors import PreflightRefused
+from deployer.model.policy import Method
 
 
 def refuse_misfit(session: AwsSession, settings: FleetSettings, plan: RolloutPlan) -> None:
@@ -49,9 +50,24 @@ def misfits(facts: GroupFacts, plan: RolloutPlan) -> Iterator[str]:
             f"group {facts.name} registers all its instances alike, so the two sides cannot be told apart; set "
             f'balancers = ["{live}"], and blue-green and canary go by registration instead'
         )
+    yield from _other_ports(facts, plan)
     missing = [name for ident, name in names.items() if ident not in facts.pools]
     if plan.pre_scale and missing:
         yield (
             f"pre_scale has {facts.name} launch instances, but the group is not attached to {', '.join(missing)}, "
             "so they would get no traffic; attach it, or leave pre_scale out"
         )
+
+
+def _other_ports(facts: GroupFacts, plan: RolloutPlan) -> Iterator[str]:
+    """A group registers what it takes in on the target group's own port: a successor on another would not be."""
+    names = {balancer.id: balancer.name for balancer in plan.balancers}
+    found = next(((slot, *there) for slot in plan.slots for there in slot.ports), None)
+    if found is None or plan.policy.method is not Method.RELAUNCH:
+        return
+    slot, balancer, ports = found
+    yield (
+        f"{slot.instance} is registered with {names.get(balancer, balancer)} on port {', '.join(map(str, ports))}, "
+        f"and the Auto Scaling group {facts.name} registers what takes its place on the target group's own port; "
+        "make that the target group's port, or use --method in-place"
+    )

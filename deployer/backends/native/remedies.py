@@ -67,8 +67,21 @@ def past_of(store: StateStore, fleet: str) -> Past:
             for record in store.read_rollout(fleet, rollout)
             if record.kind == "failure"
         ),
+        ports=_ports(entries, plans),
         had_traffic=_had_traffic(entries, plans),
     )
+
+
+def _ports(
+    entries: Sequence[Entry], plans: Mapping[str, RolloutPlan]
+) -> Mapping[str, Mapping[str, tuple[int, ...]]]:
+    """The ports of instances and of places as they were planned, the latest plan's last; see `Past.ports`."""
+    found: dict[str, Mapping[str, tuple[int, ...]]] = {}
+    for entry in reversed(entries):
+        plan = plans.get(entry.rollout)
+        for slot in plan.slots if plan is not None else ():
+            found[slot.instance] = found[f"{entry.rollout}/{slot.name}"] = dict(slot.ports)
+    return found
 
 
 def fate_of(entry: Entry) -> Fate:

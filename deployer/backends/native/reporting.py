@@ -6,6 +6,7 @@ import time
 
 from deployer.backends.native import planning
 from deployer.backends.native.baking import finished_image, has_way_back
+from deployer.backends.native.connections import plan_remarks
 from deployer.backends.native.outline import steps_of, way_back_of
 from deployer.backends.native.preparing import Prepared, check_settings, new_rollout, on_ground, prepare, survey
 from deployer.backends.native.strategies import strategy_for
@@ -56,7 +57,7 @@ def _warnings(ready: Prepared) -> tuple[str, ...]:
     silent = [ident for ident, answer in ready.answers.items() if not answer.ok]
     if silent:
         remarks.append(f"{', '.join(sorted(silent))} did not answer the health path")
-    return tuple(remarks)
+    return (*remarks, *plan_remarks(ready.ground))
 
 
 def status(settings: FleetSettings) -> FleetStatus:

@@ -37,6 +37,9 @@ class Past:
     """The releases that may be in service: what was there before it, and what it succeeded with."""
     kept: frozenset[str] = frozenset()
     """Instances that failed and were to be kept for a look."""
+    ports: Mapping[str, Mapping[str, tuple[int, ...]]] = field(default_factory=dict)
+    """The ports that each instance was registered with before a rollout, by balancer; those of places by
+    `ROLLOUT/SLOT`."""
     had_traffic: str | None = None
     """The side that had the traffic before the last rollout that shifted some and did not succeed."""
 
@@ -116,9 +119,22 @@ class Grounds:
         """Balancers by name."""
         return " and ".join(sorted(item.name for item in self.balancers if item.id in idents))
 
-    def registration(self, balancer: str, instance: str) -> Registration:
-        """An instance at a balancer, on the port of its own that it has there."""
-        return Registration(balancer, instance, self.sighting.targets.get(balancer, {}).get(instance, ABSENT).port)
+    def registrations(self, balancer: str, one: Instance) -> tuple[Registration, ...]:
+        """An instance at a balancer, on the ports that it has or had there. None where nothing tells them."""
+        ports = self._ports(balancer, one)
+        return () if ports is None else tuple(Registration(balancer, one.id, port) for port in ports or (None,))
+
+    def _ports(self, balancer: str, one: Instance) -> tuple[int, ...] | None:
+        """As the balancer shows it, else as a journal has it, else as all the others are registered."""
+        shown = self.sighting.targets.get(balancer, {})
+        if one.id in shown:
+            return shown[one.id].ports
+        place = f"{one.tags.get(Tag.ROLLOUT)}/{one.tags.get(Tag.SLOT)}"
+        for name in (one.id, place):
+            if name in self.past.ports:
+                return self.past.ports[name].get(balancer, ())
+        others = {shown[other.id].ports for other in self.members() if other.id in shown}
+        return others.pop() if len(others) == 1 else None if others else ()
 
 
 def split_traffic(grounds: Grounds) -> Iterator[Stray]:
@@ -228,8 +244,14 @@ def _missing(grounds: Grounds, one: Instance, there: frozenset[str], missing: Se
             return Stray(
                 "instance", one.id, f"{text}, and nothing tells which side it is of; register it, or end it"
             )
-        again = tuple(grounds.registration(ident, one.id) for ident in missing)
-        return Stray("instance", one.id, f"{text}; it is to be attached", PutBack(again))
+        again = {ident: grounds.registrations(ident, one) for ident in missing}
+        untold = [ident for ident, found in again.items() if not found]
+        if untold:
+            names = grounds.names(untold)
+            text = f"{text}, where the others have different ports and nothing tells its own"
+            return Stray("instance", one.id, f"{text}; register it with {names} by hand")
+        wanted = tuple(registration for found in again.values() for registration in found)
+        return Stray("instance", one.id, f"{text}; it is to be attached", PutBack(wanted))
     reason = _not_ours_to_end(grounds, one)
     if reason is not None:
         return Stray("instance", one.id, f"{text}; {reason}")
@@ -250,7 +272,7 @@ def _idle(grounds: Grounds, one: Instance, held: frozenset[str]) -> Iterator[Str
     if reason is not None:
         yield Stray("instance", one.id, f"{text}; {reason}")
         return
-    leave = tuple(grounds.registration(ident, one.id) for ident in sorted(held))
+    leave = tuple(found for ident in sorted(held) for found in grounds.registrations(ident, one))
     said = f"{text}; rollout {rollout}, which did not succeed, launched it; to be deregistered, then terminated"
     yield Stray("instance", one.id, said, TakeOut(leave))
 

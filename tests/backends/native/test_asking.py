@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from deployer.backends.native.asking import PATIENCE, uncounted
+from deployer.backends.native.asking import PATIENCE, count_all
+from deployer.backends.native.connections import Shown
 from deployer.backends.native.preparing import check_settings
 from deployer.backends.native.wiring import Wiring
 from deployer.config.document import read_document
@@ -56,19 +57,31 @@ class Counting:
         """Nothing is open."""
 
 
+def asked(hosts: Counting, *ids: str, clock: Clock | None = None) -> Shown:
+    ports = dict.fromkeys(ids, frozenset({8080}))
+    return Shown(ports, count_all(hosts, [instance(one) for one in ids], ports, clock or Clock()))
+
+
 def test_hosts_that_cannot_be_asked_are_told_with_the_reason() -> None:
     hosts = Counting({"i-1": Counted("i-1", 3, 1.0), "i-2": Counted("i-2", None, 1.0, "the login was refused")})
 
-    assert uncounted(hosts, [instance("i-1"), instance("i-2")], Clock()) == {"i-2": "the login was refused"}
+    assert asked(hosts, "i-1", "i-2").closed() == {"i-2": "the login was refused"}
 
 
 def test_a_host_that_never_answers_is_not_waited_for_for_ever() -> None:
     clock = Clock()
 
-    found = uncounted(Counting({}), [instance("i-1"), instance("i-9", state="stopped")], clock)
+    shown = asked(Counting({}), "i-1", clock=clock)
 
-    assert found == {"i-1": f"no answer within {PATIENCE:.0f} s"}
+    assert shown.closed() == {"i-1": f"no answer within {PATIENCE:.0f} s"}
     assert clock.time < PATIENCE + 1
+
+
+def test_an_instance_that_does_not_run_is_not_waited_for() -> None:
+    clock = Clock()
+
+    assert count_all(Counting({}), [instance("i-9", state="stopped")], {"i-9": frozenset()}, clock) == {}
+    assert clock.time == 0
 
 
 @pytest.mark.parametrize("setting", ["key_file", "config_file"])

@@ -208,3 +208,33 @@ def test_each_remedy_makes_its_one_call_and_a_drain_is_not_over_with_it() -> Non
     ]
     assert applied == [True, False, True, False]
     assert cloud.calls == [("weigh", {BLUE.id: 100}), ("deregister", (there,)), ("terminate", ("i-9",))]
+
+
+def on_ports(ports: Mapping[str, tuple[int, ...]], *instances: Instance, past: Past | None = None) -> Grounds:
+    """A fleet behind one target group, whose instances are registered there with these ports."""
+    targets = {BLUE.id: {ident: Target(HEALTHY, ports=own) for ident, own in ports.items()}}
+    return Grounds(Sighting(instances, targets, {}, {}), (BLUE,), (), past or Past())
+
+
+def test_an_instance_goes_back_onto_the_ports_that_a_journal_has_of_it() -> None:
+    past = Past(ports={"i-2": {BLUE.id: (9080, 9081)}})
+    [stray] = found(on_ports({"i-1": ()}, old("i-1"), old("i-2"), past=past))
+    assert stray.remedy == PutBack((Registration(BLUE.id, "i-2", 9080), Registration(BLUE.id, "i-2", 9081)))
+
+
+def test_a_successor_goes_back_onto_the_ports_of_its_place() -> None:
+    one = old("i-9", **{Tag.ROLLOUT: "r-1", Tag.SLOT: "slot-2"})
+    past = Past({"r-1": Fate.SUCCEEDED}, ports={"r-1/slot-2": {BLUE.id: (9080,)}})
+    [stray] = found(on_ports({"i-1": ()}, old("i-1"), one, past=past))
+    assert stray.remedy == PutBack((Registration(BLUE.id, "i-9", 9080),))
+
+
+def test_without_a_journal_an_instance_is_registered_as_all_others_are() -> None:
+    [stray] = found(on_ports({"i-1": (9080,), "i-3": (9080,)}, old("i-1"), old("i-2"), old("i-3")))
+    assert stray.remedy == PutBack((Registration(BLUE.id, "i-2", 9080),))
+
+
+def test_where_the_others_have_different_ports_nothing_is_guessed() -> None:
+    [stray] = found(on_ports({"i-1": (9080,), "i-3": ()}, old("i-1"), old("i-2"), old("i-3")))
+    assert stray.remedy is None
+    assert "register it with blue by hand" in stray.text
