@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from enum import Enum
+from typing import Annotated
 
 from deployer.hooks.contract import HookCall, Judgement, judged
 from deployer.hooks.doors import Doors
 from deployer.model.occasions import Verdict
 from deployer.model.outside import AlarmState
+from deployer.model.plugin_fields import NotEmpty
 
 
 class Means(Enum):
@@ -34,7 +36,7 @@ class Alarms:
     inconclusive. An alarm that does not exist is an error.
     """
 
-    names: tuple[str, ...]
+    names: Annotated[tuple[str, ...], NotEmpty()]
     ok: Means = Means.PASS
     alarm: Means = Means.FAIL
     insufficient: Means = Means.WAIT

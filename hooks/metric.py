@@ -7,12 +7,14 @@ import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Annotated
 
 from deployer.hooks.contract import HookCall, Judgement, judged
 from deployer.hooks.doors import Doors
 from deployer.hooks.web import NoAnswer, Request, check_url, send
 from deployer.model.occasions import Verdict
 from deployer.model.outside import MetricQuery
+from deployer.model.plugin_fields import Between
 
 _OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
     "<=": operator.le,
@@ -64,13 +66,13 @@ class Metric:
     metric: str = ""
     dimensions: Mapping[str, str] = field(default_factory=dict)
     statistic: str = "Average"
-    period: int = 60
+    period: Annotated[int, Between(1)] = 60
     url: str = ""
     json_field: str = "value"
-    count: int = 1
-    failure_limit: int = 0
-    inconclusive_limit: int = 3
-    error_limit: int = 4
+    count: Annotated[int, Between(1)] = 1
+    failure_limit: Annotated[int, Between(0)] = 0
+    inconclusive_limit: Annotated[int, Between(0)] = 3
+    error_limit: Annotated[int, Between(0)] = 4
 
     def __post_init__(self) -> None:
         if not self.success and not self.failure:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Literal
 
 from deployer.hooks.command import Command
 from deployer.hooks.contract import Ended, HookCall, HookOutcome, Place, error, failed, passed
 from deployer.hooks.doors import Doors
+from deployer.model.plugin_fields import Arguments
 
-_WHERE = ("here", "host")
 _LOOK = 5.0
 
 
@@ -23,13 +24,11 @@ class Migrate:
     live with what it left (expand first, contract in a later release).
     """
 
-    command: tuple[str, ...]
-    where: str = "here"
+    command: Arguments
+    where: Literal["here", "host"] = "here"
     snapshot: str = ""
 
     def __post_init__(self) -> None:
-        if self.where not in _WHERE:
-            raise ValueError(f"where is {self.where!r}; expected one of {', '.join(_WHERE)}")
         if not self.command:
             raise ValueError("command is empty; expected the migration's argument list")
 

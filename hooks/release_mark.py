@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 from urllib.parse import quote
 
 from deployer.hooks.contract import HookCall, HookOutcome, error, failed, passed
 from deployer.hooks.doors import DoorMissing, Doors
 from deployer.hooks.web import NoAnswer, Reply, Request, as_json, check_url, send
+from deployer.model.plugin_fields import NotEmpty
 
 _KNOWN = 208
 """Sentry's status for what was reported already. [Sentry API, "Create a new release"]"""
@@ -21,7 +23,7 @@ class ReleaseMark:
     """
 
     organization: str
-    projects: tuple[str, ...]
+    projects: Annotated[tuple[str, ...], NotEmpty()]
     environment: str = "production"
     version: str = "{fleet}@{release}"
     url: str = "https://sentry.io"

@@ -5,11 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Annotated, TypeAlias
 
 from deployer.hooks.contract import HookCall, HookOutcome, Place, error, failed, passed
 from deployer.hooks.doors import Doors
 from deployer.hooks.web import NoAnswer, Reply, Request, check_url, send
 from deployer.model.occasions import Point
+from deployer.model.plugin_fields import Between, Seconds
+
+Port: TypeAlias = Annotated[int, Between(0, 65535)]
+"""0 is the application's own."""
 
 _ALL_NEW = (Point.FINAL_SOAK, Point.AFTER_SUCCESS)
 """Points at which nothing but the new release may answer through the balancer."""
@@ -26,14 +31,14 @@ class SmokeTest:
     """
 
     paths: tuple[str, ...] = ("/",)
-    status: int = 200
+    status: Annotated[int, Between(100, 599)] = 200
     body: str = ""
     release_header: str = "X-Release"
-    latency: float = 5.0
+    latency: Seconds = 5.0
     balancer: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
-    port: int = 0
-    attempts: int = 1
+    port: Port = 0
+    attempts: Annotated[int, Between(1)] = 1
 
     def __post_init__(self) -> None:
         try:
@@ -108,10 +113,10 @@ class WarmUp:
     """
 
     paths: tuple[str, ...] = ("/",)
-    rounds: int = 5
-    latency: float = 0.0
+    rounds: Annotated[int, Between(1)] = 5
+    latency: Seconds = 0.0
     headers: Mapping[str, str] = field(default_factory=dict)
-    port: int = 0
+    port: Port = 0
 
     def run(self, call: HookCall, doors: Doors) -> HookOutcome:
         """See `Hook`."""

@@ -16,6 +16,7 @@ from deployer.model.methods.steps import bring_up, retire, take_out
 from deployer.model.moves import Attach, Launch, Move, Wait, Weigh
 from deployer.model.observation import Observation, Seen, Slot
 from deployer.model.occasions import Point
+from deployer.model.plugin_fields import Seconds
 from deployer.model.service import is_proven
 
 
@@ -29,7 +30,7 @@ class BlueGreen:
 
     shifts_traffic: ClassVar[bool] = True
 
-    keep: float = 0.0
+    keep: Seconds = 0.0
 
     def decide(self, seen: Observation) -> Sequence[Move]:
         """The next moves of whichever phase the fleet is in; the phase is read off what is seen."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from deployer.model.capacity import Amount
 from deployer.model.moves import Move
 from deployer.model.observation import Observation
+from deployer.model.plugin_fields import Seconds, SomeInstances
 from deployer.strategies.contract import in_turn
 from deployer.strategies.rolling import in_stages
 
@@ -22,8 +23,8 @@ class Canary:
     after the step (`10%`) all pass. Steps that come to the same number of instances are one.
     """
 
-    steps: tuple[Amount, ...] = DEFAULT_STEPS
-    soak: float = 0.0
+    steps: tuple[SomeInstances, ...] = DEFAULT_STEPS
+    soak: Seconds = 0.0
 
     def decide(self, seen: Observation) -> Sequence[Move]:
         """Works on the present step, or waits at its end for the soak and the gates."""

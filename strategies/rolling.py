@@ -12,6 +12,7 @@ from deployer.model.methods.work import in_flight, waiting, work
 from deployer.model.moves import Move, Wait
 from deployer.model.observation import Observation, Slot
 from deployer.model.occasions import STEP_POINTS, Point
+from deployer.model.plugin_fields import Seconds, SomeInstances
 from deployer.model.service import is_done
 from deployer.strategies.contract import in_turn
 
@@ -25,7 +26,7 @@ class Rolling:
     between the steps: then each batch is one.
     """
 
-    batch: tuple[Amount, ...] = ()
+    batch: tuple[SomeInstances, ...] = ()
 
     def decide(self, seen: Observation) -> Sequence[Move]:
         """Goes on with what is in flight, and starts as many more as the window has free."""
@@ -65,7 +66,7 @@ class ZoneByZone:
     Within a zone the window slides as in `rolling`.
     """
 
-    soak: float = 0.0
+    soak: Seconds = 0.0
 
     def decide(self, seen: Observation) -> Sequence[Move]:
         """Works on the first zone that is not done and not under watch."""

@@ -17,6 +17,7 @@ from deployer.model.methods.steps import bring_up, retire
 from deployer.model.moves import Launch, Move, Wait, Weigh
 from deployer.model.observation import Observation, Seen, Slot
 from deployer.model.occasions import Point
+from deployer.model.plugin_fields import Seconds, SomeInstances
 from deployer.model.service import is_proven
 from deployer.strategies.contract import in_turn
 
@@ -34,9 +35,9 @@ class TrafficCanary:
     shifts_traffic: ClassVar[bool] = True
     needs_split: ClassVar[bool] = True
 
-    steps: tuple[Amount, ...] = DEFAULT_STEPS
-    soak: float = 0.0
-    keep: float = 0.0
+    steps: tuple[SomeInstances, ...] = DEFAULT_STEPS
+    soak: Seconds = 0.0
+    keep: Seconds = 0.0
 
     def decide(self, seen: Observation) -> Sequence[Move]:
         """Works on the present step: instances first, then their share, then the wait."""

@@ -27,7 +27,7 @@ def rehearse(program: Program | None, /, seeds: int, **given: object) -> int:
     """
     from dataclasses import asdict
 
-    from deployer.backends.native.strategies import strategy_for
+    from deployer.plugins.strategies import strategy_for
     from deployer.sim.rehearsal import rehearse as run
 
     call = Call.of(program, given)

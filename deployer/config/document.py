@@ -4,16 +4,37 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from deployer.config.positions import Path as KeyPath
 from deployer.config.positions import key_lines
+from deployer.config.written import printable
 from deployer.model.errors import UsageError
 
 FILE_NAME = "deployer.toml"
 _LARGEST = 1_000_000
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong in a settings file: at which key, and the rest of the sentence that names it.
+
+    The empty key stands for the file itself.
+    """
+
+    key: KeyPath
+    rest: str
+
+
+class NotToml(UsageError):
+    """The file is not valid TOML. `line` is where it ends to be; None for the end of the file."""
+
+    def __init__(self, message: str, line: int | None) -> None:
+        super().__init__(message)
+        self.line = line
 
 
 @dataclass(frozen=True)
@@ -25,15 +46,44 @@ class Document:
     lines: Mapping[KeyPath, int] = field(default_factory=dict)
 
     def place(self, key: KeyPath) -> str:
-        """Where a key is, for the start of a sentence: `deployer.toml, line 7`; the nearest line that is known."""
-        for length in range(len(key), 0, -1):
-            if line := self.lines.get(key[:length]):
-                return f"{self.path}, line {line}"
-        return str(self.path)
+        """Where a key is, for the start of a sentence: `deployer.toml, line 7`."""
+        line = self.line(key)
+        return f"{self.path}, line {line}" if line is not None else str(self.path)
 
-    def error(self, key: KeyPath, rest: str) -> UsageError:
-        """An error about a key: file, line, the key's full name, and the rest of the sentence."""
-        return UsageError(f"{self.place(key)}: {dotted(key)} {rest}")
+    def line(self, key: KeyPath) -> int | None:
+        """The line of a key, or the nearest one around it that is known."""
+        return next((self.lines[key[:n]] for n in range(len(key), 0, -1) if key[:n] in self.lines), None)
+
+    def value(self, key: KeyPath) -> object:
+        """What stands at a key; None where there is nothing."""
+        found: Any = self.table
+        for part in key:
+            if isinstance(found, list) and isinstance(part, int) and part < len(found):
+                found = found[part]
+            elif isinstance(found, dict):
+                found = found.get(part)
+            else:
+                return None
+        return found
+
+    def sentence(self, problem: Problem) -> str:
+        """File, line, the key's full name, and what is wrong with it."""
+        key = problem.key
+        return f"{self.place(key)}: {dotted(key)} {problem.rest}" if key else f"{self.path} {problem.rest}"
+
+    def in_order(self, problems: Sequence[Problem]) -> tuple[Problem, ...]:
+        """The problems in the order of their lines; what belongs to no line comes last."""
+        return tuple(sorted(problems, key=lambda one: self.line(one.key) or self._after))
+
+    @property
+    def _after(self) -> int:
+        return max(self.lines.values(), default=0) + 1
+
+    def refusal(self, problems: Sequence[Problem]) -> UsageError:
+        """One sentence about the first of the problems, and how many more there are."""
+        first, *more = self.in_order(problems)
+        others = f" (and {len(more)} more; `deployer check` lists them)" if more else ""
+        return UsageError(self.sentence(first) + others)
 
 
 def dotted(key: KeyPath) -> str:
@@ -43,7 +93,7 @@ def dotted(key: KeyPath) -> str:
         if isinstance(part, int):
             text += f"[{part}]"
         else:
-            text += ("." if text else "") + part
+            text += ("." if text else "") + printable(part)
     return text
 
 
@@ -87,13 +137,15 @@ def read_document(path: Path) -> Document:
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is not UTF-8 text (byte {error.start})") from error
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(_syntax(path, str(error))) from error
+        raise _syntax(path, str(error)) from error
     return Document(path, table, key_lines(text.replace("\r\n", "\n")))
 
 
-def _syntax(path: Path, message: str) -> str:
+def _syntax(path: Path, message: str) -> NotToml:
     """tomllib puts the position at the end of its message; ours is at the front, as everywhere."""
     found = re.fullmatch(r"(.*) \(at line (\d+), column (\d+)\)", message, re.DOTALL)
     if found:
-        return f"{path}, line {found[2]}, column {found[3]}: not valid TOML: {found[1]}"
-    return f"{path}: not valid TOML: {message.removesuffix(' (at end of document)')}, at the end of the file"
+        text = f"{path}, line {found[2]}, column {found[3]}: not valid TOML: {found[1]}"
+        return NotToml(text, int(found[2]))
+    reason = message.removesuffix(" (at end of document)")
+    return NotToml(f"{path}: not valid TOML: {reason}, at the end of the file", None)

@@ -213,7 +213,7 @@ class Plugin:
         if not isinstance(value, str):
             raise Unfit
         known = sorted(self.names())
-        if value not in known and not re.fullmatch(r"[^\x00-\x1f\x7f]+\.py:[A-Za-z_]\w*", value):
+        if value not in known and not re.fullmatch(r"[^\x00-\x1f\x7f]+\.py:[A-Za-z_][A-Za-z0-9_]*", value):
             guess = did_you_mean(value, known)
             listed = "" if guess.startswith("; known") else f" Known: {', '.join(known)}"
             raise Unfit(f"is {value!a}, which is not installed{guess}{listed}")

@@ -1,19 +1,20 @@
-"""Turns a document into settings, or into one sentence that names file, line, key, what was expected and found."""
+"""Turns a document into settings, and everything that is wrong in it into sentences with file, line and key."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-from deployer.config.document import Document
+from deployer.config.document import Document, Problem
 from deployer.config.hooks import GateSettings, HookSettings
 from deployer.config.kinds import Unfit
 from deployer.config.nearest import did_you_mean
 from deployer.config.positions import Path as KeyPath
 from deployer.config.setting import Setting, sections_of, settings_of
 from deployer.config.settings import AwsSettings, FindSettings, FleetSettings, StateSettings
+from deployer.config.written import misfit, written
 from deployer.model.errors import UsageError
 
 S = TypeVar("S")
@@ -22,17 +23,27 @@ H = TypeVar("H", HookSettings, GateSettings)
 _TOP = ("fleet", "state", "aws")
 
 
+@dataclass(frozen=True)
+class Reading:
+    """The fleets of a document that could be read, by name, and what is wrong in it, in the order of its lines."""
+
+    fleets: Mapping[str, FleetSettings]
+    problems: tuple[Problem, ...]
+
+
 def read_fleets(document: Document) -> Mapping[str, FleetSettings]:
-    """Every fleet of the document, by name. Raises UsageError."""
-    for key in document.table:
-        if key not in _TOP:
-            raise document.error((key,), "is not a setting" + did_you_mean(key, _TOP))
-    state = _section(document, StateSettings, ("state",), document.table.get("state", {}))
-    aws = _section(document, AwsSettings, ("aws",), document.table.get("aws", {}))
-    fleets = _table(document, ("fleet",), document.table.get("fleet", {}))
-    if not fleets:
-        raise UsageError(f"{document.path} has no fleet; expected at least one [fleet.NAME], see `deployer init`")
-    return {name: _fleet(document, name, table, state, aws) for name, table in fleets.items()}
+    """Every fleet of the document, by name. Raises UsageError with the first thing that is wrong."""
+    reading = read_all(document)
+    if reading.problems:
+        raise document.refusal(reading.problems)
+    return reading.fleets
+
+
+def read_all(document: Document) -> Reading:
+    """As much of the document as can be read, and everything that cannot."""
+    reader = _Reader(document)
+    fleets = reader.fleets()
+    return Reading(fleets, document.in_order(reader.problems))
 
 
 def choose_fleet(fleets: Mapping[str, FleetSettings], name: str | None, source: object) -> FleetSettings:
@@ -51,108 +62,116 @@ def read_text(setting: Setting, origin: str, text: str) -> Any:
     try:
         return setting.kind.parse(text)
     except Unfit as unfit:
-        raise UsageError(f"{origin} {_rest(unfit, text, setting)}") from unfit
-
-
-def _fleet(document: Document, name: str, value: object, state: StateSettings, aws: AwsSettings) -> FleetSettings:
-    key: KeyPath = ("fleet", name)
-    table = _table(document, key, value)
-    hooks = _hung_in(document, key, table, "hooks", HookSettings)
-    gates = _hung_in(document, key, table, "gates", GateSettings)
-    if "find" not in table:
-        raise document.error(key, f"has no find; expected how its instances are found, such as {_FIND_EXAMPLE}")
-    rest = {k: v for k, v in table.items() if k not in ("hooks", "gates")}
-    given = {"hooks": hooks, "gates": gates, "state": state, "aws": aws}
-    fleet = _section(document, FleetSettings, key, rest, name=name, source=document.path, **given)
-    _check_find(document, (*key, "find"), fleet.find)
-    return fleet
+        raise UsageError(f"{origin} {misfit(unfit, text, setting.kind.expected)}") from unfit
 
 
 _FIND_EXAMPLE = 'find = { tags = { Service = "shop" } }'
 
 
-def _check_find(document: Document, key: KeyPath, find: FindSettings) -> None:
-    ways = [way for way, value in (("tags", find.tags), ("asg", find.asg), ("instances", find.instances)) if value]
-    if len(ways) != 1:
-        found = " and ".join(ways) or "none"
-        raise document.error(key, f"has {found}; expected exactly one of tags, asg and instances")
+class _Reader:
+    """Reads one document. What cannot be read is None, and has left a problem."""
 
+    def __init__(self, document: Document) -> None:
+        self._document = document
+        self.problems: list[Problem] = []
 
-def _hung_in(
-    document: Document, fleet: KeyPath, table: Mapping[str, object], name: str, of: type[H]
-) -> tuple[H, ...]:
-    """The hooks or the gates of a fleet."""
-    values = table.get(name, [])
-    key: KeyPath = (*fleet, name)
-    if not isinstance(values, list):
-        raise document.error(key, f"is {_shown(values)}; expected [[fleet.{fleet[1]}.{name}]] tables")
-    return tuple(_one_form(document, (*key, index), value, of) for index, value in enumerate(values))
+    def fleets(self) -> Mapping[str, FleetSettings]:
+        """The fleets without a problem of their own."""
+        table = self._document.table
+        for key in table:
+            if key not in _TOP:
+                self._wrong((key,), "is not a setting" + did_you_mean(key, _TOP))
+        state = self._section(StateSettings, ("state",), table.get("state", {}))
+        aws = self._section(AwsSettings, ("aws",), table.get("aws", {}))
+        fleets = self._table(("fleet",), table.get("fleet", {}))
+        if fleets is not None and not fleets:
+            self._wrong((), "has no fleet; expected at least one [fleet.NAME], see `deployer init`")
+        # A fleet is looked at whatever is wrong around it.
+        given = {"state": state or StateSettings(), "aws": aws or AwsSettings()}
+        read = {name: self._fleet(name, value, given) for name, value in (fleets or {}).items()}
+        return {name: fleet for name, fleet in read.items() if fleet is not None}
 
+    def _wrong(self, key: KeyPath, rest: str) -> None:
+        self.problems.append(Problem(key, rest))
 
-def _one_form(document: Document, key: KeyPath, value: object, of: type[H]) -> H:
-    hook = _section(document, of, key, value)
-    forms = [form for form, given in (("run", hook.run), ("url", hook.url), ("use", hook.use)) if given]
-    if len(forms) != 1:
-        raise document.error(key, f"has {' and '.join(forms) or 'none'}; expected exactly one of run, url and use")
-    return hook
+    def _fleet(self, name: str, value: object, given: Mapping[str, object]) -> FleetSettings | None:
+        key: KeyPath = ("fleet", name)
+        table = self._table(key, value)
+        if table is None:
+            return None
+        known = len(self.problems)
+        hooks = self._hung_in(key, table, "hooks", HookSettings)
+        gates = self._hung_in(key, table, "gates", GateSettings)
+        rest = {k: v for k, v in table.items() if k not in ("hooks", "gates")}
+        if "find" not in rest:
+            self._wrong(key, f"has no find; expected how its instances are found, such as {_FIND_EXAMPLE}")
+            # What else is wrong in it is told all the same.
+            rest["find"] = {"asg": name}
+        given = {**given, "hooks": hooks, "gates": gates, "document": self._document}
+        fleet = self._section(FleetSettings, key, rest, name=name, source=self._document.path, **given)
+        if fleet is not None:
+            self._check_find((*key, "find"), fleet.find)
+        return fleet if len(self.problems) == known else None
 
+    def _check_find(self, key: KeyPath, find: FindSettings) -> None:
+        said = (("tags", find.tags), ("asg", find.asg), ("instances", find.instances))
+        ways = [way for way, value in said if value]
+        if len(ways) != 1:
+            found = " and ".join(ways) or "none"
+            self._wrong(key, f"has {found}; expected exactly one of tags, asg and instances")
 
-def _section(document: Document, of: type[S], key: KeyPath, value: object, **given: object) -> S:
-    """Reads one table into its dataclass; `given` are the fields that do not come from this table."""
-    table = _table(document, key, value)
-    settings, sections = settings_of(of), sections_of(of)
-    values: dict[str, object] = dict(given)
-    for name, found in table.items():
-        at = (*key, name)
-        if name in sections:
-            values[name] = _section(document, sections[name], at, found)
-        elif name in settings:
-            values[name] = _setting(document, settings[name], at, found)
-        else:
-            raise document.error(at, "is not a setting" + did_you_mean(name, [*settings, *sections]))
-    for field in fields(of):  # type: ignore[arg-type]  # every section is a dataclass
-        if field.default is MISSING and field.default_factory is MISSING and field.name not in values:
-            raise document.error(key, f"has no {field.name}; expected {settings[field.name].kind.expected}")
-    return of(**values)
+    def _hung_in(self, fleet: KeyPath, table: Mapping[str, object], name: str, of: type[H]) -> tuple[H, ...]:
+        """The hooks or the gates of a fleet; those that cannot be read are left out."""
+        values = table.get(name, [])
+        key: KeyPath = (*fleet, name)
+        if not isinstance(values, list):
+            self._wrong(key, f"is {written(values)}; expected [[fleet.{fleet[1]}.{name}]] tables")
+            return ()
+        read = [self._one_form((*key, index), value, of) for index, value in enumerate(values)]
+        return tuple(one for one in read if one is not None)
 
+    def _one_form(self, key: KeyPath, value: object, of: type[H]) -> H | None:
+        hook = self._section(of, key, value)
+        if hook is None:
+            return None
+        forms = [form for form, given in (("run", hook.run), ("url", hook.url), ("use", hook.use)) if given]
+        if len(forms) != 1:
+            found = " and ".join(forms) or "none"
+            self._wrong(key, f"has {found}; expected exactly one of run, url and use")
+        return hook
 
-def _setting(document: Document, setting: Setting, key: KeyPath, found: object) -> object:
-    try:
-        value = setting.kind.read(found)
-    except Unfit as unfit:
-        raise document.error(key, _rest(unfit, found, setting)) from unfit
-    # A path means the same wherever a command is run: two folders would be two journals and two locks.
-    return document.path.parent / value if isinstance(value, Path) else value
+    def _section(self, of: type[S], key: KeyPath, value: object, **given: object) -> S | None:
+        """Reads one table into its dataclass; `given` are the fields that do not come from this table."""
+        table = self._table(key, value)
+        if table is None:
+            return None
+        known = len(self.problems)
+        settings, sections = settings_of(of), sections_of(of)
+        values: dict[str, object] = dict(given)
+        for name, found in table.items():
+            at = (*key, name)
+            if name in sections:
+                values[name] = self._section(sections[name], at, found)
+            elif name in settings:
+                values[name] = self._setting(settings[name], at, found)
+            else:
+                self._wrong(at, "is not a setting" + did_you_mean(name, [*settings, *sections]))
+        for field in fields(of):  # type: ignore[arg-type]  # every section is a dataclass
+            if field.default is MISSING and field.default_factory is MISSING and field.name not in values:
+                self._wrong(key, f"has no {field.name}; expected {settings[field.name].kind.expected}")
+        return of(**values) if len(self.problems) == known else None
 
+    def _setting(self, setting: Setting, key: KeyPath, found: object) -> object:
+        try:
+            value = setting.kind.read(found)
+        except Unfit as unfit:
+            self._wrong(key, misfit(unfit, found, setting.kind.expected))
+            return None
+        # A path means the same wherever a command is run: two folders would be two journals and two locks.
+        return self._document.path.parent / value if isinstance(value, Path) else value
 
-def _rest(unfit: Unfit, found: object, setting: Setting) -> str:
-    return str(unfit) or f"is {_shown(found)}; expected {setting.kind.expected}"
-
-
-def _table(document: Document, key: KeyPath, value: object) -> Mapping[str, object]:
-    if not isinstance(value, dict):
-        raise document.error(key, f"is {_shown(value)}; expected a table")
-    return value
-
-
-def _shown(value: object) -> str:
-    """A value as TOML writes it, shortened; control characters escaped."""
-    text = _in_toml(value)
-    clean = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-    return clean if len(clean) <= 80 else clean[:77] + "…"
-
-
-def _in_toml(value: object) -> str:
-    match value:
-        case bool():
-            return str(value).lower()
-        case str():
-            return f'"{value}"'
-        case list():
-            return "[" + ", ".join(_in_toml(item) for item in value) + "]"
-        case dict():
-            inner = ", ".join(f"{key} = {_in_toml(item)}" for key, item in value.items())
-            return f"{{ {inner} }}" if inner else "{}"
-        case _:
-            # Numbers, dates and times: their text is what TOML has.
-            return str(value)
+    def _table(self, key: KeyPath, value: object) -> Mapping[str, object] | None:
+        if not isinstance(value, dict):
+            self._wrong(key, f"is {written(value)}; expected a table")
+            return None
+        return value

@@ -5,11 +5,12 @@ Durations are in seconds. The rollout's own are in `deployer.config.rollout`, ho
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from deployer.config.codedeploy import CodeDeploySettings
+from deployer.config.document import Document, Problem
 from deployer.config.hooks import GateSettings, HookSettings
 from deployer.config.kinds import Choice, Count, Duration, File, Flag, Tags, Text, Texts
 from deployer.config.rollout import RolloutSettings
@@ -175,7 +176,8 @@ class AwsSettings:
 class FleetSettings:
     """One fleet and all that is to be known for rolling a release out on it.
 
-    `folder` is the one that relative paths are relative to, `source` the file that was read.
+    `folder` is the one that relative paths are relative to, `source` the file that was read, `document` what it
+    holds and where.
     """
 
     name: str
@@ -198,6 +200,12 @@ class FleetSettings:
     gates: tuple[GateSettings, ...] = ()
     state: StateSettings = field(default_factory=StateSettings)
     aws: AwsSettings = field(default_factory=AwsSettings)
+    document: Document | None = field(default=None, compare=False, repr=False)
+
+    def refusal(self, problems: Sequence[Problem]) -> UsageError:
+        """One sentence about the first of these problems, whose keys begin at the fleet's table."""
+        at = [Problem(("fleet", self.name, *problem.key), problem.rest) for problem in problems]
+        return (self.document or Document(self.source, {})).refusal(at)
 
     @property
     def folder(self) -> Path:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from deployer.backends.native.strategies import known, strategy_for
 from deployer.model.capacity import Amount
 from deployer.model.errors import UsageError
+from deployer.plugins.family import STRATEGY
+from deployer.plugins.strategies import strategy_for
 from deployer.strategies.canary import Canary
 from deployer.strategies.rolling import Rolling
 
@@ -26,7 +27,7 @@ class Nightly:
 
 
 def test_the_built_in_strategies_are_found_by_entry_point() -> None:
-    assert {"rolling", "one-at-a-time", "blue-green", "canary", "zone-by-zone"} <= set(known())
+    assert {"rolling", "one-at-a-time", "blue-green", "canary", "zone-by-zone"} <= set(STRATEGY.names())
 
 
 def test_settings_reach_the_strategy_as_it_declares_them() -> None:
@@ -36,12 +37,15 @@ def test_settings_reach_the_strategy_as_it_declares_them() -> None:
 
 
 def test_an_unknown_strategy_is_refused_with_what_may_have_been_meant() -> None:
-    with pytest.raises(UsageError, match="did you mean 'rolling'"):
+    with pytest.raises(
+        UsageError,
+        match=r'is "roling", which is no strategy.*; did you mean "rolling"\?',
+    ):
         strategy_for("roling", {}, Path())
 
 
 def test_a_setting_that_the_strategy_does_not_have_is_refused_by_name() -> None:
-    with pytest.raises(UsageError, match="no setting 'speed'"):
+    with pytest.raises(UsageError, match=r"strategy canary: settings\.speed is not a setting; known: soak"):
         strategy_for("canary", {"settings": {"speed": 3}}, Path())
 
 

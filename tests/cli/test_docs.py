@@ -13,11 +13,11 @@ import pytest
 
 from deployer.aws.codedeploy_rights import CodeDeployScope, codedeploy_rights
 from deployer.aws.iam import Feature, PolicyScope, policy
-from deployer.backends.native.strategies import strategy_for
 from deployer.cli.main import COMMANDS, cli
 from deployer.config.document import read_document
 from deployer.config.reader import read_fleets
 from deployer.model.errors import ExitCode
+from deployer.plugins.strategies import strategy_for
 from tests.builders import old, seen, slot
 
 ROOT = Path(__file__).parents[2]

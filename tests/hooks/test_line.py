@@ -90,31 +90,53 @@ def test_a_hook_of_the_repositorys_own_is_read_by_path_relative_to_the_settings(
 def test_hooks_without_a_name_are_numbered_and_two_of_one_name_are_refused(tmp_path: Path) -> None:
     line = fit_hooks(fleet(tmp_path, hooks('run = "./a"') + hooks('run = "./a"')))
     assert [one.name for one in line.hooks] == ["a", "a-2"]
-    with pytest.raises(UsageError, match="2 hooks or gates are called 'x'"):
+    with pytest.raises(UsageError, match=r"line 10: fleet.web.hooks\[1\].name is 'x', as that of 1 other hook"):
         fit_hooks(fleet(tmp_path, hooks('run = "./a"\nname = "x"') + hooks('run = "./b"\nname = "x"')))
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (hooks('use = "slak"'), "there is no hook 'slak'; did you mean 'slack'?"),
-        (hooks('use = "alarms"'), "'alarms' is no hook: it has no method `run`; a gate belongs under"),
-        (gates('use = "slack"'), "'slack' is no gate: it has no method `judge`"),
-        (hooks('use = "missing.py:X"'), "there is no file"),
-        (hooks('use = "own.py:Pong"'), "has no class Pong"),
-        (hooks('use = "own.py:NoDataclass"'), "is not a dataclass"),
+        (
+            hooks('use = "slak"'),
+            'line 5: fleet.web.hooks[0].use is "slak", which is no hook that is installed; did you mean "slack"?',
+        ),
+        (hooks('use = "alarms"'), "no hook: it has no method `run`; a gate belongs under [[fleet.NAME.gates]]"),
+        (gates('use = "slack"'), "no gate: it has no method `judge`; a hook belongs under [[fleet.NAME.hooks]]"),
+        (hooks('use = "missing.py:X"'), 'hooks[0].use is "missing.py:X", but there is no file'),
+        (hooks('use = "own.py:Pong"'), "own.py has no class Pong"),
+        (hooks('use = "own.py:NoDataclass"'), "which is not a dataclass"),
         (
             hooks('use = "smoke_test"\nsettings = { path = "/" }'),
-            "has no setting 'path'; it has attempts, balancer",
+            'line 6: fleet.web.hooks[0].settings.path is not a setting; did you mean "paths"?',
         ),
-        (hooks('use = "smoke_test"\nsettings = { status = "200" }'), "status is '200'; expected a whole number"),
         (
-            hooks('use = "smoke_test"\nsettings = { latency = "soon" }'),
-            "latency is 'soon'; expected a number, or a",
+            hooks('use = "smoke_test"\nsettings = { status = "200" }'),
+            'settings.status is "200"; expected a whole number from 100 to 599',
         ),
-        (hooks('use = "sns"'), "has no 'topic'"),
-        (gates('use = "alarms"\nsettings = { names = ["a"], ok = "maybe" }'), "expected one of pass, fail, wait"),
-        (gates('use = "time_window"\nsettings = { hours = "9-5" }'), "hours is '9-5'"),
+        (
+            hooks('use = "smoke_test"\n[fleet.web.hooks.settings]\nattempts = 2\nlatency = "soon"'),
+            'line 8: fleet.web.hooks[0].settings.latency is "soon"; expected a duration such as "30s"',
+        ),
+        (hooks('use = "sns"'), "line 3: fleet.web.hooks[0].settings has no topic; expected a text"),
+        (
+            gates('use = "alarms"\nsettings = { names = ["a"], ok = "maybe" }'),
+            'gates[0].settings.ok is "maybe"; expected one of "pass", "fail", "wait"',
+        ),
+        (
+            gates('use = "time_window"\nsettings = { hours = "9-5" }'),
+            "line 6: fleet.web.gates[0].settings.hours is '9-5'; expected hours such as",
+        ),
+        (gates('use = "metric"'), "line 5: fleet.web.gates[0].use is refused by metric: has neither success nor"),
+        (hooks('url = "http://:80"'), "line 5: fleet.web.hooks[0].url is refused by webhook: 'http://:80' is not"),
+        (
+            hooks('run = "a"\nsettings = { command = ["b"] }'),
+            "fleet.web.hooks[0].settings.command is not a setting; there are none",
+        ),
+        (
+            hooks('use = "sns"\nsettings = { topc = "arn:x" }') + gates('use = "metrik"'),
+            'topc is not a setting; did you mean "topic"? (and 2 more; `deployer check` lists them)',
+        ),
     ],
 )
 def test_what_cannot_be_made_is_refused_with_file_fleet_and_what_was_expected(
@@ -122,7 +144,8 @@ def test_what_cannot_be_made_is_refused_with_file_fleet_and_what_was_expected(
 ) -> None:
     with pytest.raises(UsageError) as refused:
         fit_hooks(fleet(tmp_path, text))
-    assert str(refused.value).startswith(f"{tmp_path / 'deployer.toml'}: fleet.web: ")
+    assert str(refused.value).startswith(f"{tmp_path / 'deployer.toml'}, line ")
+    assert "\n" not in str(refused.value)
     assert said in str(refused.value)
 
 

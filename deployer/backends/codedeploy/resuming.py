@@ -21,6 +21,7 @@ from deployer.engine.replay import pinned_plan
 from deployer.engine.result import Result, Status
 from deployer.model.errors import ExitCode, UsageError
 from deployer.model.policy import Method
+from deployer.plugins.uses import refuse_wrong_plugins
 
 
 def resume(settings: FleetSettings, options: RunOptions, watch: Watch) -> Result:
@@ -36,6 +37,7 @@ def abort(settings: FleetSettings, watch: Watch) -> Result:
 
 def rollback(settings: FleetSettings, options: RunOptions, watch: Watch, to: str | None = None) -> Result:
     """Deploys the release before, or `to`. Raises PreflightRefused when nothing tells which one that is."""
+    refuse_wrong_plugins(settings)
     in_place = replace(settings, rollout=replace(settings.rollout, method=Method.IN_PLACE))
     wiring = Wiring(in_place)
     with on_ground(wiring) as ground:
@@ -74,6 +76,9 @@ def _go_on(settings: FleetSettings, options: RunOptions, watch: Watch, *, turn_b
 
 
 def _as_planned(settings: FleetSettings, plan: RolloutPlan) -> FleetSettings:
-    """The settings with what the plan is pinned to, whatever the command line says now."""
+    """The settings with what the plan is pinned to, whatever the file and the command line say now.
+
+    A strategy's own settings do nothing here: a deployment goes by the strategy's name.
+    """
     named = _releasing(settings, plan.goal.name)
-    return replace(named, rollout=replace(named.rollout, strategy=plan.strategy))
+    return replace(named, rollout=replace(named.rollout, strategy=plan.strategy, settings={}))

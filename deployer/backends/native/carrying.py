@@ -13,13 +13,11 @@ from deployer.backends.native.hooked_builder import HookedBuilder
 from deployer.backends.native.pre_scaling import NotScaledOut
 from deployer.backends.native.preparing import Ground
 from deployer.backends.native.running import Run
-from deployer.backends.native.strategies import strategy_for
 from deployer.backends.native.wiring import Wiring
 from deployer.bake.bake import BakedImage
 from deployer.bake.errors import BakeFailed, BakeHeld, BakeInterrupted
 from deployer.engine.clock import StopRequest
 from deployer.engine.events import Failed, Started, Watch
-from deployer.engine.loop import Decides
 from deployer.engine.memory import Memory
 from deployer.engine.plan import RolloutPlan
 from deployer.engine.ports import Journal
@@ -29,6 +27,7 @@ from deployer.model.fleet import Release
 from deployer.model.observation import Observation
 from deployer.model.occasions import Point
 from deployer.model.service import count
+from deployer.plugins.strategies import pinned_strategy, strategy_of
 from deployer.state.requests import Wish
 
 
@@ -46,7 +45,8 @@ class Carrier:
 
     def start(self, plan: RolloutPlan) -> Result:
         """Pins the plan, bakes what it needs, and turns the loop."""
-        self._strategy(plan)  # one that cannot be made is refused before anything is written down
+        # One that cannot be made is refused before anything is written down.
+        pinned_strategy(plan, self.ground.wiring.settings.folder)
         self.journal.append("plan", plan.fleet, {"plan": plan.to_json(), "fingerprint": plan.fingerprint()})
         return self.go_on(plan, Memory(plan.goal, plan.previous), resumed=False)
 
@@ -68,7 +68,8 @@ class Carrier:
 
     def go_on(self, plan: RolloutPlan, memory: Memory, *, resumed: bool = True) -> Result:
         """Turns the loop from what is remembered; a bake that was not finished is gone on with first."""
-        wiring, strategy, seconds = self.ground.wiring, self._strategy(plan), 0.0
+        wiring, seconds = self.ground.wiring, 0.0
+        strategy = strategy_of(plan, memory, wiring.settings.folder)
         self.watch(_started(plan, resumed=resumed))
         hooks = self._hooked(plan, turning_back=memory.rolling_back)
         if not memory.rolling_back:
@@ -121,9 +122,6 @@ class Carrier:
             return result
         word = "paused" if request.wish is Wish.PAUSE else "superseded"
         return replace(result, exit_code=ExitCode.PAUSED, reason=f"{word} by {request.by}")
-
-    def _strategy(self, plan: RolloutPlan) -> Decides:
-        return strategy_for(plan.strategy, plan.strategy_settings, self.ground.wiring.settings.folder)
 
     def _hooked(self, plan: RolloutPlan, *, turning_back: bool) -> Hooked:
         hold, mailbox = self.hold, self.mailbox

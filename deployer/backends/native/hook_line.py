@@ -5,23 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import Enum
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
-from deployer.backends.native.plugins import Kind, find_plugin, make_plugin
+from deployer.config.document import Problem
 from deployer.config.hooks import GateSettings, HookSettings
 from deployer.config.settings import FleetSettings
-from deployer.hooks import BUILT_IN
 from deployer.hooks.contract import Gate, Hook
-from deployer.model.errors import UsageError
 from deployer.model.occasions import Point
-
-HOOK = Kind("hook", "deployer.hooks", BUILT_IN)
-GATE = Kind("gate", "deployer.hooks", BUILT_IN)
+from deployer.plugins.factory import Use, below, make
+from deployer.plugins.faults import PluginRefused
+from deployer.plugins.uses import gate_uses, hook_uses, twins_of
 
 
 @dataclass(frozen=True)
@@ -95,25 +92,31 @@ class Line:
 
 
 def fit_hooks(settings: FleetSettings) -> Line:
-    """Makes every hook and gate of a fleet. Raises UsageError that names the one that cannot be made."""
-    folder = settings.folder
-    hooks = zip(_names(settings.hooks), settings.hooks, strict=True)
-    gates = zip(_names(settings.gates), settings.gates, strict=True)
+    """Makes every hook and gate of a fleet. Raises UsageError with file, line and key of what cannot be made."""
+    folder, problems = settings.folder, twins_of(settings)
+    hooks = zip(_names(settings.hooks), settings.hooks, hook_uses(settings.hooks), strict=True)
+    gates = zip(_names(settings.gates), settings.gates, gate_uses(settings.gates), strict=True)
+    line = Line(
+        tuple(FittedHook(name, cast("Hook", _made(use, folder, problems)), one) for name, one, use in hooks),
+        tuple(FittedGate(name, cast("Gate", _made(use, folder, problems)), one) for name, one, use in gates),
+    )
+    if problems:
+        raise settings.refusal(problems)
+    return line
+
+
+def _made(use: Use, folder: Path, problems: list[Problem]) -> object:
+    """The plugin; None where it cannot be made, which is added to the problems."""
     try:
-        return Line(
-            tuple(FittedHook(name, cast("Hook", _made(HOOK, "run", one, folder)), one) for name, one in hooks),
-            tuple(FittedGate(name, cast("Gate", _made(GATE, "judge", one, folder)), one) for name, one in gates),
-        )
-    except UsageError as error:
-        raise UsageError(f"{settings.source}: fleet.{settings.name}: {error}") from error
+        return make(use, folder)
+    except PluginRefused as refused:
+        problems += below(use, refused.problems)
+        return None
 
 
 def _names(settings: tuple[HookSettings, ...] | tuple[GateSettings, ...]) -> tuple[str, ...]:
     """A name for each: the one given, else what it is, numbered where there are several."""
     found = [one.name or _word(one) for one in settings]
-    for name, number in Counter(one.name for one in settings if one.name).items():
-        if number > 1:
-            raise UsageError(f"{number} hooks or gates are called {name!r}; give each a name of its own")
     seen: Counter[str] = Counter()
     names = []
     for name in found:
@@ -126,24 +129,6 @@ def _word(settings: HookSettings | GateSettings) -> str:
     if settings.use:
         return settings.use.rpartition(":")[2]
     return Path(settings.run[0]).name if settings.run else "webhook"
-
-
-def _made(kind: Kind, method: str, settings: HookSettings | GateSettings, folder: Path) -> Any:
-    values: Mapping[str, object] = settings.settings
-    if settings.run:
-        name, values = "command", {**values, "command": list(settings.run)}
-    elif settings.url:
-        name, values = "webhook", {**values, "url": settings.url}
-    else:
-        name = settings.use or ""
-    plugin = find_plugin(kind, name, folder)
-    if not callable(getattr(plugin, method, None)):
-        other = GATE if kind is HOOK else HOOK
-        raise UsageError(
-            f"{name!r} is no {kind.word}: it has no method `{method}`; "
-            f"a {other.word} belongs under [[fleet.NAME.{other.word}s]]"
-        )
-    return make_plugin(kind, name, plugin, values)
 
 
 def _digest(rules: HookSettings | GateSettings) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from deployer.backends.native.preparing import Ground, new_rollout, on_ground, survey
-from deployer.backends.native.strategies import strategy_for
 from deployer.backends.native.wiring import Wiring
 from deployer.config.settings import FleetSettings
 from deployer.engine.deciding import StrategyFailed, moves_of
@@ -17,6 +16,8 @@ from deployer.model.errors import UsageError
 from deployer.model.moves import Move, Wait, subject_of
 from deployer.model.observation import Observation, Seen, Slot
 from deployer.model.service import balancer_word, count, in_service, proof_missing
+from deployer.plugins.strategies import pinned_strategy
+from deployer.plugins.uses import refuse_wrong_plugins
 from deployer.state.owner import this_process
 from deployer.state.requests import Request, Wish
 from deployer.state.store import Entry, Holder
@@ -80,7 +81,7 @@ def why(settings: FleetSettings, subject: str) -> Explanation:
     with on_ground(wiring) as ground:
         plan, seen = judged(ground)
         slot, one = find(seen, subject)
-        strategy = strategy_for(plan.strategy, plan.strategy_settings, settings.folder)
+        strategy = pinned_strategy(plan, settings.folder)
         lines = [*facts(seen, slot, one), *_wanted(plan, strategy, seen, {slot.name, one.id if one else ""})]
         return Explanation(subject, tuple(lines))
 
@@ -98,6 +99,7 @@ def judged(ground: Ground) -> tuple[RolloutPlan, Observation]:
             for ident, answer in ground.ask().items():
                 memory.facts(ident).answer = answer
             return plan, Observer(plan, memory).observe(ground.sight(), wiring.clock.now())
+    refuse_wrong_plugins(wiring.settings)
     ready = survey(ground, new_rollout(wiring))
     return ready.plan, ready.look()
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from deployer.aws.iam import Feature, PolicyScope, policy
 from deployer.backends.native.hook_line import fit_hooks
 from deployer.backends.native.hook_rights import hook_rights
-from deployer.backends.native.strategies import recipe_of, strategy_for
 from deployer.config.settings import FleetSettings
 from deployer.model.policy import Method
+from deployer.plugins.strategies import recipe_of, strategy_for
+from deployer.plugins.uses import refuse_wrong_plugins
 
 
 def iam_policy(settings: FleetSettings, account: str, region: str) -> dict[str, object]:
@@ -15,6 +16,7 @@ def iam_policy(settings: FleetSettings, account: str, region: str) -> dict[str, 
 
     `account` and `region` are `*` where they are to stay open.
     """
+    refuse_wrong_plugins(settings)
     more = hook_rights(fit_hooks(settings), account, region)
     return policy(scope_of(settings, account, region), _features(settings), more)
 

@@ -16,7 +16,6 @@ from deployer.backends.native import planning
 from deployer.backends.native.asking import ask_all
 from deployer.backends.native.group_fitness import refuse_misfit
 from deployer.backends.native.hook_line import fit_hooks
-from deployer.backends.native.strategies import recipe_of, strategy_for
 from deployer.backends.native.wiring import Wiring
 from deployer.config.settings import FleetSettings, RunOptions
 from deployer.engine.memory import Memory
@@ -28,6 +27,8 @@ from deployer.model.errors import Infeasible, PreflightRefused, UsageError
 from deployer.model.fleet import Release
 from deployer.model.hosts import Package
 from deployer.model.observation import Answer, Observation
+from deployer.plugins.strategies import recipe_of, strategy_for
+from deployer.plugins.uses import refuse_wrong_plugins
 from deployer.remote.builder import SshBuilder
 from deployer.remote.hosts import SshHosts
 from deployer.remote.install import Installer
@@ -99,8 +100,7 @@ def check_settings(wiring: Wiring) -> None:
     settings = wiring.settings
     if settings.rollout.instance_type is None:
         settings.goal()
-    strategy_for(settings.rollout.strategy, recipe_of(settings.rollout), settings.folder)
-    fit_hooks(settings)
+    refuse_wrong_plugins(settings)
     for name, path in (("key_file", settings.ssh.key_file), ("config_file", settings.ssh.config_file)):
         if path is not None and not path.is_file():
             # A builder would be launched, and knocked at until its deadline for booting has passed.

@@ -9,12 +9,12 @@ from deployer.backends.native.baking import finished_image, has_way_back
 from deployer.backends.native.connections import plan_remarks
 from deployer.backends.native.outline import steps_of, way_back_of
 from deployer.backends.native.preparing import Prepared, check_settings, new_rollout, on_ground, prepare, survey
-from deployer.backends.native.strategies import strategy_for
 from deployer.backends.native.wiring import Wiring
 from deployer.config.settings import FleetSettings, RunOptions
 from deployer.engine.reports import FleetStatus, PlanReport
 from deployer.model.errors import StateUnavailable
 from deployer.model.service import count, is_done
+from deployer.plugins.strategies import strategy_for
 from deployer.state.store import Entry, Holder
 
 

@@ -27,6 +27,8 @@ from deployer.model.errors import ExitCode, Infeasible, PreflightRefused
 from deployer.model.fleet import Instance, Release, Tag
 from deployer.model.policy import Method
 from deployer.model.service import is_done
+from deployer.plugins.strategies import strategy_of
+from deployer.plugins.uses import refuse_wrong_plugins
 from deployer.state.store import Entry, StateStore
 
 ALL_AT_ONCE = "all-at-once"
@@ -55,8 +57,10 @@ def _go_on(settings: FleetSettings, options: RunOptions, watch: Watch, *, turn_b
         if taken is not None:
             refuse_other_backend(taken.plan, "native")
             answers = Answers(options.hooks_ran, options.hooks_again)
+            memory = taken.memory(turn_back=turn_back)
+            strategy_of(taken.plan, memory, settings.folder)  # refused here, nothing has been asked of AWS
             with on_ground(wiring) as ground:
-                memory, mailbox = taken.memory(turn_back=turn_back), taken.mailbox(options)
+                mailbox = taken.mailbox(options)
                 carrier = Carrier(ground, taken.hold, taken.journal, stop, watch, mailbox, answers)
                 return carrier.go_on(taken.plan, memory)
     return nothing_open(wiring, store, entry)
@@ -89,6 +93,7 @@ def rollback(settings: FleetSettings, options: RunOptions, watch: Watch, to: str
     works when the machine that rolled out is gone. Raises PreflightRefused when the target is gone or unknown.
     """
     stop = StopRequest()
+    refuse_wrong_plugins(settings)
     wiring = Wiring(settings, stop=stop)
     rollout_id, store = new_rollout(wiring), wiring.store()
     with (
