@@ -7,10 +7,11 @@ from pathlib import Path
 
 import click
 
+from deployer.cli.once import Commands
 from deployer.model.errors import ExitCode
 
 
-@click.group("appspec")
+@click.group("appspec", cls=Commands)
 def appspec() -> None:
     """Look at AppSpec files."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from deployer.cli.options import fleet_options, release_options
+from deployer.cli.options import fleet_options, release_options, yes_option
 from deployer.cli.program import Call, Program
 from deployer.config.settings import RunOptions
 from deployer.view.choose import console_on, watching
@@ -15,6 +15,7 @@ from deployer.view.summary import print_baked
 @click.command()
 @release_options
 @fleet_options
+@yes_option
 @click.pass_obj
 def bake(program: Program | None, /, **given: object) -> int:
     """Make the image of a release without rolling it out; a later rollout finds and uses it."""

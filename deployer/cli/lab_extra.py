@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from deployer.cli.once import Commands
+
 PARTS = ("asyncssh", "envoy", "flask", "gunicorn", "moto", "psutil", "werkzeug")
 """What the extra `lab` of pyproject.toml brings, by the names that are imported."""
 
@@ -21,7 +23,7 @@ class LabCommand(click.Command):
         return super().invoke(ctx)
 
 
-class LabGroup(click.Group):
+class LabGroup(Commands):
     """A group of such commands."""
 
     command_class = LabCommand

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import click
 
 from deployer import __version__
+from deployer.cli.once import Commands
 from deployer.model.errors import DeployerError, ExitCode
 
 
@@ -49,7 +50,7 @@ COMMANDS = {
 }
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Commands):
     """A group whose commands are imported when they are called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import click
 
 from deployer.config.kinds import Choice, Count, Duration, Flag, Kind, Plugin, Share, Shares, Table
 from deployer.config.rollout import RolloutSettings
-from deployer.config.setting import settings_of
+from deployer.config.setting import Setting, settings_of
 from deployer.config.settings import ReleaseSettings
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -45,6 +45,41 @@ def backend_option(command: F) -> F:
     )
 
 
+def yes_option(command: F) -> F:
+    """`--yes` of commands that ask nothing: scripts give it to all that change a fleet."""
+    text = "Taken for the sake of scripts: nothing is asked."
+    return click.option("-y", "--yes", is_flag=True, expose_value=False, help=text)(command)
+
+
+def refused_options(names: Iterable[str], why: str) -> Callable[[F], F]:
+    """Options of a rollout that another command cannot have: given all the same, they are refused with the reason.
+
+    `names` are those of settings. `why` goes on the sentence that begins with the option.
+    """
+
+    def refuse(context: click.Context, option: click.Parameter, value: object) -> None:
+        if value is not None and not context.resilient_parsing:
+            raise click.UsageError(f"{max(option.opts, key=len)} {why}", context)
+
+    def add(command: F) -> F:
+        for name in names:
+            spelled = _spelled(name, settings_of(RolloutSettings).get(name))
+            command = click.option(*spelled, default=None, hidden=True, expose_value=False, callback=refuse)(
+                command
+            )
+        return command
+
+    return add
+
+
+def _spelled(name: str, setting: Setting | None) -> list[str]:
+    """How the option of a setting is written, its alias and the opposite of a flag among it."""
+    option = "--" + name.replace("_", "-")
+    if setting is not None and isinstance(setting.kind, Flag):
+        option = f"{option}/--no-{option.removeprefix('--')}"
+    return [option, *([setting.alias] if setting is not None and setting.alias else []), name]
+
+
 def release_options(command: F) -> F:
     """What to roll out."""
     settings = settings_of(ReleaseSettings)
@@ -64,10 +99,8 @@ def rollout_options(command: F) -> F:
     for name, setting in reversed(settings_of(RolloutSettings).items()):
         if isinstance(setting.kind, Table):
             continue
-        option = "--" + name.replace("_", "-")
-        names = [option, *([setting.alias] if setting.alias else []), name]
+        names = _spelled(name, setting)
         if isinstance(setting.kind, Flag):
-            names[0] = f"{option}/--no-{option.removeprefix('--')}"
             command = click.option(*names, default=None, help=setting.doc)(command)
         else:
             command = click.option(
@@ -77,6 +110,13 @@ def rollout_options(command: F) -> F:
                 shell_complete=_completes(setting.kind),
             )(command)
     return command
+
+
+RELEASE = ("release", "bundle", "image")
+"""The options that say what to roll out."""
+
+PINNED = (*(name for name in settings_of(RolloutSettings) if name not in ("backend", "settings")), *RELEASE)
+"""The options that a rollout is planned with, and goes on with whatever is said later."""
 
 
 def _completes(kind: Kind[object]) -> Callable[[click.Context, click.Parameter, str], list[str]]:

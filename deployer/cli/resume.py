@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from deployer.cli.carry import carry
-from deployer.cli.options import backend_option, fleet_options
+from deployer.cli.options import PINNED, backend_option, fleet_options, refused_options, yes_option
 from deployer.cli.program import Call, Program
 from deployer.config.settings import RunOptions
 
@@ -20,6 +20,8 @@ from deployer.config.settings import RunOptions
 @click.option(
     "--run-hook-again", "again", metavar="NAME", multiple=True, help="It did not; run it again. Both repeatable."
 )
+@yes_option
+@refused_options(PINNED, "has no part in a resume: it goes on as planned; else `deployer abort`, then a rollout")
 @click.pass_obj
 def resume(
     program: Program | None, /, approve: bool, ran: tuple[str, ...], again: tuple[str, ...], **given: object

@@ -32,7 +32,7 @@ def rollout(program: Program | None, /, yes: bool, supersede: bool, sabotage: st
     interrupted, and can be resumed.
     """
     call = Call.of(program, given)
-    options = RunOptions(yes=yes, supersede=supersede, sabotage=sabotage_of(sabotage, call.program.environment))
+    options = RunOptions(supersede=supersede, sabotage=sabotage_of(sabotage, call.program.environment))
     interactive = not call.as_json and not yes and call.program.interactive()
     if interactive and not _agreed(call, options):
         return int(ExitCode.REFUSED)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,10 @@ from deployer.config.written import printable
 from deployer.model.errors import UsageError
 
 FILE_NAME = "deployer.toml"
+SCHEMA_FILE = "deployer.schema.json"
+"""The JSON Schema of the settings, beside them: an editor needs no network for it."""
+SCHEMA_LINE = f"#:schema ./{SCHEMA_FILE}"
+"""The first line of a settings file, by which editors find it. [Taplo, "Directives"]"""
 _LARGEST = 1_000_000
 
 
@@ -22,11 +26,17 @@ _LARGEST = 1_000_000
 class Problem:
     """One thing that is wrong in a settings file: at which key, and the rest of the sentence that names it.
 
-    The empty key stands for the file itself.
+    The empty key stands for the file itself. `by_plugin` says that the plugin refused it by itself, though
+    its types let it pass.
     """
 
     key: KeyPath
     rest: str
+    by_plugin: bool = False
+
+    def below(self, key: KeyPath) -> Problem:
+        """The same, where its key begins at `key`."""
+        return replace(self, key=(*key, *self.key))
 
 
 class NotToml(UsageError):

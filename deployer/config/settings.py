@@ -204,7 +204,7 @@ class FleetSettings:
 
     def refusal(self, problems: Sequence[Problem]) -> UsageError:
         """One sentence about the first of these problems, whose keys begin at the fleet's table."""
-        at = [Problem(("fleet", self.name, *problem.key), problem.rest) for problem in problems]
+        at = [problem.below(("fleet", self.name)) for problem in problems]
         return (self.document or Document(self.source, {})).refusal(at)
 
     @property
@@ -226,8 +226,6 @@ class FleetSettings:
 class RunOptions:
     """What only the command line says of one run."""
 
-    yes: bool = False
-    """Do not ask before starting."""
     supersede: bool = False
     """Stop a rollout that runs on the fleet, and go on with this one."""
     sabotage: Sabotage | None = None

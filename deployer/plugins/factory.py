@@ -78,7 +78,7 @@ def problems_in(uses: Iterable[Use], folder: Path) -> list[Problem]:
 
 def below(use: Use, problems: Iterable[Problem]) -> list[Problem]:
     """The problems of one use, as the fleet has them."""
-    return [Problem((*use.key, *problem.key), problem.rest) for problem in problems]
+    return [problem.below(use.key) for problem in problems]
 
 
 def fitted(use: Use, blueprint: Blueprint) -> tuple[Blueprint, Mapping[str, object]]:
@@ -131,8 +131,10 @@ def _refusal(use: Use, error: Exception) -> Problem:
     said = printable(str(error)) or type(error).__name__
     name, _, rest = said.partition(" ")
     if name in use.settings and rest:
-        return Problem((SETTINGS, name), rest)
-    return Problem((SETTINGS,) if use.settings else (use.named_by,), f"is refused by {use.name}: {said}")
+        return Problem((SETTINGS, name), rest, by_plugin=True)
+    return Problem(
+        (SETTINGS,) if use.settings else (use.named_by,), f"is refused by {use.name}: {said}", by_plugin=True
+    )
 
 
 def _refused(use: Use, problems: list[Problem]) -> PluginRefused:
