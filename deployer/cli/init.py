@@ -55,6 +55,7 @@ def init(program: Program | None, /, fleet: str, tags: str, config: str, **origi
     _write(path, starter(found.draft if found is not None else Draft(fleet, wanted)))
     if found is not None:
         _tell(found)
+    write_schema(path)
     click.echo(f"wrote {path}; now say in it what your fleet is, then run `deployer plan`", err=True)
 
 
@@ -92,6 +93,19 @@ def _tell(found: Discovered) -> None:
 
 
 _THERE = "{path} is there already and is not overwritten; remove it, or give --config"
+
+
+def write_schema(settings: Path) -> None:
+    """Writes the schema that the settings' first line names; one that is there stays."""
+    from deployer.cli.schema import write_beside
+
+    try:
+        written = write_beside(settings)
+    except OSError as error:
+        click.echo(f"warning: no schema was written beside it: {error.strerror}", err=True)
+        return
+    if written is not None:
+        click.echo(f"wrote {written}, which tells editors what may stand in it", err=True)
 
 
 def _write(path: Path, text: str) -> None:

@@ -154,12 +154,14 @@ def _say(text: str) -> None:
 
 
 def _write_settings(path: Path, home: Any, facts: Any, bundles: Path, goal: str) -> None:
+    from deployer.cli.init import write_schema
     from deployer.lab.settings_file import settings_text
 
     if path.exists():
         _say(f"{path} is there already and stays as it is")
         return
     path.write_text(settings_text(home, facts, bundles, goal))
+    write_schema(path)
     _say(f"wrote {path}")
 
 

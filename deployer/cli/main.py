@@ -42,6 +42,8 @@ COMMANDS = {
     "unlock": Entry("deployer.cli.unlock:unlock", "Free a fleet that a dead run holds."),
     "bake": Entry("deployer.cli.bake:bake", "Make a release's image without rolling it out."),
     "iam-policy": Entry("deployer.cli.iam_policy:iam_policy", "Print the least IAM policy for a fleet."),
+    "check": Entry("deployer.cli.check:check_settings", "Check the settings of all fleets, without AWS."),
+    "schema": Entry("deployer.cli.schema:schema", "Print the JSON Schema of deployer.toml."),
     "init": Entry("deployer.cli.init:init", "Write a commented deployer.toml."),
     "appspec": Entry("deployer.cli.appspec:appspec", "Check AppSpec files."),
     "lab": Entry("deployer.cli.lab:lab", "Run a miniature AWS on this machine."),

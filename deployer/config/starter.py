@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from deployer.config.document import SCHEMA_LINE
 from deployer.config.quoting import inline_list, inline_table, quoted
 
 
@@ -37,6 +38,7 @@ class Draft:
 
 
 _TEXT = """\
+{schema}
 # What `deployer` needs to know of a fleet. Every setting: docs/configuration.md.
 # Next: `deployer plan`, which changes nothing, then `deployer rollout`.
 
@@ -96,6 +98,7 @@ def starter(draft: Draft) -> str:
     extra = "".join(f"{name} = {value}\n" for name, value in known.items())
     names = f"balancers = {inline_list(draft.balancers)}" if draft.balancers else f'# balancers = ["{draft.name}"]'
     return _TEXT.format(
+        schema=SCHEMA_LINE,
         name=draft.name,
         find=_find(draft),
         balancers=names,

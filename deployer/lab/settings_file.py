@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from deployer.config.document import SCHEMA_LINE
 from deployer.lab.fleet import BUNDLES, NAME, ROLE, SERVICE, SERVICE_ROLE
 from deployer.lab.home import Facts, LabHome
 
@@ -17,6 +18,7 @@ def settings_text(home: LabHome, facts: Facts, bundles: Path, goal: str) -> str:
     others = [facts.fleet[key] for key in ("other_side", "other_port") if key in facts.fleet]
     balancers = json.dumps([NAME, *others])
     return f"""\
+{SCHEMA_LINE}
 # The fleet of the lab "{home.name}"; written by `deployer lab up`.
 
 [fleet.web]
