@@ -10,7 +10,8 @@ import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from importlib.metadata import entry_points
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
@@ -198,7 +199,13 @@ class Choice(Generic[E]):
 
 def installed(group: str) -> Callable[[], Iterable[str]]:
     """The names that installed packages give in an entry-point group, looked up when they are needed."""
-    return lambda: {entry.name for entry in entry_points(group=group)}
+    return lambda: {point.name for point in points_of(group)}
+
+
+@cache
+def points_of(group: str) -> tuple[EntryPoint, ...]:
+    """The entry points of a group. Every installed package is read for it, so once in a process is enough."""
+    return tuple(entry_points(group=group))
 
 
 @dataclass(frozen=True)

@@ -44,16 +44,17 @@ The command line wins over `DEPLOYER_*` variables, and those over the file. Ever
 - **Paths** are relative to the file's folder; `~` is the user's home.
 
 A setting that does not exist, or has a value that is not of its kind, is refused with file, line and key.
-`deployer check` tells everything that is wrong with the file at once, for all fleets: without AWS, and without running a
-plugin that did not come with deployer (its source is read instead; what that does not tell is said to be open). It exits
+`deployer check` tells everything that is wrong with the file at once, for all fleets, without AWS. A plugin that
+did not come with deployer is not run: its source is read, and what that does not tell is said to be open. It exits
 with 0 or 2, and `--output json` prints one document: `file`, `ok`, `fleets`, `errors` (each with `line`, `key` and
 `message`) and `notes`.
 
-`deployer schema` prints the JSON Schema (2020-12) of the file, with the strategies, hooks and gates that are installed.
-`deployer init` writes it to `deployer.schema.json` beside the settings, whose first line, `#:schema
-./deployer.schema.json`, leads editors to it (those with Taplo's language server); `deployer schema --write` makes it
-anew after an update. The schema knows types, ranges and names. It does not know what a plugin refuses by itself, two
-hooks of one name, plugins that are named by path, and that a `lease` written as text has a least value.
+`deployer schema` prints the JSON Schema (2020-12) of the file, with the strategies, hooks and gates that are
+installed. `deployer init` writes it to `deployer.schema.json` beside the settings, and `#:schema
+./deployer.schema.json` into their first line, by which editors with Taplo's language server find it;
+`deployer schema --write` makes it anew after an update. The schema knows types, ranges and names. It does not
+know what a plugin refuses by itself, two hooks of one name, plugins that are named by path, that a `lease`
+written as text has a least value, and that `1.0` is no whole number.
 """
 
 _SECTIONS: tuple[tuple[str, str, type], ...] = (

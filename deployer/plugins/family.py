@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 
+from deployer.config.kinds import points_of
 from deployer.hooks import BUILT_IN
 
 OURS = "deployer."
@@ -28,13 +29,13 @@ class Family:
 
     def names(self) -> tuple[str, ...]:
         """Those that are installed. A hook's may be a gate's too, which only the class tells."""
-        return tuple(sorted({*self.built_in, *(point.name for point in entry_points(group=self.group))}))
+        return tuple(sorted({*self.built_in, *(point.name for point in points_of(self.group))}))
 
     def point(self, name: str) -> EntryPoint | None:
         """Where the plugin of that name is, as an entry point; None for one that is not installed."""
         if name in self.built_in:
             return EntryPoint(name, self.built_in[name], self.group)
-        return next((point for point in entry_points(group=self.group) if point.name == name), None)
+        return next((point for point in points_of(self.group) if point.name == name), None)
 
 
 STRATEGY = Family("strategy", "deployer.strategies", "decide")

@@ -49,7 +49,10 @@ def examples() -> Iterator[tuple[str, str]]:
         for number, block in enumerate(BLOCK.findall(page.read_text())):
             if "find" in block and "[fleet." in block:
                 yield f"{page.relative_to(ROOT)}#{number}", block
-    yield "deployer init", starter(Draft("web", tags={"Service": "shop"}, balancers=("shop-web",), port=80, alarms=("5xx",)))
+    yield (
+        "deployer init",
+        starter(Draft("web", tags={"Service": "shop"}, balancers=("shop-web",), port=80, alarms=("5xx",))),
+    )
     facts = Facts("lab", next(iter(Phase)), Process(1, 0.0), app_port=8080, ssh_port=2222)
     yield "deployer lab up", settings_text(LabHome(Path("/nowhere")), facts, Path("/bundles"), "2")
 
