@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from deployer.aws import classic, console, ec2, forwarding, launching, targets
 from deployer.aws.batches import bisect
@@ -14,7 +14,7 @@ from deployer.aws.errors import LAG, attempt, translated
 from deployer.aws.found import FoundFleet
 from deployer.aws.session import AwsSession
 from deployer.engine.ports import LaunchOrder, Registration, Sighting
-from deployer.model.fleet import Balancer, BalancerKind, Instance, Target, TargetState
+from deployer.model.fleet import Balancer, BalancerKind, Instance, Target, TargetState, is_apart
 from deployer.model.outcome import Done, Outcome, Permanent, Temporary
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ VISIBLE_AFTER = 60.0
 """Seconds within which a launched instance shows in every answer; until then NotFound proves nothing."""
 
 _TERMINATE_BATCH = 100
+_TAG_BATCH = 200
 _PARALLEL = 8
 _ONE_BAD_ID = frozenset({"InvalidInstanceID.NotFound", "InvalidInstanceID.Malformed", "OperationNotPermitted"})
 
@@ -117,6 +118,38 @@ class AwsCloud:
         outcomes = bisect(list(dict.fromkeys(instances)), call, _ONE_BAD_ID, size=_TERMINATE_BATCH)
         return {ident: self._gone_is_done(ident, outcome) for ident, outcome in outcomes.items()}
 
+    def set_aside(self, instances: Sequence[str], tags: Mapping[str, str]) -> Mapping[str, Outcome[None]]:
+        """Marks instances as kept apart, then takes the tags off them that find the fleet: whoever else goes by
+        these (CodeDeploy, monitoring) is to leave them alone too.
+
+        The mark alone keeps them out of the fleet, so when the second call fails the tags stay, for `doctor`.
+        """
+        marked = self._on_each(instances, lambda batch: self.tag(batch, tags))
+        found_by = tuple(self._fleet.query.tags)
+        there = [ident for ident, outcome in marked.items() if isinstance(outcome, Done)]
+        if found_by and there:
+            self.untag(there, found_by)
+        return marked
+
+    def untag(self, instances: Sequence[str], keys: Sequence[str]) -> Mapping[str, Outcome[None]]:
+        """Takes tags off instances that are ours; harmless where there are none."""
+        return self._on_each(
+            instances,
+            lambda batch: attempt(
+                lambda: self._session.ec2.delete_tags(
+                    Resources=list(batch), Tags=[{"Key": key} for key in sorted(keys)]
+                ),
+                f"taking {', '.join(sorted(keys))} off {', '.join(batch)}",
+            ),
+        )
+
+    def _on_each(
+        self, instances: Sequence[str], call: Callable[[Sequence[str]], Outcome[Any]]
+    ) -> dict[str, Outcome[None]]:
+        """One call for many; one that is gone is done, and keeps nobody else from being."""
+        outcomes = bisect(list(dict.fromkeys(instances)), call, _ONE_BAD_ID, size=_TAG_BATCH)
+        return {ident: self._gone_is_done(ident, outcome) for ident, outcome in outcomes.items()}
+
     def tag(self, instances: Sequence[str], tags: Mapping[str, str]) -> Outcome[None]:
         """Sets tags on instances that are ours: one call."""
         body: list[TagTypeDef] = [{"Key": key, "Value": value} for key, value in tags.items()]
@@ -149,7 +182,7 @@ class AwsCloud:
         found: dict[str, InstanceTypeDef] = {}
         for filters in self._fleet.query.filters():
             for raw in ec2.describe(self._session.ec2, filters):
-                if not ec2.is_builder(raw):
+                if not is_apart(ec2.tags_of(raw)):
                     found[raw.get("InstanceId", "")] = raw
         return list(found.values())
 

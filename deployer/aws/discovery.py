@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from deployer.aws import classic, targets
 from deployer.aws.balancers import BalancerReader, FoundBalancer
-from deployer.aws.ec2 import as_instance, describe, is_builder
+from deployer.aws.ec2 import as_instance, describe, tags_of
 from deployer.aws.errors import before_anything
 from deployer.aws.forwarding import forwardings, splitting
 from deployer.aws.found import FoundFleet
@@ -20,7 +20,7 @@ from deployer.aws.query import FleetQuery
 from deployer.aws.senders import places_of, undriven
 from deployer.aws.session import AwsSession
 from deployer.model.errors import AwsError, PreflightRefused
-from deployer.model.fleet import BalancerKind, Instance, InstanceState, Tag
+from deployer.model.fleet import BalancerKind, Instance, InstanceState, Tag, is_apart
 from deployer.model.outcome import Done
 from deployer.model.sides import missing_at, mixed_up
 
@@ -61,9 +61,12 @@ def find_fleet(session: AwsSession, query: FleetQuery) -> FoundFleet:
 def _instances(session: AwsSession, query: FleetQuery, group: GroupFacts | None) -> list[InstanceTypeDef]:
     """What exists of the fleet; of a group, without the members that it has let go of."""
     found: dict[str, InstanceTypeDef] = {}
+    apart: set[str] = set()
     for filters in query.filters():
         for raw in describe(session.ec2, filters):
-            if not is_builder(raw):
+            if is_apart(tags_of(raw)):
+                apart.add(raw.get("InstanceId", ""))
+            else:
                 found[raw.get("InstanceId", "")] = raw
     leaving = {one.id for one in group.members if one.lifecycle in LEAVING} if group is not None else set[str]()
     alive = [
@@ -77,7 +80,7 @@ def _instances(session: AwsSession, query: FleetQuery, group: GroupFacts | None)
             f"the fleet {query.fleet} is empty: no instance in {session.region} matches {query}; check `find` in "
             f"deployer.toml, the region and the account"
         )
-    if missing := [ident for ident in query.instances if ident not in found]:
+    if missing := [ident for ident in query.instances if ident not in found and ident not in apart]:
         launched = any(Tag.ROLLOUT in {t.get("Key") for t in raw.get("Tags", [])} for raw in alive)
         if not launched:
             raise PreflightRefused(

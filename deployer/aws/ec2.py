@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from deployer.aws.errors import attempt
 from deployer.aws.query import existing_only
-from deployer.model.fleet import Instance, InstanceState, Tag
+from deployer.model.fleet import Instance, InstanceState
 from deployer.model.outcome import Done, Outcome, Permanent
 
 if TYPE_CHECKING:
@@ -65,11 +65,6 @@ def _addresses(raw: InstanceTypeDef) -> Iterator[str]:
     for interface in raw.get("NetworkInterfaces", []):
         yield from (found.get("PrivateIpAddress", "") for found in interface.get("PrivateIpAddresses", []))
         yield from (found.get("Ipv6Address", "") for found in interface.get("Ipv6Addresses", []))
-
-
-def is_builder(raw: Mapping[str, Any]) -> bool:
-    """Whether it is an image's builder, which carries the fleet's tags but is no part of the fleet."""
-    return tags_of(raw).get(Tag.ROLE) == "builder"
 
 
 class Models:

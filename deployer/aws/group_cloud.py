@@ -42,10 +42,14 @@ class GroupCloud:
     """Told of an image and type that are not the group's, so that the group launches the same from now on."""
     after_joining: AfterJoining
     """Told what came of attaching instances that no move was about."""
+    after_detaching: AfterJoining
+    """Told what came of detaching instances: a change of its own, beside the mark that the move ends with."""
     kind: str | None = None
     """The instance type that the group launches, where the rollout changes it."""
     known: set[str] = field(default_factory=set)
     ended: set[str] = field(default_factory=set)
+    aside: set[str] = field(default_factory=set)
+    """Those that were to be set aside: no members any more, and the fleet's until they are marked."""
 
     def balancers(self) -> Sequence[Balancer]:
         """The fleet's balancers, as found when the fleet was."""
@@ -66,6 +70,8 @@ class GroupCloud:
     def _seen(self, instance: Instance, facts: GroupFacts) -> Instance | None:
         """An instance with its state in the group; None for one that is not the fleet's (any more, or yet)."""
         lifecycle = facts.lifecycle(instance.id)
+        if instance.id in self.aside:
+            return replace(instance, lifecycle=lifecycle)
         if lifecycle in LEAVING or (not lifecycle and not self._ours_to_come(instance)):
             return on_its_way_out(instance, lifecycle)
         foreign = instance.tags.get(Tag.ROLLOUT) != self.rollout
@@ -154,14 +160,41 @@ class GroupCloud:
         outcomes |= self._retire(facts, members) if members else {}
         return {**outcomes, **(self.inner.terminate(others) if others else {})}
 
+    def set_aside(self, instances: Sequence[str], tags: Mapping[str, str]) -> Mapping[str, Outcome[None]]:
+        """Detaches members, their places with them, and only then has them marked: a mark hides them, and what is
+        hidden while it still is a member would be the group's for ever."""
+        facts = self._now()
+        if not isinstance(facts, GroupFacts):
+            return dict.fromkeys(instances, facts)
+        self.aside.update(instances)
+        members = [one for one in instances if facts.lifecycle(one) not in ("", *LEAVING)]
+        outcomes = self._detach(facts, members) if members else {}
+        left = [one for one in instances if isinstance(outcomes.get(one, Done(None)), Done)]
+        return {**outcomes, **(self.inner.set_aside(left, tags) if left else {})}
+
+    def _detach(self, facts: GroupFacts, members: Sequence[str]) -> dict[str, Outcome[None]]:
+        refused = self._make_room_below(facts, len(members))
+        if refused is not None:
+            return dict.fromkeys(members, refused)
+        outcomes = self.group.detach(members)
+        self.after_detaching(outcomes)
+        self.ended.update(one for one, outcome in outcomes.items() if isinstance(outcome, Done))
+        return outcomes
+
+    def _make_room_below(self, facts: GroupFacts, leaving: int) -> Outcome[None] | None:
+        """Lowers the group's minimum where it leaves no room for so many to go; what AWS says if it may not be."""
+        wanted = max(facts.desired - leaving, 0)
+        if wanted >= facts.least:
+            return None
+        self.before_resize("least", facts.least)
+        outcome = self.group.resize(least=wanted)
+        return None if isinstance(outcome, Done) else outcome
+
     def _retire(self, facts: GroupFacts, members: Sequence[str]) -> dict[str, Outcome[None]]:
         """Ends members, and lowers the group's minimum first if it leaves no room for that."""
-        wanted = max(facts.desired - len(members), 0)
-        if wanted < facts.least:
-            self.before_resize("least", facts.least)
-            outcome = self.group.resize(least=wanted)
-            if not isinstance(outcome, Done):
-                return dict.fromkeys(members, outcome)
+        refused = self._make_room_below(facts, len(members))
+        if refused is not None:
+            return dict.fromkeys(members, refused)
         outcomes: dict[str, Outcome[None]] = {}
         for one in members:
             outcomes[one] = self.group.terminate(one)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mypy_boto3_autoscaling.type_defs import AutoScalingGroupTypeDef
 
 MOST_MOVED = 20
-"""The most ids that AttachInstances takes in a call."""
+"""The most ids that AttachInstances and DetachInstances take in a call."""
 
 MOST_PROTECTED = 50
 """The most ids that SetInstanceProtection takes in a call."""
@@ -109,6 +109,10 @@ class Group(Protocol):
         """Ends a member and its place."""
         ...
 
+    def detach(self, instances: Sequence[str]) -> dict[str, Outcome[None]]:
+        """Lets members go, and their places; they run on."""
+        ...
+
 
 @dataclass(frozen=True)
 class AwsGroup:
@@ -188,6 +192,26 @@ class AwsGroup:
             )
         )
         return Done(None, outcome.request_id) if isinstance(outcome, Done) else outcome
+
+    def detach(self, instances: Sequence[str]) -> dict[str, Outcome[None]]:
+        """Lets members go, which run on; the desired capacity falls by as many, so that nothing is launched for
+        them. Only what is in service or on standby can be detached, and none below the minimum.
+        [Auto Scaling API reference, DetachInstances]
+        """
+
+        def call(batch: Sequence[str]) -> Outcome[object]:
+            return _patient(
+                attempt(
+                    lambda: self.session.autoscaling.detach_instances(
+                        AutoScalingGroupName=self.name,
+                        InstanceIds=list(batch),
+                        ShouldDecrementDesiredCapacity=True,
+                    ),
+                    f"detaching {', '.join(batch)} from {self.name}",
+                )
+            )
+
+        return bisect(list(dict.fromkeys(instances)), call, _REFUSED, size=MOST_MOVED)
 
 
 def as_the_group_has_it(instance: Instance, facts: GroupFacts) -> Instance:

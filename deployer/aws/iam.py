@@ -166,6 +166,7 @@ def _relaunch(scope: PolicyScope) -> list[Statement]:
         ),
         Statement("Terminate", ("ec2:TerminateInstances",), _members(scope), _belongs(scope)),
         Statement("TerminateOurs", ("ec2:TerminateInstances",), (_ec2(scope, "instance"),), _ours(scope)),
+        Statement("UntagOurs", ("ec2:DeleteTags",), (_ec2(scope, "instance"),), _ours(scope)),
     ]
 
 
@@ -242,6 +243,7 @@ def _group(scope: PolicyScope) -> list[Statement]:
     here = f"arn:aws:autoscaling:{scope.region}:{scope.account}"
     on_group = (
         "AttachInstances",
+        "DetachInstances",
         "ResumeProcesses",
         "SetInstanceProtection",
         "SuspendProcesses",

@@ -20,11 +20,11 @@ from deployer.aws.image_facts import (
 )
 from deployer.aws.query import FILTER_VALUES, chunks
 from deployer.aws.session import AwsSession
-from deployer.bake.order import BUILDER, CLEAN_TAG, IMAGE_TAG, ROOT_TAG, BakeOrder
+from deployer.bake.order import CLEAN_TAG, IMAGE_TAG, ROOT_TAG, BakeOrder
 from deployer.bake.ports import Builder, ImageState, SeenImage, Survey
 from deployer.engine.ports import LaunchOrder
 from deployer.model.errors import PreflightRefused
-from deployer.model.fleet import Instance, Tag
+from deployer.model.fleet import BUILDER, Instance, Tag, kept_tags
 from deployer.model.outcome import Done, Outcome, Permanent, Temporary
 
 if TYPE_CHECKING:
@@ -66,7 +66,8 @@ class AwsImages:
         return Survey(
             image=self._judged(images[0], order) if images else None,
             snapshots=snapshots,
-            builders=tuple(Builder(ec2.as_instance(raw), volumes_of(raw)) for raw in instances),
+            builders=tuple(Builder(ec2.as_instance(raw), volumes_of(raw)) for raw in instances if not _kept(raw)),
+            kept=tuple(raw.get("InstanceId", "") for raw in instances if _kept(raw)),
         )
 
     def launch_builder(self, order: BakeOrder, attempt: int) -> Outcome[Instance]:
@@ -133,6 +134,13 @@ class AwsImages:
         request = register_request(order, read.value, snapshots)
         outcome = attempt(lambda: self._session.ec2_once.register_image(**request), doing)
         return Done(outcome.value["ImageId"], outcome.request_id) if isinstance(outcome, Done) else outcome
+
+    def keep(self, instance: str, fleet: str, rollout: str) -> Outcome[None]:
+        """Sets the tags that say: failed, and kept for a look."""
+        tags: Any = [{"Key": key, "Value": value} for key, value in kept_tags(fleet, rollout).items()]
+        return _nothing(
+            attempt(lambda: self._session.ec2.create_tags(Resources=[instance], Tags=tags), f"tagging {instance}")
+        )
 
     def terminate(self, instance: str) -> Outcome[None]:
         """Terminates a builder; one that is gone is Done."""
@@ -241,6 +249,11 @@ class AwsImages:
             Filters=[{"Name": "volume-id", "Values": ids}]
         )
         return by_id([raw for page in pages for raw in page["Volumes"]])
+
+
+def _kept(raw: InstanceTypeDef) -> bool:
+    """Whether a builder failed and was kept for a look."""
+    return Tag.KEPT in ec2.tags_of(raw)
 
 
 def _nothing(outcome: Outcome[Any]) -> Outcome[None]:

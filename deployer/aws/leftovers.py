@@ -8,8 +8,8 @@ from deployer.aws.ec2 import as_instance, describe
 from deployer.aws.errors import translated
 from deployer.aws.query import existing_only
 from deployer.aws.session import AwsSession
-from deployer.bake.order import BUILDER, IMAGE_TAG
-from deployer.model.fleet import Instance, Tag
+from deployer.bake.order import IMAGE_TAG
+from deployer.model.fleet import BUILDER, Instance, Tag
 
 
 @dataclass(frozen=True)
@@ -19,13 +19,26 @@ class AwsLeftovers:
     session: AwsSession
 
     def builders(self, fleet: str) -> list[Instance]:
-        """Builders of the fleet that still exist."""
+        """Builders of the fleet that still exist, apart from those that were kept for a look."""
         with translated(f"looking for builders of {fleet}"):
             found = describe(
                 self.session.ec2,
                 (
                     {"Name": f"tag:{Tag.FLEET}", "Values": [fleet]},
                     {"Name": f"tag:{Tag.ROLE}", "Values": [BUILDER]},
+                    existing_only(),
+                ),
+            )
+        return [one for one in map(as_instance, found) if one.state.alive and Tag.KEPT not in one.tags]
+
+    def kept(self, fleet: str) -> list[Instance]:
+        """Instances and builders that failed and were kept for a look."""
+        with translated(f"looking for what was kept of {fleet}"):
+            found = describe(
+                self.session.ec2,
+                (
+                    {"Name": f"tag:{Tag.FLEET}", "Values": [fleet]},
+                    {"Name": "tag-key", "Values": [Tag.KEPT]},
                     existing_only(),
                 ),
             )

@@ -24,6 +24,7 @@ from deployer.bake.steps import (
     GiveUp,
     Hold,
     InstallRelease,
+    KeepBuilder,
     LaunchBuilder,
     MarkClean,
     Phase,
@@ -124,6 +125,8 @@ class _Bake:
     blocked: dict[Key, float] = field(default_factory=dict)
     useless: set[Key] = field(default_factory=set)
     made: set[Key] = field(default_factory=set)
+    kept: set[str] = field(default_factory=set)
+    """Builders that this run leaves for somebody to look at."""
 
     def __post_init__(self) -> None:
         self.started = self.since = self.clock.now()
@@ -177,7 +180,8 @@ class _Bake:
             useless=frozenset(self.useless),
             made=frozenset(self.made),
             trouble=self.trouble,
-            attempt=self.attempt,
+            # What was kept still answers to the tokens of its launch.
+            attempt=self.attempt + len(survey.kept),
             launches=self.launches,
             failed=self.failed,
         )
@@ -194,7 +198,7 @@ class _Bake:
             case Fail(reason=reason):
                 self._fail(seen, reason)
             case GiveUp(reason=reason):
-                kept = tuple(b.instance.id for b in seen.survey.builders if b.instance.state.alive)
+                kept = tuple(sorted(self.kept))
                 left = f"; builder {', '.join(kept)} is kept" if kept else ""
                 raise BakeFailed(
                     f"no image of release {self.order.package.release}: {reason}{left}",
@@ -241,7 +245,7 @@ class _Bake:
             self.attempt += 1
         elif isinstance(step, RegisterImage) and code in _NAME_TAKEN:
             self.blocked[key] = self.clock.now() + self.order.deadlines.visible
-        elif isinstance(step, TerminateBuilder | DiscardImage | DiscardSnapshot):
+        elif isinstance(step, KeepBuilder | TerminateBuilder | DiscardImage | DiscardSnapshot):
             self.useless.add(key)
             self.records.warn(reason)
         else:
@@ -259,6 +263,9 @@ class _Bake:
                 return self.cloud.snapshot(self.order, builder)
             case RegisterImage(builder=builder, snapshots=snapshots):
                 return self.cloud.register(self.order, builder, dict(snapshots))
+            case KeepBuilder(instance=instance):
+                self.kept.add(instance)
+                return self.cloud.keep(instance, self.order.fleet, self.order.rollout)
             case TerminateBuilder(instance=instance):
                 return self.cloud.terminate(instance)
             case DiscardImage(image=image):
@@ -318,6 +325,7 @@ _SAID: dict[type[Change], str] = {
     StopBuilder: "stopping",
     TakeSnapshots: "snapshots of",
     RegisterImage: "registering the image of",
+    KeepBuilder: "keeping",
     TerminateBuilder: "terminating",
     DiscardImage: "deregistering",
     DiscardSnapshot: "deleting",

@@ -19,6 +19,7 @@ from deployer.bake.steps import (
     GiveUp,
     Hold,
     InstallRelease,
+    KeepBuilder,
     LaunchBuilder,
     MarkClean,
     Phase,
@@ -316,8 +317,8 @@ def _rubbish(seen: Seen) -> list[Change]:
         steps.append(DiscardImage(image.id))
     elif image is not None:
         kept = image.snapshots
-    if not seen.order.keep_builder:
-        steps += [TerminateBuilder(b.instance.id) for b in seen.survey.builders if b.instance.state.alive]
+    leave = KeepBuilder if seen.order.keep_builder else TerminateBuilder
+    steps += [leave(b.instance.id) for b in seen.survey.builders if b.instance.state.alive]
     steps += [DiscardSnapshot(snapshot.id) for snapshot in seen.survey.snapshots if snapshot.id not in kept]
     return steps
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from deployer.model.fleet import Tag
+from deployer.model.fleet import BUILDER, Tag
 from deployer.model.hosts import Package
 
 IMAGE_TAG = "deployer:image"
@@ -18,9 +18,6 @@ ROOT_TAG = "deployer:root"
 
 CLEAN_TAG = "deployer:clean"
 """On a builder that holds the checked release and was cleaned: it may be stopped and copied."""
-
-BUILDER = "builder"
-"""The value of `deployer:role` on a builder; no fleet counts such an instance as its own."""
 
 LONGEST_NAME = 128
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9()\[\] ./\-'@_]")

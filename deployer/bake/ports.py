@@ -71,6 +71,8 @@ class Survey:
     image: SeenImage | None = None
     snapshots: tuple[SeenSnapshot, ...] = ()
     builders: tuple[Builder, ...] = ()
+    kept: tuple[str, ...] = ()
+    """Builders of failed bakes that were kept for a look, by id: no part of any bake any more."""
 
 
 class ImageCloud(Protocol):
@@ -105,6 +107,10 @@ class ImageCloud(Protocol):
 
     def register(self, order: BakeOrder, builder: Builder, snapshots: Mapping[str, str]) -> Outcome[str]:
         """Registers the image from snapshots by device; everything is carried over from image and builder."""
+        ...
+
+    def keep(self, instance: str, fleet: str, rollout: str) -> Outcome[None]:
+        """Marks a builder as kept for a look. Harmless to repeat."""
         ...
 
     def terminate(self, instance: str) -> Outcome[None]:

@@ -88,6 +88,13 @@ class RegisterImage:
 
 
 @dataclass(frozen=True)
+class KeepBuilder:
+    """Mark the builder of a failed bake as kept for a look: no bake, and no doctor, takes it for its own."""
+
+    instance: str
+
+
+@dataclass(frozen=True)
 class TerminateBuilder:
     """Terminate a builder that is not needed any more."""
 
@@ -143,6 +150,7 @@ Change: TypeAlias = (
     | StopBuilder
     | TakeSnapshots
     | RegisterImage
+    | KeepBuilder
     | TerminateBuilder
     | DiscardImage
     | DiscardSnapshot
@@ -167,5 +175,5 @@ def subject_of(step: Change) -> str:
             return image
         case DiscardSnapshot(snapshot=snapshot):
             return snapshot
-        case MarkClean(instance=instance) | StopBuilder(instance=instance) | TerminateBuilder(instance=instance):
-            return instance
+        case MarkClean() | StopBuilder() | KeepBuilder() | TerminateBuilder():
+            return step.instance

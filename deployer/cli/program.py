@@ -62,8 +62,10 @@ class Backend(Protocol):
         """What holds an instance or slot."""
         ...
 
-    def doctor(self, settings: FleetSettings, *, leftovers_only: bool, undo: bool) -> Diagnosis:
-        """What is wrong, and what dead runs left; with `undo`, put right."""
+    def doctor(
+        self, settings: FleetSettings, *, leftovers_only: bool, undo: bool, end_kept: bool = False
+    ) -> Diagnosis:
+        """What is wrong, and what dead runs left; with `undo`, put right, and with `end_kept` kept ones ended."""
         ...
 
     def approve(self, settings: FleetSettings) -> Holder | None:

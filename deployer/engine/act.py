@@ -14,7 +14,7 @@ from deployer.engine.ports import Clock, Cloud, Hosts, Journal, Lease, Registrat
 from deployer.engine.registrations import ports_for
 from deployer.engine.scribe import Scribe, move_as_json
 from deployer.model.errors import LeaseLost
-from deployer.model.fleet import TargetState, installed_tags
+from deployer.model.fleet import TargetState, installed_tags, kept_tags
 from deployer.model.hosts import GatherEvidence, Host, Package, PutRelease, Quieten, StageRelease, Worked
 from deployer.model.moves import (
     Attach,
@@ -23,6 +23,7 @@ from deployer.model.moves import (
     LameDuck,
     Launch,
     Move,
+    SetAside,
     Stage,
     Terminate,
     Update,
@@ -33,7 +34,18 @@ from deployer.model.observation import Install, Observation, Work
 from deployer.model.outcome import Done, Unknown
 from deployer.model.policy import Method, Sabotage
 
-_ORDER: tuple[type, ...] = (GiveUp, Attach, Weigh, Launch, Stage, LameDuck, Drain, Update, Terminate)
+_ORDER: tuple[type, ...] = (
+    GiveUp,
+    Attach,
+    Weigh,
+    Launch,
+    Stage,
+    LameDuck,
+    Drain,
+    Update,
+    Terminate,
+    SetAside,
+)
 """What raises capacity goes first."""
 
 _M = TypeVar("_M")
@@ -93,7 +105,7 @@ class Actuator:
             match move:
                 case Launch(slot=name):
                     self.memory.begin(name, seen.now)
-                case Drain() | Stage() | Update() | Terminate() | Attach():
+                case Drain() | Stage() | Update() | Terminate() | SetAside() | Attach():
                     self.memory.begin(seen.by_id[move.instance][0].name, seen.now)
                 case _:
                     pass
@@ -110,6 +122,8 @@ class Actuator:
                 self._launcher.launch(seen, _of(moves, Launch))
             case Terminate():
                 self._terminate(_of(moves, Terminate))
+            case SetAside():
+                self._set_aside(_of(moves, SetAside))
             case Weigh():
                 self._weigh(_of(moves, Weigh))
             case _:
@@ -257,6 +271,16 @@ class Actuator:
             if isinstance(outcome, Done):
                 self.memory.ask(move.instance, Asked.TERMINATE, until)
             self._scribe.tell(move, f"{move.instance} terminated", outcome)
+
+    def _set_aside(self, moves: Sequence[SetAside]) -> None:
+        tags = kept_tags(self.plan.fleet, self.plan.rollout)
+        outcomes = self.cloud.set_aside([move.instance for move in moves], tags)
+        until = self.clock.now() + self.plan.policy.deadlines.expectation
+        for move in moves:
+            outcome = outcomes.get(move.instance, Unknown("no outcome was reported"))
+            if isinstance(outcome, Done | Unknown):
+                self.memory.ask(move.instance, Asked.SET_ASIDE, until)
+            self._scribe.tell(move, f"{move.instance} is out of the fleet, and kept for a look", outcome)
 
     def _give_up(self, seen: Observation, moves: Sequence[GiveUp]) -> None:
         for move in moves:

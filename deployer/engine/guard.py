@@ -19,6 +19,7 @@ from deployer.model.moves import (
     LameDuck,
     Launch,
     Move,
+    SetAside,
     Stage,
     Terminate,
     Update,
@@ -71,8 +72,8 @@ Rule: TypeAlias = Callable[[Tally, Move], str | None]
 def _lowers(move: Move) -> str | None:
     """The instance that a move takes out of service, if it does."""
     match move:
-        case Drain(instance=ident) | Terminate(instance=ident) | Update(instance=ident) | LameDuck(instance=ident):
-            return ident
+        case Drain() | Terminate() | SetAside() | Update() | LameDuck():
+            return move.instance
         case _:
             return None
 
@@ -171,8 +172,8 @@ def surge_is_kept(tally: Tally, move: Move) -> str | None:
 
 
 def drained_before_change(tally: Tally, move: Move) -> str | None:
-    """Promise 4: nothing is terminated or changed in place until it is drained from every balancer."""
-    if not isinstance(move, Terminate | Update):
+    """Promise 4: nothing is terminated, set aside or changed in place until every balancer has drained it."""
+    if not isinstance(move, Terminate | SetAside | Update):
         return None
     one = tally.seen.find(move.instance)
     if one is None or tally.seen.policy.sabotage is Sabotage.NO_DRAIN:
@@ -192,7 +193,7 @@ def belongs_to_fleet(tally: Tally, move: Move) -> str | None:
             return f"{', '.join(strange)} is no balancer of the fleet" if strange else None
         case Wait():
             return None
-        case Attach() | Drain() | LameDuck() | Stage() | Update() | Terminate() | GiveUp():
+        case Attach() | Drain() | LameDuck() | Stage() | Update() | Terminate() | SetAside() | GiveUp():
             return None if tally.seen.find(move.instance) else f"{move.instance} does not belong to the fleet"
 
 
@@ -223,9 +224,17 @@ def failures_stop_new_starts(tally: Tally, move: Move) -> str | None:
     return barred if starts else None
 
 
+def only_the_failed_are_kept(tally: Tally, move: Move) -> str | None:
+    """Promise 9: a place keeps its instance; only one that was given up on leaves the fleet and stays running."""
+    if not isinstance(move, SetAside):
+        return None
+    one = tally.seen.find(move.instance)
+    return None if one is None or one.failed is not None else f"{move.instance} has not failed"
+
+
 def unknown_is_not_dead(tally: Tally, move: Move) -> str | None:
     """Promise 14: an instance of which a balancer says nothing is not terminated or changed."""
-    if not isinstance(move, Terminate | Update):
+    if not isinstance(move, Terminate | SetAside | Update):
         return None
     one = tally.seen.find(move.instance)
     if one is None or all(t.state is not TargetState.UNKNOWN for t in one.targets.values()):
@@ -248,7 +257,7 @@ def replacement_comes_first(tally: Tally, move: Move) -> str | None:
 def one_change_at_a_time(tally: Tally, move: Move) -> str | None:
     """Fault 7: nothing is asked of an instance before what was asked last has been seen."""
     match move:
-        case Attach() | Drain() | LameDuck() | Stage() | Update() | Terminate():
+        case Attach() | Drain() | LameDuck() | Stage() | Update() | Terminate() | SetAside():
             one = tally.seen.find(move.instance)
             return f"{one.id}: {one.expecting}" if one is not None and one.expecting is not None else None
         case Launch(slot=name):
@@ -269,6 +278,7 @@ def _launched_already(tally: Tally, name: str) -> str | None:
 RULES: tuple[tuple[int, Rule], ...] = (
     (8, belongs_to_fleet),
     (9, one_change_at_a_time),
+    (9, only_the_failed_are_kept),
     (13, failures_stop_new_starts),
     (3, surge_is_kept),
     (14, unknown_is_not_dead),

@@ -20,6 +20,7 @@ class Asked(Enum):
     ATTACH = "asked to be attached; not seen yet"
     DRAIN = "asked to drain; not seen yet"
     TERMINATE = "asked to terminate; not seen yet"
+    SET_ASIDE = "asked to leave the fleet; not seen yet"
 
 
 @dataclass

@@ -141,7 +141,7 @@ class Observer:
             if ident in seen_now:
                 facts.last_seen = now
                 facts.instance = seen_now[ident]
-            elif facts.asked is Asked.TERMINATE:
+            elif facts.asked in (Asked.TERMINATE, Asked.SET_ASIDE):
                 facts.instance = None  # gone, as it was asked to
             elif facts.instance is not None and facts.instance.state.alive and self._may_lag(facts, now):
                 present[ident] = facts.instance
@@ -317,6 +317,8 @@ def _follow_request(facts: Facts, instance: Instance, targets: Mapping[str, Targ
             shown = all(state in _LEAVING for state in states)
         case Asked.TERMINATE:
             shown = not instance.state.alive
+        case Asked.SET_ASIDE:
+            shown = not instance.state.alive  # what left the fleet is not in a look at all
         case None:
             return
     if shown or now >= facts.asked_until:

@@ -97,6 +97,13 @@ class Cloud(Protocol):
         """Terminates; bisects a batch with an unknown id, describes again after a protected one."""
         ...
 
+    def set_aside(self, instances: Sequence[str], tags: Mapping[str, str]) -> Mapping[str, Outcome[None]]:
+        """Takes instances out of the fleet, marked with `tags`, and leaves them running; harmless to repeat.
+
+        From then on no look shows them; one that is gone is Done.
+        """
+        ...
+
     def tag(self, instances: Sequence[str], tags: Mapping[str, str]) -> Outcome[None]:
         """Sets tags on instances that are ours."""
         ...

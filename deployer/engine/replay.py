@@ -58,7 +58,7 @@ def _intended(memory: Memory, plan: RolloutPlan, record: Record, now: float) -> 
     for move in _items(record.data.get("moves")):
         instance = str(move.get("instance", ""))
         slot = move.get("slot") or memory.slot_of.get(instance) or holder.get(instance)
-        if move["move"] in ("Launch", "Attach", "Drain", "Stage", "Update", "Terminate") and slot:
+        if move["move"] in ("Launch", "Attach", "Drain", "Stage", "Update", "Terminate", "SetAside") and slot:
             memory.begin(str(slot), now)
         if move["move"] == "Attach":
             memory.facts(instance).ever_attached = True

@@ -38,6 +38,24 @@ class PlanReport:
 
 
 @dataclass(frozen=True)
+class KeptInstance:
+    """An instance, or the builder of a bake, that failed and was kept for a look by `rollout`.
+
+    `seconds` is its age since its launch. `carries` are tags that find the fleet and that it still has, `in_use`
+    names the balancer or group that somebody has put it back into.
+    """
+
+    id: str
+    rollout: str
+    builder: bool
+    state: str
+    seconds: float
+    carries: tuple[str, ...] = ()
+    in_use: str = ""
+    ended: bool = False
+
+
+@dataclass(frozen=True)
 class FleetStatus:
     """A fleet as it is now. `seen` is one look, with the settings' release as its goal."""
 
@@ -49,6 +67,8 @@ class FleetStatus:
     last: str | None = None
     """The latest rollout and how it ended."""
     warnings: tuple[str, ...] = ()
+    kept: tuple[KeptInstance, ...] = ()
+    """Instances that failed and were kept for a look: they belong to no slot."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +122,8 @@ class Diagnosis:
     fleet: str
     problems: tuple[str, ...]
     leftovers: tuple[Leftover, ...]
+    kept: tuple[KeptInstance, ...] = ()
+    """What was kept for a look, as was asked: nothing is wrong with that."""
     remarks: tuple[str, ...] = ()
     """What nobody has to act on."""
 

@@ -147,9 +147,25 @@ class Tag:
     DIGEST = "deployer:digest"
     ROLE = "deployer:role"
     """`builder` on the instance an image is baked from; absent on the fleet's own."""
+    KEPT = "deployer:kept"
+    """The rollout that gave the instance up and kept it for a look: it is no part of the fleet any more."""
     IN_PLACE = "deployer:in-place"
     """The release that was installed on it since its launch: the image that it runs does not hold that."""
     EPOCH = "deployer:epoch"
+
+
+BUILDER = "builder"
+"""The role of an instance that an image is baked from."""
+
+
+def is_apart(tags: Mapping[str, str]) -> bool:
+    """Whether an instance with a fleet's tags is no part of it: a builder, or one that failed and was kept."""
+    return tags.get(Tag.ROLE) == BUILDER or Tag.KEPT in tags
+
+
+def kept_tags(fleet: str, rollout: str) -> dict[str, str]:
+    """The tags of an instance that failed in a rollout and is kept for a look."""
+    return {Tag.KEPT: rollout, Tag.FLEET: fleet}
 
 
 def installed_tags(release: str, digest: str, rollout: str) -> dict[str, str]:

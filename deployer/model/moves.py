@@ -62,6 +62,13 @@ class Terminate:
 
 
 @dataclass(frozen=True)
+class SetAside:
+    """Take a drained instance that failed out of the fleet, and leave it running for somebody to look at."""
+
+    instance: str
+
+
+@dataclass(frozen=True)
 class GiveUp:
     """Count an instance as failed, and keep the evidence."""
 
@@ -90,7 +97,7 @@ class Wait:
     asks: Occasion | None = None
 
 
-Move: TypeAlias = Launch | Attach | Drain | LameDuck | Stage | Update | Terminate | GiveUp | Weigh | Wait
+Move: TypeAlias = Launch | Attach | Drain | LameDuck | Stage | Update | Terminate | SetAside | GiveUp | Weigh | Wait
 """The closed union of moves: match on it with `assert_never`."""
 
 
@@ -108,6 +115,7 @@ def is_well_formed(move: object) -> bool:
             | Stage(instance=str())
             | Update(instance=str())
             | Terminate(instance=str())
+            | SetAside(instance=str())
         ):
             return True
         case Weigh(weights=tuple() as weights):
@@ -135,5 +143,5 @@ def subject_of(move: Move) -> str:
             return subject
         case Weigh(weights=weights):
             return ",".join(arn for arn, _ in weights)
-        case Attach() | Drain() | LameDuck() | Stage() | Update() | Terminate() | GiveUp():
+        case Attach() | Drain() | LameDuck() | Stage() | Update() | Terminate() | SetAside() | GiveUp():
             return move.instance

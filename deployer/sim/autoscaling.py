@@ -109,6 +109,13 @@ class AutoGroup:
         self.desired -= 1
         self._end(machine, lost=False, after=self.world.random.uniform(0.5, 3.0))
 
+    def detach(self, machine: Machine) -> None:
+        """DetachInstances with the place given up: no member any more, deregistered, and running on."""
+        self.desired -= 1
+        del self.members[machine.id]
+        for group in self.world.groups.values():
+            group.deregister(machine)
+
     def resize(self, least: int | None, most: int | None, desired: int | None) -> None:
         """UpdateAutoScalingGroup: the desired capacity follows its limits."""
         self.least = self.least if least is None else least

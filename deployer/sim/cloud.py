@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from deployer.engine.ports import LaunchOrder, Registration, Sighting
 from deployer.model.errors import AwsError
-from deployer.model.fleet import Balancer, Instance, Target, TargetState
+from deployer.model.fleet import Balancer, Instance, Target, TargetState, is_apart
 from deployer.model.outcome import Done, Outcome, Permanent, Temporary, Unknown
 from deployer.sim.crash import Fuse
 from deployer.sim.faults import Fault
@@ -43,7 +43,7 @@ class SimCloud:
         stale = _STALE if self.world.weather.lasts(Fault.STALE_DESCRIBE, self.world.time.now) else 0.0
         at = self._moment("ec2", stale)
         shown = (machine.history.seen(at) for machine in self.world.machines.values())
-        instances = tuple(one for one in shown if one is not None)
+        instances = tuple(one for one in shown if one is not None and not is_apart(one.tags))
         targets: dict[str, Mapping[str, Target]] = {}
         silent: dict[str, str] = {}
         for ident, group in self.world.groups.items():
@@ -86,6 +86,19 @@ class SimCloud:
     def terminate(self, instances: Sequence[str]) -> Mapping[str, Outcome[None]]:
         """Terminates in one request; items that AWS refuses stand alone, as the real door bisects."""
         return self._each(instances, lambda ident: ident, "TerminateInstances", self._terminate_one, at_once=True)
+
+    def set_aside(self, instances: Sequence[str], tags: Mapping[str, str]) -> Mapping[str, Outcome[None]]:
+        """Marks instances as kept apart, in one request."""
+
+        def one(ident: str) -> Outcome[None]:
+            machine = self._machine(ident)
+            if machine is None or not machine.state.alive:
+                return Done(None, self._request())
+            self.witness.setting_aside(machine)
+            self.world.set_aside(machine, tags)
+            return self.done(None)
+
+        return self._each(instances, lambda ident: ident, "CreateTags", one, at_once=True)
 
     def tag(self, instances: Sequence[str], tags: Mapping[str, str]) -> Outcome[None]:
         """Sets tags."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from deployer.engine.result import Result, Status
 from deployer.model.errors import ExitCode
 from deployer.model.fleet import Release, Tag, TargetState
-from deployer.model.policy import Keep, Method
+from deployer.model.policy import Method
 from deployer.sim.autoscaling import AutoGroup
 from deployer.sim.faults import Fault
 from deployer.sim.machines import Machine
@@ -45,11 +45,21 @@ def check_end(witness: Witness, world: World, status: Status | None, shelf: Twin
     """Holds the promises that are about the end of a rollout."""
     _no_secret(witness, world, shelf)
     _all_recorded(witness, shelf)
+    _apart(witness, world)
     if status in ORDERLY:
         goal = witness.plan.goal if status is Status.SUCCEEDED else witness.plan.previous
         _arrived(witness, world, goal)
     if status is None:
         witness.note(9, "no life of the rollout came to an end of its own")
+
+
+def _apart(witness: Witness, world: World) -> None:
+    """What is kept for a look is in no balancer that could send it anything."""
+    for machine in world.kept():
+        for group in world.groups.values():
+            member = group.members.get(machine.id)
+            if member is not None and member.state is not TargetState.DRAINING:
+                witness.note(4, f"{machine.id} is kept for a look, and {group.balancer.name} may send it traffic")
 
 
 def _no_secret(witness: Witness, world: World, shelf: TwinShelf) -> None:
@@ -72,7 +82,7 @@ def _all_recorded(witness: Witness, shelf: TwinShelf) -> None:
 def _arrived(witness: Witness, world: World, release: Release) -> None:
     """Every slot has its one instance, in service on the release and its type; nothing else of ours is alive."""
     for machine in world.fleet():
-        if _is_kept(witness, machine) or _was_touched_by_others(witness, machine):
+        if _was_touched_by_others(witness, machine):
             continue
         if machine.foreign and not _was_shown(witness, machine):
             continue
@@ -151,6 +161,9 @@ def check_group(witness: Witness, auto: AutoGroup, status: Status) -> None:
             witness.note(11, f"the group is left with {what} {found}, and had {was}")
     if status is not Status.INTERRUPTED:
         _check_source(witness, auto, status)
+    for machine in witness.world.kept():
+        if machine.id in auto.members:
+            witness.note(9, f"{machine.id} is kept for a look, and still a member of the group")
     for machine in witness.serving():
         if machine.id not in auto.members:
             witness.note(9, f"{machine.id} serves, and is no member of the group")
@@ -186,16 +199,11 @@ def _places(witness: Witness, world: World) -> dict[str, list[str]]:
     planned = {slot.instance: slot.name for slot in witness.plan.slots}
     places: dict[str, list[str]] = {}
     for machine in sorted(world.fleet(), key=lambda one: one.id not in serving):
-        if _is_kept(witness, machine) or machine.foreign:
+        if machine.foreign:
             continue
         slot = planned.get(machine.id) or machine.tags.get(Tag.SLOT) or machine.id
         places.setdefault(slot, []).append(machine.id)
     return places
-
-
-def _is_kept(witness: Witness, machine: Machine) -> bool:
-    """Failed, and kept for a look, as was asked."""
-    return machine.id in witness.given_up and witness.plan.policy.failed_instances is Keep.KEEP
 
 
 def _was_touched_by_others(witness: Witness, machine: Machine) -> bool:

@@ -64,6 +64,17 @@ class SimGroup:
         """Ends a member, whose place the group does not fill again."""
         return self.cloud.change_each([instance], self._terminate_one)[instance]
 
+    def detach(self, instances: Sequence[str]) -> dict[str, Outcome[None]]:
+        """Lets members go, and their places."""
+        return self.cloud.change_each(instances, self._detach_one)
+
+    def _detach_one(self, ident: str) -> Outcome[None]:
+        if self.auto.members.get(ident) != "InService" or self.auto.desired <= self.auto.least:
+            return Permanent(f"{ident} cannot be detached with its place", "ValidationError")
+        self.cloud.witness.setting_aside(self.auto.world.machines[ident])
+        self.auto.detach(self.auto.world.machines[ident])
+        return self.cloud.done(None)
+
     def _change(self, processes: Iterable[str], change: Callable[[set[str]], None]) -> None:
         names = set(processes)
         if names:

@@ -14,7 +14,7 @@ from deployer.engine.plan import RolloutPlan
 from deployer.engine.ports import LaunchOrder, Sighting
 from deployer.model.fleet import BalancerKind, InstanceState, Tag, Target, TargetState
 from deployer.model.hosts import Answered
-from deployer.model.policy import Method
+from deployer.model.policy import Keep, Method
 from deployer.sim.faults import Fault
 from deployer.sim.groups import Group
 from deployer.sim.machines import APP_PORT, Machine
@@ -203,6 +203,19 @@ class Witness:
         self._replacing("terminate", machine)
         self._must_be_drained("terminated", machine)
         self._must_be_known("terminated", machine)
+        self.ended.add(machine.id)
+
+    def setting_aside(self, machine: Machine) -> None:
+        """Before an instance is kept apart: it is as drained as one that is ended, and it has failed."""
+        self._changing_machine("set aside", machine)
+        self._lowering("set aside", machine)
+        self._replacing("set aside", machine)
+        self._must_be_drained("set aside", machine)
+        self._must_be_known("set aside", machine)
+        if machine.id not in self.given_up:
+            self._broken(9, f"{machine.id} is set aside, and was not given up on")
+        if self.plan.policy.failed_instances is not Keep.KEEP:
+            self._broken(9, f"{machine.id} is set aside, and nobody asked for that")
         self.ended.add(machine.id)
 
     def updating(self, machine: Machine) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from deployer.engine.ports import LaunchOrder
-from deployer.model.fleet import InstanceState
+from deployer.model.fleet import InstanceState, is_apart
 from deployer.sim.faults import Fault, Weather
 from deployer.sim.groups import Group, Socket
 from deployer.sim.machines import Fate, Image, Machine
@@ -135,6 +135,11 @@ class World:
         delay = self.random.uniform(1.0, 10.0)
         self.time.after(delay, lambda: self._set_state(machine, InstanceState.TERMINATED))
 
+    def set_aside(self, machine: Machine, tags: Mapping[str, str]) -> None:
+        """Marks it as kept apart. It runs on, whatever it does: nobody sends it anything."""
+        self.tag(machine, tags)
+        self.random.uniform(1.0, 10.0)  # as ending it would: what follows is the same whichever was asked for
+
     def tag(self, machine: Machine, tags: Mapping[str, str]) -> None:
         """CreateTags."""
         machine.tags = {**machine.tags, **tags}
@@ -188,8 +193,16 @@ class World:
         return self.split.weights[self.split.new if machine.image == self.split.image else self.split.old] > 0
 
     def fleet(self) -> list[Machine]:
-        """The fleet's instances that exist."""
-        return [machine for machine in self.machines.values() if machine.state.alive and not machine.leaving]
+        """The fleet's instances that exist; one that failed and was kept for a look is none of them any more."""
+        return [
+            machine
+            for machine in self.machines.values()
+            if machine.state.alive and not machine.leaving and not is_apart(machine.tags)
+        ]
+
+    def kept(self) -> list[Machine]:
+        """What failed, left the fleet and runs on."""
+        return [one for one in self.machines.values() if one.state.alive and is_apart(one.tags)]
 
     def said_by_hosts(self) -> str:
         """What a host's log says, secrets included."""

@@ -7,7 +7,15 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TextIO
 
-from deployer.engine.reports import BakeReport, Diagnosis, Explanation, FleetStatus, PastRollout, PlanReport
+from deployer.engine.reports import (
+    BakeReport,
+    Diagnosis,
+    Explanation,
+    FleetStatus,
+    KeptInstance,
+    PastRollout,
+    PlanReport,
+)
 from deployer.model.observation import Observation, Seen
 from deployer.view.phase import phase_of, release_of
 
@@ -73,6 +81,7 @@ def status_document(status: FleetStatus) -> dict[str, object]:
         "last": status.last,
         "balancers": [{"name": b.name, "kind": b.kind.value, "id": b.id} for b in seen.balancers],
         "instances": [_instance(seen, slot.name, one) for slot in seen.slots for one in slot.occupants],
+        "kept": [_kept(one) for one in status.kept],
         "warnings": list(status.warnings),
     }
 
@@ -125,4 +134,9 @@ def diagnosis_document(diagnosis: Diagnosis) -> dict[str, object]:
         "problems": list(diagnosis.problems),
         "leftovers": [asdict(one) for one in diagnosis.leftovers],
         "remarks": list(diagnosis.remarks),
+        "kept": [_kept(one) for one in diagnosis.kept],
     }
+
+
+def _kept(one: KeptInstance) -> dict[str, object]:
+    return {**asdict(one), "carries": list(one.carries), "seconds": round(one.seconds)}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from deployer.engine.reports import Diagnosis, PastRollout
-from deployer.view.text import clean
+from deployer.engine.reports import Diagnosis, KeptInstance, PastRollout
+from deployer.view.text import clean, clock_time
 
 
 def history_lines(past: Sequence[PastRollout]) -> list[str]:
@@ -28,6 +28,22 @@ def diagnosis_lines(diagnosis: Diagnosis) -> list[str]:
         f"leftover {one.kind} {one.subject}: {one.text}{' (put right)' if one.undone else ''}"
         for one in diagnosis.leftovers
     ]
-    nothing = f"fleet {diagnosis.fleet}: nothing is wrong, and nothing was left behind"
-    notes = [f"note: {remark}" for remark in diagnosis.remarks]
-    return [clean(line) for line in (*([*problems, *leftovers] or [nothing]), *notes)]
+    lines = [clean(line) for line in (*problems, *leftovers)]
+    lines = lines or [f"fleet {clean(diagnosis.fleet)}: nothing is wrong, and nothing was left behind"]
+    notes = [clean(f"note: {remark}") for remark in diagnosis.remarks]
+    return [*lines, *(kept_line(one) for one in diagnosis.kept), *notes]
+
+
+def kept_line(one: KeptInstance) -> str:
+    """One that failed and was kept: how old it is, who kept it, and how it is ended."""
+    what = "builder " if one.builder else ""
+    line = f"kept {what}{one.id}: by rollout {one.rollout}, launched {clock_time(one.seconds)} ago, {one.state}"
+    if one.carries:
+        line += f"; still has the fleet's tag {', '.join(one.carries)}, which `deployer doctor --undo` takes off"
+    if one.in_use:
+        line += f"; {one.in_use} has it, so it was not ended: take it out there first"
+    elif one.ended:
+        line += " (ended)"
+    else:
+        line += "; `deployer doctor --undo --kept` ends it"
+    return clean(line)

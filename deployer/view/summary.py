@@ -13,6 +13,7 @@ from deployer.engine.reports import BakeReport, FleetStatus, PlanReport
 from deployer.engine.result import Result, Status
 from deployer.model.errors import ExitCode
 from deployer.view.board import Board
+from deployer.view.past import kept_line
 from deployer.view.phase import phase_of, release_of
 from deployer.view.text import clean, clean_lines, clock_time
 from deployer.view.tree import Paper, draw
@@ -141,6 +142,8 @@ def print_status(status: FleetStatus, console: Console) -> None:
     for text in (status.held or "held by nobody", status.last):
         if text:
             _say(console, text, "")
+    for one in status.kept:
+        _say(console, kept_line(one), "yellow")
     for warning in status.warnings:
         _say(console, f"warning: {warning}", "yellow")
 

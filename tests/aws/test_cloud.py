@@ -341,3 +341,42 @@ def test_host_keys_are_those_that_cloud_init_printed_first() -> None:
     assert host_keys(block + forged) == ("ecdsa-sha2-nistp256 AAAAE2Vj", "ssh-ed25519 AAAAC3Nz")
     assert host_keys("-----BEGIN SSH HOST KEY KEYS-----\nssh-ed25519 AAAAC3Nz") == ()
     assert host_keys("") == ()
+
+
+def tagged(ident: str, **tags: str) -> str:
+    """An instance with tags of ours."""
+    more = "".join(f"<item><key>deployer:{key}</key><value>{value}</value></item>" for key, value in tags.items())
+    return item(ident).replace("</tagSet>", f"{more}</tagSet>")
+
+
+def test_what_is_kept_for_a_look_and_builders_are_in_no_look(wire: Wire, cloud: AwsCloud) -> None:
+    wire.script["DescribeInstances"] = [
+        described(item("i-1"), tagged("i-2", kept="r-1"), tagged("i-3", role="builder"))
+    ]
+    wire.script["DescribeTargetHealth"] = [elb("DescribeTargetHealth")]
+    wire.script["DescribeInstanceHealth"] = [elb("DescribeInstanceHealth")]
+    assert [one.id for one in cloud.look().instances] == ["i-1"]
+
+
+def test_an_instance_is_marked_as_kept_before_it_loses_the_tags_of_its_fleet(wire: Wire, cloud: AwsCloud) -> None:
+    wire.script["CreateTags"] = wire.script["DeleteTags"] = [ec2("CreateTags", "<return>true</return>")]
+    outcomes = cloud.set_aside(["i-1"], {"deployer:kept": "r-1", "deployer:fleet": "web"})
+    assert isinstance(outcomes["i-1"], Done)
+    marked, untagged = wire.asked[-2:]
+    assert (marked["Action"], marked["Tag.1.Key"], marked["Tag.1.Value"]) == ("CreateTags", "deployer:kept", "r-1")
+    assert (untagged["Action"], untagged["Tag.1.Key"]) == ("DeleteTags", "Service")
+    assert "Tag.2.Key" not in untagged
+
+
+def test_one_that_is_gone_keeps_nobody_from_being_set_aside(wire: Wire, cloud: AwsCloud) -> None:
+    gone = ec2_error("InvalidInstanceID.NotFound")
+    wire.script["DeleteTags"] = [ec2("DeleteTags", "<return>true</return>")]
+    wire.script["CreateTags"] = [gone, gone, ec2("CreateTags", "<return>true</return>")]
+    outcomes = cloud.set_aside(["i-gone", "i-1"], {"deployer:kept": "r-1"})
+    assert {ident: type(outcome) for ident, outcome in outcomes.items()} == {"i-gone": Done, "i-1": Done}
+
+
+def test_what_cannot_be_marked_keeps_the_tags_of_its_fleet(wire: Wire, cloud: AwsCloud) -> None:
+    wire.script["CreateTags"] = [ec2_error("UnauthorizedOperation")]
+    assert isinstance(cloud.set_aside(["i-1"], {"deployer:kept": "r-1"})["i-1"], Permanent)
+    assert "DeleteTags" not in wire.actions()

@@ -238,3 +238,19 @@ def test_targets_that_are_no_instances_are_refused(wire: Wire) -> None:
 
     with pytest.raises(PreflightRefused, match="targets of type ip; expected type instance"):
         find_fleet(wire.session(), FleetQuery("web", tags={"A": "b"}, balancers=("arn:x:targetgroup/web/1",)))
+
+
+def test_what_was_kept_for_a_look_is_no_member_and_is_not_missed_where_instances_are_named(wire: Wire) -> None:
+    def item(ident: str, tags: str = "") -> str:
+        state = "<instanceState><name>running</name></instanceState>"
+        inside = f"<item><instanceId>{ident}</instanceId>{state}<tagSet>{tags}</tagSet></item>"
+        return f"<item><instancesSet>{inside}</instancesSet></item>"
+
+    kept = "<item><key>deployer:kept</key><value>r-1</value></item>"
+    found = f"<reservationSet>{item('i-1')}{item('i-2', kept)}</reservationSet>"
+    wire.script["DescribeInstances"] = [ec2("DescribeInstances", found)]
+
+    fleet = find_fleet(wire.session(), FleetQuery("web", instances=("i-1", "i-2"), balancers=()))
+
+    assert [one.id for one in fleet.instances] == ["i-1"]
+    assert fleet.problems == ()

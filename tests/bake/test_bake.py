@@ -193,10 +193,36 @@ def test_the_builder_of_a_failed_bake_is_kept_when_asked(world: World) -> None:
     world.host.healthy = False
 
     with pytest.raises(BakeFailed, match="builder i-b0 is kept") as failure:
-        world.bake(an_order(keep_builder=True))
+        world.bake(an_order(keep_builder=True, rollout="r-1"))
 
     assert failure.value.kept == ("i-b0",)
     assert world.cloud.alive() == ["i-b0"]
+    assert world.cloud.builders["i-b0"].tags[Tag.KEPT] == "r-1"
+
+
+def test_a_kept_builder_is_no_part_of_the_next_bake_of_the_same_release(world: World) -> None:
+    world.host.healthy = False
+    with pytest.raises(BakeFailed, match="builder i-b0 is kept"):
+        world.bake(an_order(keep_builder=True, rollout="r-1"))
+    with pytest.raises(BakeFailed, match="builder i-b1 is kept"):
+        world.bake(an_order(keep_builder=True, rollout="r-1"))
+
+    world.host.healthy = True
+    baked = world.bake()
+
+    assert baked.id in world.cloud.pictures
+    assert world.cloud.alive() == ["i-b0", "i-b1"]
+    assert len(world.cloud.builders) == 3
+
+
+def test_a_kept_builder_that_was_ended_since_is_not_in_the_way_either(world: World) -> None:
+    world.host.healthy = False
+    with pytest.raises(BakeFailed, match="builder i-b0 is kept"):
+        world.bake(an_order(keep_builder=True, rollout="r-1"))
+    world.cloud.terminate("i-b0")
+
+    world.host.healthy = True
+    assert world.bake().id in world.cloud.pictures
 
 
 def test_a_builder_that_serves_another_release_fails_with_both_names(world: World) -> None:

@@ -14,7 +14,7 @@ from deployer.bake.ports import Builder, ImageState, SeenImage, SeenSnapshot, Sn
 from deployer.engine.events import Event
 from deployer.engine.ports import Record
 from deployer.model.errors import AwsError, StateUnavailable
-from deployer.model.fleet import Instance, InstanceState, Tag
+from deployer.model.fleet import Instance, InstanceState, Tag, kept_tags
 from deployer.model.hosts import Host, Package
 from deployer.model.observation import Answer
 from deployer.model.outcome import Done, Outcome, Permanent, Temporary, Unknown
@@ -144,7 +144,12 @@ class CloudWorld:
         return Survey(
             self._image(images[0]) if images else None,
             tuple(self._snapshot(thing) for thing in snapshots),
-            tuple(self._builder(thing) for thing in builders if self._state(thing) is not None),
+            tuple(
+                self._builder(thing)
+                for thing in builders
+                if self._state(thing) is not None and Tag.KEPT not in thing.tags
+            ),
+            tuple(thing.id for thing in builders if thing.ended is None and Tag.KEPT in thing.tags),
         )
 
     def _state(self, thing: Thing) -> InstanceState | None:
@@ -242,6 +247,13 @@ class CloudWorld:
             return Done(ident)
 
         return self._call("register", register)
+
+    def keep(self, instance: str, fleet: str, rollout: str) -> Outcome[None]:
+        def mark() -> Outcome[None]:
+            self.builders[instance].tags.update(kept_tags(fleet, rollout))
+            return Done(None)
+
+        return self._call("keep", mark)
 
     def terminate(self, instance: str) -> Outcome[None]:
         def terminate() -> Outcome[None]:

@@ -10,7 +10,7 @@ from deployer.cli.finding import Discovered, Question
 from deployer.cli.program import Program
 from deployer.config.settings import FleetSettings, RunOptions
 from deployer.engine.events import Failed, Noted, Watch
-from deployer.engine.reports import BakeReport, FleetStatus, PlanReport
+from deployer.engine.reports import BakeReport, Diagnosis, FleetStatus, PlanReport
 from deployer.engine.result import Result
 from deployer.model.errors import PreflightRefused
 from tests.view import results
@@ -41,6 +41,12 @@ class FakeBackend:
     def status(self, settings: FleetSettings) -> FleetStatus:
         self.asked.append(("status", settings, None))
         return results.status()
+
+    def doctor(
+        self, settings: FleetSettings, *, leftovers_only: bool, undo: bool, end_kept: bool = False
+    ) -> Diagnosis:
+        self.asked.append((f"doctor {leftovers_only} {undo} {end_kept}", settings, None))
+        return Diagnosis(settings.name, (), ())
 
     def bake(self, settings: FleetSettings, options: RunOptions, watch: Watch) -> BakeReport:
         self.asked.append(("bake", settings, options))

@@ -150,3 +150,11 @@ def test_a_missing_settings_file_names_the_folder_and_init(deployer: Deployer, t
     assert ended.code == 2
     assert str(tmp_path) in ended.err
     assert "`deployer init`" in ended.err
+
+
+def test_kept_instances_are_ended_only_along_with_an_undo(deployer: Deployer) -> None:
+    ended = deployer("doctor", "--kept")
+    assert ended.code == 2
+    assert ended.err == (
+        "error: --kept says what --undo is to end as well; give both, or neither to see what there is\n"
+    )

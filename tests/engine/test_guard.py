@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from deployer.engine.asking import THROUGHOUT
 from deployer.engine.guard import judge
 from deployer.model.fleet import Target, TargetState
-from deployer.model.moves import Attach, Drain, Launch, Move, Terminate, Update
+from deployer.model.moves import Attach, Drain, Launch, Move, SetAside, Terminate, Update
 from deployer.model.observation import Observation
 from deployer.model.occasions import Occasion, Point, Ruling, Verdict
 from deployer.model.policy import Policy
@@ -213,3 +213,20 @@ def test_law_nothing_that_a_balancer_still_has_is_terminated_or_changed(
             all(t.state in (TargetState.ABSENT, TargetState.UNUSED) for t in one.targets.values())
             or one.quiet_since
         )
+
+
+def test_promise_4_what_is_kept_is_as_drained_as_what_is_terminated() -> None:
+    fleet = seen([slot("0", new("i-0", failed="sick")), slot("1", old("i-1"))])
+    assert refusal(fleet, SetAside("i-0")) == (4, "i-0 is not drained: still registered with shop")
+    drained = quiet(new("i-0", TargetState.ABSENT, failed="sick"))
+    assert judge(seen([slot("0", drained), slot("1", old("i-1"))]), [SetAside("i-0")]) == ([SetAside("i-0")], [])
+
+
+def test_promise_9_only_what_failed_leaves_the_fleet_and_runs_on() -> None:
+    fleet = seen([slot("0", quiet(new("i-0", TargetState.ABSENT))), slot("1", old("i-1"))])
+    assert refusal(fleet, SetAside("i-0")) == (9, "i-0 has not failed")
+
+
+def test_promise_14_what_is_unknown_is_not_set_aside() -> None:
+    fleet = seen([slot("0", quiet(new("i-0", TargetState.UNKNOWN, failed="sick"))), slot("1", old("i-1"))])
+    assert refusal(fleet, SetAside("i-0"))[0] == 14

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from io import StringIO
 
 import pytest
 from rich.console import Console
 
 from deployer.engine.events import Failed
+from deployer.engine.reports import Diagnosis, KeptInstance
 from deployer.engine.result import Status
 from deployer.model.errors import ExitCode
-from deployer.view.documents import bake_document, plan_document, print_document, status_document
+from deployer.view.documents import (
+    bake_document,
+    diagnosis_document,
+    plan_document,
+    print_document,
+    status_document,
+)
+from deployer.view.past import diagnosis_lines
 from deployer.view.picture import svg
 from deployer.view.summary import next_step, print_baked, print_plan, print_result, print_status
 from tests.view import results
@@ -127,3 +136,43 @@ def test_the_picture_is_an_svg_of_the_tree() -> None:
     picture = svg()
     assert picture.startswith("<svg")
     assert "draining" in picture
+
+
+KEPT = KeptInstance("i-9", "20260102T030405-1a2b", builder=False, state="running", seconds=7505)
+
+
+@pytest.mark.parametrize(
+    ("kept", "line"),
+    [
+        (KEPT, "kept i-9: by rollout 20260102T030405-1a2b, launched 2:05:05 ago, running; `deployer doctor"),
+        (
+            replace(KEPT, builder=True, ended=True),
+            "kept builder i-9: by rollout 20260102T030405-1a2b, launched 2:05:05 ago, running (e",
+        ),
+        (
+            replace(KEPT, carries=("Role",)),
+            "still has the fleet's tag Role, which `deployer doctor --undo` takes off",
+        ),
+        (replace(KEPT, in_use="shop-web"), "shop-web has it, so it was not ended: take it out there first"),
+    ],
+)
+def test_what_was_kept_is_listed_with_its_age_and_how_it_is_ended(kept: KeptInstance, line: str) -> None:
+    assert line in printed(lambda console: print_status(replace(results.status(), kept=(kept,)), console))
+    diagnosis = Diagnosis("web", (), (), (kept,))
+    assert diagnosis.healthy, "it was kept because somebody asked for that"
+    assert line in "\n".join(diagnosis_lines(diagnosis))
+
+
+def test_the_documents_of_status_and_doctor_list_what_was_kept() -> None:
+    kept = {
+        "id": "i-9",
+        "rollout": "20260102T030405-1a2b",
+        "builder": False,
+        "state": "running",
+        "seconds": 7505,
+        "carries": [],
+        "in_use": "",
+        "ended": False,
+    }
+    assert status_document(replace(results.status(), kept=(KEPT,)))["kept"] == [kept]
+    assert diagnosis_document(Diagnosis("web", (), (), (KEPT,)))["kept"] == [kept]

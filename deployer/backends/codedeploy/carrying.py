@@ -20,7 +20,7 @@ from deployer.engine.events import Noted, Turned
 from deployer.engine.plan import RolloutPlan
 from deployer.engine.ports import Journal
 from deployer.model.errors import AwsError, FleetHeld, PreflightRefused
-from deployer.model.fleet import Release
+from deployer.model.fleet import Release, kept_tags
 from deployer.model.hosts import Package
 from deployer.model.observation import Stance
 from deployer.model.occasions import Occasion, Point, Ruling, Verdict
@@ -285,6 +285,7 @@ class Carrier:
         follower, blue = self.follower, frozenset(slot.instance for slot in self.plan.slots)
         floor, end = self.plan.limits.floor, follower.clock.now() + self.plan.policy.deadlines.progress
         keeps = self.plan.policy.failed_instances is Keep.KEEP
+        marks = kept_tags(self.plan.fleet, self.plan.rollout)
         while True:
             seen = follower.look()
             left = [one.id for _, one in seen.instances() if one.id in blue and one.alive]
@@ -294,7 +295,7 @@ class Carrier:
             ours = [one for _, one in seen.instances() if one.launched_by_us]
             spare = frozenset(one.id for one in ours if keeps and one.failed is not None)
             leaving = frozenset(one.id for one in ours)
-            if green.WayBack(follower.ground.cloud, blue, leaving, spare).step(seen):
+            if green.WayBack(follower.ground.cloud, blue, leaving, spare, marks).step(seen):
                 return Ended(End.ROLLED_BACK, reason)
             if follower.stop.count > 1:
                 return Ended(End.INTERRUPTED, f"{reason}; asked to stop twice on the way back", abandoned=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 from deployer.engine.plan import RolloutPlan, launch_token
 from deployer.engine.ports import Cloud, LaunchOrder, Registration
@@ -90,16 +91,22 @@ def _runs(one: Seen | None) -> bool:
 class WayBack:
     """Gives the fleet back to the instances that should have it: step by step, each look deciding the next.
 
-    Of those who leave, the ones to `spare` stay running, for somebody to look at.
+    Of those who leave, the ones to `spare` are marked with `marks` and stay running, for somebody to look at.
     """
 
     def __init__(
-        self, cloud: Cloud, keep: frozenset[str], leave: frozenset[str], spare: frozenset[str] = frozenset()
+        self,
+        cloud: Cloud,
+        keep: frozenset[str],
+        leave: frozenset[str],
+        spare: frozenset[str] = frozenset(),
+        marks: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._cloud = cloud
         self._keep = keep
         self._leave = leave
         self._spare = spare
+        self._marks = marks
 
     def step(self, seen: Observation) -> bool:
         """Does what can be done now; whether all is done.
@@ -130,7 +137,10 @@ class WayBack:
         ending = [one.id for one in leaving if one.id not in self._spare]
         if ending:
             self._cloud.terminate(ending)
-        return not ending
+        aside = [one.id for one in leaving if one.id in self._spare]
+        if aside:
+            self._cloud.set_aside(aside, self._marks)
+        return not ending and not aside
 
 
 def _at(one: Seen, state: TargetState) -> list[Registration]:

@@ -8,6 +8,7 @@ from deployer.aws.images import AwsImages
 from deployer.aws.leftovers import AwsLeftovers
 from deployer.backends.native.connections import ask_members, datagrams, elsewhere, unseen
 from deployer.backends.native.group_leftovers import group_leftovers
+from deployer.backends.native.kept import look_after_kept
 from deployer.backends.native.preparing import Ground, on_ground
 from deployer.backends.native.remedies import Remedies, past_of
 from deployer.backends.native.strays import Grounds, misplaced, split_traffic
@@ -18,17 +19,22 @@ from deployer.engine.reports import Diagnosis, Leftover
 from deployer.model.outcome import Done
 
 
-def doctor(settings: FleetSettings, *, leftovers_only: bool, undo: bool) -> Diagnosis:
-    """Looks, and with `undo` puts right what no open rollout is responsible for. Raises DeployerError."""
+def doctor(settings: FleetSettings, *, leftovers_only: bool, undo: bool, end_kept: bool = False) -> Diagnosis:
+    """Looks, and with `undo` puts right what no open rollout is responsible for. Raises DeployerError.
+
+    With `end_kept` as well, what failed and was kept for a look is ended.
+    """
     with on_ground(Wiring(settings)) as ground:
         open_one = _open_rollout(ground)
-        found = [*([open_one] if open_one is not None else []), *_in_aws(ground, undo=undo and open_one is None)]
+        undo = undo and open_one is None
+        found = [*([open_one] if open_one is not None else []), *_in_aws(ground, undo=undo)]
+        kept = tuple(look_after_kept(ground, undo=undo, end=undo and end_kept))
         if leftovers_only:
-            return Diagnosis(settings.name, (), tuple(found))
+            return Diagnosis(settings.name, (), tuple(found), kept)
         mended = any(one.undone for one in found)
         fleet = ground.wiring.find() if mended else ground.found
         problems, remarks = _on_hosts(ground)
-        return Diagnosis(settings.name, (*fleet.problems, *problems), tuple(found), tuple(remarks))
+        return Diagnosis(settings.name, (*fleet.problems, *problems), tuple(found), kept, tuple(remarks))
 
 
 def _on_hosts(ground: Ground) -> tuple[list[str], list[str]]:

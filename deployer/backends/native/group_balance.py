@@ -20,6 +20,8 @@ class Balance:
     attached: frozenset[str]
     ended: frozenset[str]
     settled: int = 0
+    aside: frozenset[str] = frozenset()
+    """What was to be detached and kept: among `ended` where it is no member any more."""
 
     @property
     def surplus(self) -> int:
@@ -34,10 +36,11 @@ def balance_of(records: Iterable[Record], members: frozenset[str]) -> Balance:
     terminated is none.
     """
     records = tuple(records)
-    launched, joined, ending = set[str](), set[str](), set[str]()
+    launched, joined, ending, aside = set[str](), set[str](), set[str](), set[str]()
     for record in records:
         if record.kind == "intent":
             ending.update(_of_move(record, "Terminate"))
+            aside.update(_of_move(record, "SetAside"))
         elif record.kind == "outcome" and record.data.get("outcome") == "done":
             move = record.data["move"]
             name = move["move"] if isinstance(move, Mapping) else ""
@@ -46,7 +49,8 @@ def balance_of(records: Iterable[Record], members: frozenset[str]) -> Balance:
             elif name == "Attach" and isinstance(move, Mapping):
                 joined.add(str(move["instance"]))
     attached = launched & (members | joined)
-    return Balance(frozenset(attached), frozenset(ending - members - (launched - attached)), _settled(records))
+    ended = (ending | aside) - members - (launched - attached)
+    return Balance(frozenset(attached), frozenset(ended), _settled(records), frozenset(aside))
 
 
 def _settled(records: Iterable[Record]) -> int:

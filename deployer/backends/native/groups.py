@@ -29,7 +29,7 @@ from deployer.engine.ports import Cloud, Journal, Lease
 from deployer.engine.scribe import Scribe, move_as_json
 from deployer.model.errors import AwsError, LeaseLost
 from deployer.model.fleet import Release, Tag
-from deployer.model.moves import Attach, Terminate
+from deployer.model.moves import Attach, SetAside, Terminate
 from deployer.model.outcome import Done, Outcome
 from deployer.model.policy import Method
 
@@ -82,8 +82,10 @@ class GroupFooting(Footing):
             before_resize=lambda limit, value: self._undos.once(limit, {"value": value}),
             before_launch=self._aim,
             after_joining=self._joined,
+            after_detaching=self._detached,
             known={slot.instance for slot in plan.slots} | set(found.attached),
             ended=set(found.ended),
+            aside=set(found.aside),
         )
         super().__init__(self._cloud)
 
@@ -123,6 +125,10 @@ class GroupFooting(Footing):
         """One record a change, also of one that no strategy asked for (promise 18)."""
         for ident, outcome in outcomes.items():
             self._scribe.tell(Attach(ident), f"{ident} joins {self._group.name}", outcome)
+
+    def _detached(self, outcomes: Mapping[str, Outcome[None]]) -> None:
+        for ident, outcome in outcomes.items():
+            self._scribe.tell(SetAside(ident), f"{ident} leaves {self._group.name}, and runs on", outcome)
 
     def _pre_scale(self, waiting: Waiting) -> None:
         try:

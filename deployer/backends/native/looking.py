@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from deployer.backends.native.kept import explain_kept
 from deployer.backends.native.preparing import Ground, new_rollout, on_ground, survey
 from deployer.backends.native.wiring import Wiring
 from deployer.config.settings import FleetSettings
@@ -79,6 +80,9 @@ def why(settings: FleetSettings, subject: str) -> Explanation:
     """
     wiring = Wiring(settings)
     with on_ground(wiring) as ground:
+        kept = explain_kept(ground, subject)
+        if kept is not None:
+            return kept
         plan, seen = judged(ground)
         slot, one = find(seen, subject)
         strategy = pinned_strategy(plan, settings.folder)

@@ -10,7 +10,7 @@ from deployer.config.settings import FleetSettings
 from deployer.engine.plan import PlannedSlot
 from deployer.model.capacity import Amount, Limits, limits_for
 from deployer.model.errors import PreflightRefused
-from deployer.model.fleet import Balancer, Instance, InstanceState, Release, Tag, Target
+from deployer.model.fleet import Balancer, Instance, InstanceState, Release, Tag, Target, is_apart
 from deployer.model.observation import Answer, Proof
 from deployer.model.policy import Method
 
@@ -23,7 +23,7 @@ WHOLE_SECOND_FLEET = frozenset({"blue-green", "traffic-canary"})
 
 def members(instances: Sequence[Instance]) -> list[Instance]:
     """The instances that hold a slot: those that exist, oldest first within their zone."""
-    alive = [one for one in instances if one.state.alive and one.tags.get(Tag.ROLE) != "builder"]
+    alive = [one for one in instances if one.state.alive and not is_apart(one.tags)]
     return sorted(alive, key=lambda one: (one.zone, one.launched_at, one.id))
 
 

@@ -7,6 +7,7 @@ import time
 from deployer.backends.native import planning
 from deployer.backends.native.baking import finished_image, has_way_back
 from deployer.backends.native.connections import plan_remarks
+from deployer.backends.native.kept import kept_instances
 from deployer.backends.native.outline import steps_of, way_back_of
 from deployer.backends.native.preparing import Prepared, check_settings, new_rollout, on_ground, prepare, survey
 from deployer.backends.native.wiring import Wiring
@@ -77,7 +78,8 @@ def status(settings: FleetSettings) -> FleetStatus:
         except StateUnavailable as error:
             held = "nobody can tell whether it is held: its state cannot be read"
             warnings.append(str(error))
-        return FleetStatus(settings.name, seen, count(seen).in_service, held, last, tuple(warnings))
+        kept = kept_instances(ground)
+        return FleetStatus(settings.name, seen, count(seen).in_service, held, last, tuple(warnings), kept)
 
 
 def _held(holder: Holder) -> str:

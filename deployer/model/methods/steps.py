@@ -5,7 +5,7 @@ from __future__ import annotations
 from deployer.model.fleet import InstanceState, TargetState
 from deployer.model.holds import held, held_or_given_up
 from deployer.model.methods.room import Room
-from deployer.model.moves import Attach, Drain, GiveUp, LameDuck, Move, Terminate, Wait
+from deployer.model.moves import Attach, Drain, GiveUp, LameDuck, Move, SetAside, Terminate, Wait
 from deployer.model.observation import Observation, Seen, Work
 from deployer.model.occasions import Occasion, Point
 from deployer.model.policy import Keep, Sabotage
@@ -158,11 +158,10 @@ def retire(seen: Observation, instance: Seen, room: Room) -> Move | None:
     move = take_out(seen, instance, room)
     if move is not None:
         return move
-    if instance.failed is not None and seen.policy.failed_instances is Keep.KEEP:
-        return None
     if instance.expecting is not None:
         return Wait(instance.id, instance.expecting)
-    return Terminate(instance.id)
+    keeps = instance.failed is not None and seen.policy.failed_instances is Keep.KEEP
+    return SetAside(instance.id) if keeps else Terminate(instance.id)
 
 
 def attach_again(seen: Observation, instance: Seen) -> Move | None:

@@ -13,7 +13,7 @@ from deployer.engine.plan import PlannedSlot, RolloutPlan
 from deployer.engine.ports import Cloud, LaunchOrder, Registration
 from deployer.model.capacity import Limits
 from deployer.model.errors import PreflightRefused
-from deployer.model.fleet import Instance, TargetState
+from deployer.model.fleet import Instance, TargetState, kept_tags
 from deployer.model.observation import Observation
 from deployer.model.outcome import Done, Outcome, Permanent
 from deployer.model.policy import Policy
@@ -35,6 +35,9 @@ class Notebook:
 
     def terminate(self, ids: Sequence[str]) -> None:
         self.asked.append(("terminate", tuple(ids)))
+
+    def set_aside(self, ids: Sequence[str], tags: Mapping[str, str]) -> None:
+        self.asked.append(("set aside", (*ids, *tags.values())))
 
     def launch(self, wanted: Sequence[LaunchOrder]) -> Mapping[str, Outcome[Instance]]:
         return {
@@ -65,6 +68,15 @@ def test_green_is_taken_out_then_drained_then_terminated() -> None:
     assert step(TargetState.HEALTHY, TargetState.HEALTHY)[1].asked == [("deregister", ("i-g",))]
     assert step(TargetState.HEALTHY, TargetState.DRAINING)[1].asked == []
     assert step(TargetState.HEALTHY, TargetState.ABSENT)[1].asked == [("terminate", ("i-g",))]
+
+
+def test_green_that_failed_is_set_aside_when_it_is_to_be_kept() -> None:
+    cloud, marks = Notebook(), kept_tags("web", "r-1")
+    there = seen([slot("s", old("i-b"), new("i-g", TargetState.ABSENT))])
+    way = WayBack(cast("Cloud", cloud), frozenset({"i-b"}), frozenset({"i-g"}), frozenset({"i-g"}), marks)
+    assert not way.step(there)
+    assert cloud.asked == [("set aside", ("i-g", "r-1", "web"))]
+    assert way.step(seen([slot("s", old("i-b"))]))
 
 
 def test_it_is_done_when_blue_serves_and_green_is_gone() -> None:

@@ -200,6 +200,11 @@ class World:
         for ident in ids:
             self.releases.pop(ident)
 
+    def set_aside(self, ids: Sequence[str], tags: Mapping[str, str]) -> None:
+        self.asked.append(f"set aside {' '.join(ids)}")
+        for ident in ids:
+            self.releases.pop(ident)
+
     def launch(self, orders: Sequence[LaunchOrder]) -> Mapping[str, Outcome[Instance]]:
         made = {order.token: instance(f"i-green-{order.slot}") for order in orders}
         self.releases |= {one.id: "1" for one in made.values()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +21,7 @@ from deployer.engine.ports import LaunchOrder, Registration
 from deployer.lab.ec2 import seed_base_image
 from deployer.model.capacity import Limits
 from deployer.model.fleet import Balancer, BalancerKind, Release, Tag, Target, TargetState
-from deployer.model.outcome import Done
+from deployer.model.outcome import Done, Outcome, Temporary
 from deployer.model.policy import Deadlines, Method, Policy
 from tests.bake.world import MemoryJournal
 from tests.lab.autoscaling.fleet import POOL, Auto, until
@@ -52,6 +52,12 @@ class QuietCloud(AwsCloud):
     def __init__(self, session: AwsSession, found: FoundFleet, said: Callable[[], dict[str, Target]]) -> None:
         super().__init__(session, found)
         self.said = said
+        self.tags_are_throttled = False
+
+    def set_aside(self, instances: Sequence[str], tags: Mapping[str, str]) -> Mapping[str, Outcome[None]]:
+        if self.tags_are_throttled:
+            return dict.fromkeys(instances, Temporary("throttled", 1.0))
+        return super().set_aside(instances, tags)
 
     def register(self, registrations: Any) -> Any:
         return {one: Done(None) for one in registrations}
