@@ -68,6 +68,14 @@ def read_text(setting: Setting, origin: str, text: str) -> Any:
 _FIND_EXAMPLE = 'find = { tags = { Service = "shop" } }'
 
 
+def uncounted(wanted: int, fleet: str) -> str:
+    """What is wrong with asking for requests that nobody counts."""
+    return (
+        f"is {wanted}, and nothing says how requests are counted; expected a counter of the application's, or its "
+        f"access log, in [fleet.{fleet}.requests]"
+    )
+
+
 class _Reader:
     """Reads one document. What cannot be read is None, and has left a problem."""
 
@@ -111,6 +119,7 @@ class _Reader:
         fleet = self._section(FleetSettings, key, rest, name=name, source=self._document.path, **given)
         if fleet is not None:
             self._check_find((*key, "find"), fleet.find)
+            self._check_requests(key, fleet)
         return fleet if len(self.problems) == known else None
 
     def _check_find(self, key: KeyPath, find: FindSettings) -> None:
@@ -119,6 +128,18 @@ class _Reader:
         if len(ways) != 1:
             found = " and ".join(ways) or "none"
             self._wrong(key, f"has {found}; expected exactly one of tags, asg and instances")
+
+    def _check_requests(self, fleet: KeyPath, settings: FleetSettings) -> None:
+        """Requests are asked for only where somebody can count them, in one way."""
+        source, wanted = settings.requests, settings.rollout.min_requests
+        if source.counter is not None and source.log is not None:
+            self._wrong((*fleet, "requests"), "has counter and log; expected one of them")
+        if wanted and source.counter is None and source.log is None:
+            self._wrong((*fleet, "rollout", "min_requests"), uncounted(wanted, settings.name))
+        if source.log is not None and not settings.ssh.ask_hosts:
+            self._wrong(
+                (*fleet, "requests", "log"), "is read on the hosts, and ssh.ask_hosts is false; expected a counter"
+            )
 
     def _hung_in(self, fleet: KeyPath, table: Mapping[str, object], name: str, of: type[H]) -> tuple[H, ...]:
         """The hooks or the gates of a fleet; those that cannot be read are left out."""

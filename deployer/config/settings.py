@@ -60,6 +60,37 @@ class HealthSettings:
 
 
 @dataclass(frozen=True)
+class RequestSettings:
+    """How the requests that an instance has answered are counted, for `min_requests`: exactly one of the two."""
+
+    counter: str | None = field(
+        default=None,
+        metadata=setting(
+            Text(
+                'a counter such as "http_requests_total" or \'shop_requests_total{kind="page"}\'',
+                r'[A-Za-z_:][A-Za-z0-9_:]*(\{([A-Za-z_][A-Za-z0-9_]*="[^"{}]*",?)*\})?',
+            ),
+            "A counter of the application's, in Prometheus' text format. It must not count health checks.",
+        ),
+    )
+    path: str = field(
+        default="/metrics",
+        metadata=setting(Text('a path such as "/metrics"', r"/[^\s\x00-\x1f]*"), "Where the counter is shown."),
+    )
+    port: int | None = field(
+        default=None,
+        metadata=setting(Count(1, 65535), "The port that it is shown on; that of `health` when left out."),
+    )
+    log: str | None = field(
+        default=None,
+        metadata=setting(
+            Text("an absolute path on the host", r"/[^\x00-\x1f]+"),
+            "An access log in the common or combined format: answers below 500 count, health checks do not.",
+        ),
+    )
+
+
+@dataclass(frozen=True)
 class ReleaseSettings:
     """What should run."""
 
@@ -192,6 +223,7 @@ class FleetSettings:
         ),
     )
     health: HealthSettings = field(default_factory=HealthSettings, metadata=section(HealthSettings))
+    requests: RequestSettings = field(default_factory=RequestSettings, metadata=section(RequestSettings))
     release: ReleaseSettings = field(default_factory=ReleaseSettings, metadata=section(ReleaseSettings))
     ssh: SshSettings = field(default_factory=SshSettings, metadata=section(SshSettings))
     rollout: RolloutSettings = field(default_factory=RolloutSettings, metadata=section(RolloutSettings))

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator
 
 from deployer.engine.ports import Hosts
 from deployer.model.holds import held
-from deployer.model.hosts import Ask, Count, Host, HostTask
+from deployer.model.hosts import Ask, Count, CountRequests, Host, HostTask
 from deployer.model.moves import Wait
 from deployer.model.observation import Observation, Seen, Slot, Stance
 from deployer.model.occasions import Occasion, Point
-from deployer.model.service import drain_missing, has_arrived, is_complete, is_done
+from deployer.model.service import drain_missing, has_arrived, is_complete, is_done, requests_missing
 
 _FRESH = 5.0
 """An answer is asked for again when it is older than this many seconds."""
@@ -52,13 +52,16 @@ def ask_hosts(hosts: Hosts, seen: Observation) -> None:
 
 
 def questions(seen: Observation) -> Iterator[HostTask]:
-    """Health and release of every instance in flight, and the connections of those that drain or soon will."""
+    """Health and release of every instance in flight, the requests of those that are to prove themselves by some,
+    and the connections of those that drain or soon will."""
     for slot, one in seen.instances():
         if not one.running or one.failed is not None or not one.instance.address:
             continue
         host = Host.of(one.instance)
         if _needs_answer(seen, slot, one):
             yield Ask(host)
+        if requests_missing(seen, one) is not None:
+            yield CountRequests(host)
         if seen.policy.ask_hosts and _needs_count(seen, slot, one):
             yield Count(host, tuple(sorted(one.sent_to)), tuple(sorted(one.unproven)))
 

@@ -122,6 +122,8 @@ class Loop:
     _progress: Progress | None = None
     _done_since: float | None = None
     _silent_since: float | None = None
+    _proven: set[str] = field(default_factory=set)
+    """Whose requests are in the journal already."""
 
     def run(self) -> Ending:
         """Turns until the end. Raises LeaseLost and StateUnavailable: then nothing more may be changed."""
@@ -189,6 +191,7 @@ class Loop:
         seen = self._with_rulings(self.observer.observe(sighting, self.actuator.clock.now()))
         self._progress = measure(seen, self._progress or Progress(seen.now))
         self._note_completions(seen)
+        self._note_requests(seen)
         self.tallies.take_in(seen)
         return seen
 
@@ -242,6 +245,13 @@ class Loop:
             self._done_since = self._done_since if self._done_since is not None else seen.now
         else:
             self._done_since = None
+
+    def _note_requests(self, seen: Observation) -> None:
+        """Writes down who has proven itself by its requests: whoever resumes need not wait for as many again."""
+        for _, one in seen.instances():
+            if (one.requests or 0) >= seen.policy.min_requests > 0 and one.id not in self._proven:
+                self._proven.add(one.id)
+                self.actuator.journal.append("note", one.id, {"requests": one.requests})
 
     # -- turning -------------------------------------------------------------------------------------
 

@@ -49,6 +49,11 @@ class Facts:
     sent_to: dict[str, frozenset[int]] = field(default_factory=dict)
     """Balancer → every port that it has been seen to send to on this instance."""
     requests: int | None = None
+    """Answered since it was put into service; None while nothing was counted."""
+    requests_total: int | None = None
+    """What its host told last."""
+    requests_detail: str = ""
+    """Why its host could not tell."""
     answer: Answer | None = None
     install: Install = field(default_factory=Install)
     staged: Install = field(default_factory=Install)

@@ -10,7 +10,7 @@ from deployer.engine.plan import RolloutPlan
 from deployer.engine.ports import Sighting
 from deployer.engine.registrations import follow_ports, lacking, sent_to
 from deployer.model.fleet import ABSENT, Instance, InstanceState, Tag, Target, TargetState
-from deployer.model.hosts import Answered, Counted, HostReport, Quieten, StageRelease, Worked
+from deployer.model.hosts import Answered, Counted, HostReport, Quieten, Requests, StageRelease, Worked
 from deployer.model.observation import Install, Observation, Seen, Slot, Work
 from deployer.model.policy import Method
 
@@ -34,6 +34,8 @@ class Observer:
                     self.memory.facts(ident).answer = answer
                 case Counted():
                     _counted(self.memory.facts(report.instance), report, now)
+                case Requests():
+                    _requested(self.memory.facts(report.instance), report)
                 case Worked():
                     self._worked(report, now)
                 case _:
@@ -51,6 +53,7 @@ class Observer:
         facts.install = Install(report.work, package.digest, report.detail, package.release)
         facts.answer = None
         facts.shown, facts.installed_at = frozenset(), now  # what serves now may be reached by another way
+        facts.requests = facts.requests_total = None
         facts.since = now
 
     def observe(self, sighting: Sighting, now: float) -> Observation:
@@ -243,6 +246,7 @@ class Observer:
             shown=facts.shown,
             lacking=lacking(self.plan, self.memory, slot, instance.id, targets),
             requests=facts.requests,
+            requests_detail=facts.requests_detail,
             install=facts.install,
             staged=facts.staged,
             lame_duck=facts.lame_duck,
@@ -266,6 +270,20 @@ def _counted(facts: Facts, report: Counted, now: float) -> None:
     elif report.at >= since:
         facts.quiet_since = now if facts.quiet_since is None else facts.quiet_since
         facts.quiet_until = report.at
+
+
+def _requested(facts: Facts, report: Requests) -> None:
+    """Takes in a count. What was answered before it was in service (the probes of its start) proves nothing."""
+    facts.requests_detail = report.detail
+    if report.total is None:
+        return
+    before, facts.requests_total = facts.requests_total, report.total
+    if before is None or facts.attached_at is None:
+        facts.requests = facts.requests or 0
+        return
+    # A total that fell began anew: the application was started again, or its log was rotated.
+    more = report.total - before if report.total >= before else report.total
+    facts.requests = (facts.requests or 0) + more
 
 
 def _follow_attachment(facts: Facts, targets: Mapping[str, Target], now: float, *, was_in: bool) -> None:

@@ -39,6 +39,8 @@ def replay(records: Sequence[Record], plan: RolloutPlan, now: float) -> Memory:
                 _came_out(memory, record, now)
             case "failure":
                 _failed(memory, record)
+            case "note" if isinstance(record.data.get("requests"), int):
+                memory.facts(record.subject).requests = int(str(record.data["requests"]))
             case "stance":
                 if record.data.get("rolling_back") and not memory.rolling_back:
                     memory.turn_back()

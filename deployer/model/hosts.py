@@ -73,6 +73,13 @@ class Count:
 
 
 @dataclass(frozen=True)
+class CountRequests:
+    """Count the requests that the application has answered, as the settings say where that is told."""
+
+    host: Host
+
+
+@dataclass(frozen=True)
 class Quieten:
     """Run the lame-duck command."""
 
@@ -105,7 +112,7 @@ class GatherEvidence:
     host: Host
 
 
-HostTask: TypeAlias = Ask | Count | Quieten | StageRelease | PutRelease | GatherEvidence
+HostTask: TypeAlias = Ask | Count | CountRequests | Quieten | StageRelease | PutRelease | GatherEvidence
 
 
 @dataclass(frozen=True)
@@ -131,6 +138,18 @@ class Counted:
 
 
 @dataclass(frozen=True)
+class Requests:
+    """What came of `CountRequests`: how many since an instant of the host's own choosing, which may begin anew.
+
+    None when nobody could tell, and why.
+    """
+
+    instance: str
+    total: int | None
+    detail: str = ""
+
+
+@dataclass(frozen=True)
 class Worked:
     """What came of work on a host: DONE, FAILED, or UNKNOWN when the connection was lost."""
 
@@ -147,4 +166,4 @@ class Evidence:
     text: str
 
 
-HostReport: TypeAlias = Answered | Counted | Worked | Evidence
+HostReport: TypeAlias = Answered | Counted | Requests | Worked | Evidence

@@ -92,6 +92,9 @@ class Seen:
     lacking: frozenset[str] = frozenset()
     """The balancers that a rollout put it into, and that do not have it on all of its ports yet."""
     requests: int | None = None
+    """Answered since it was put into service, as its host tells; None while nothing was counted."""
+    requests_detail: str = ""
+    """Why its host could not tell."""
     install: Install = Install()
     staged: Install = Install()
     """How bringing the goal's bundle onto its host stands (method in-place)."""

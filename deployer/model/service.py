@@ -42,8 +42,10 @@ def is_fit(seen: Observation, instance: Seen) -> bool:
         return False  # a worker has no balancer to vouch for it: unknown health is not healthy (promise 14)
     if instance.install.work in (Work.RUNNING, Work.FAILED, Work.UNKNOWN):
         return False
-    changed = instance.launched_by_us or instance.install.work is Work.DONE
-    return not changed or is_proven(seen, instance) or _served_before_turning_back(seen, instance)
+    if not is_changed(instance) or is_proven(seen, instance) or _served_before_turning_back(seen, instance):
+        return True
+    # Where traffic is split, the weights that bring the first requests take the old side out of service.
+    return bool(seen.weights) and _missing_before_traffic(seen, instance) is None
 
 
 def _is_not_what_it_should_be(seen: Observation, instance: Seen) -> bool:
@@ -87,6 +89,15 @@ def is_proven(seen: Observation, instance: Seen) -> bool:
 @once_a_look
 def proof_missing(seen: Observation, instance: Seen) -> tuple[str, float | None] | None:
     """What an instance still lacks to be proven: the reason, and when it ends if only time is missing."""
+    missing = _missing_before_traffic(seen, instance)
+    if missing is not None:
+        return missing
+    unproven = requests_missing(seen, instance)
+    return (unproven, None) if unproven is not None else None
+
+
+def _missing_before_traffic(seen: Observation, instance: Seen) -> tuple[str, float | None] | None:
+    """The same, apart from the requests that it is to have answered."""
     if instance.in_service_since is None or not instance.healthy_everywhere or not instance.running:
         return "not healthy at every balancer yet", None
     if instance.lacking:
@@ -102,9 +113,28 @@ def proof_missing(seen: Observation, instance: Seen) -> tuple[str, float | None]
     ripe = instance.in_service_since + seen.policy.soak
     if seen.now < ripe:
         return f"soaks for {seen.policy.soak:g} s", ripe
-    if seen.policy.min_requests and (instance.requests or 0) < seen.policy.min_requests:
-        return f"unproven: {instance.requests or 0} of {seen.policy.min_requests} requests answered", None
     return None
+
+
+def requests_missing(seen: Observation, instance: Seen) -> str | None:
+    """What an instance lacks of `min_requests`; None when it has answered them, or none are asked of it.
+
+    They are asked of what this rollout changed, on the way forward, once it is sent traffic: the way back is to a
+    release that has proven itself, and a side without weight gets no requests.
+    """
+    wanted = seen.policy.min_requests
+    if not wanted or seen.rolling_back or not is_changed(instance) or not has_weight(seen.weights, instance):
+        return None
+    found = instance.requests or 0
+    if found >= wanted:
+        return None
+    why = f", and they cannot be counted: {instance.requests_detail}" if instance.requests_detail else ""
+    return f"unproven: {found} of {wanted} requests answered{why}"
+
+
+def is_changed(instance: Seen) -> bool:
+    """Whether this rollout launched it, or installed something on it."""
+    return instance.launched_by_us or instance.install.work is Work.DONE
 
 
 @dataclass(frozen=True)

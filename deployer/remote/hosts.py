@@ -10,12 +10,14 @@ from deployer.model.hosts import (
     Ask,
     Count,
     Counted,
+    CountRequests,
     Evidence,
     GatherEvidence,
     HostReport,
     HostTask,
     PutRelease,
     Quieten,
+    Requests,
     StageRelease,
     Worked,
 )
@@ -81,6 +83,8 @@ class SshHosts:
                 asked_at = self._clock()
                 found = work.connections(host, ports, unproven)
                 return Counted(host.instance, found.open, asked_at, shown=found.shown)
+            case CountRequests(host):
+                return Requests(host.instance, work.requests(host))
             case Quieten(host, command):
                 ended = work.quieten(host, command)
             case StageRelease(host, package):
@@ -100,6 +104,8 @@ class SshHosts:
                 return Answered(host.instance, Answer(ok=False, at=self._clock(), detail=detail))
             case Count(host):
                 return Counted(host.instance, None, self._clock(), detail)
+            case CountRequests(host):
+                return Requests(host.instance, None, detail)
             case Quieten() | StageRelease() | PutRelease():
                 return Worked(task, Work.FAILED, detail)
             case GatherEvidence(host):

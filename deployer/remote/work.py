@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -18,6 +19,17 @@ from deployer.remote.install import EventStatus, Installer, JobState, JobStatus
 from deployer.remote.outcome import Done, Failed, Unknown
 from deployer.remote.plan import HostRequest, Surroundings
 from deployer.remote.probe import Question, Reply, curl, curl_reply, probe
+from deployer.remote.request_count import (
+    LOG_SECONDS,
+    AccessLog,
+    Counter,
+    RequestSource,
+    counted,
+    fetch,
+    in_log,
+    on_host,
+    read_count,
+)
 from deployer.remote.sockets import Reading
 
 MOST_EVIDENCE = 16 * 1024
@@ -38,6 +50,8 @@ class Application:
     batch: str = ""
     log_command: tuple[str, ...] = ()
     """What prints the end of the application's log; else the journal of the services that were installed."""
+    requests: RequestSource | None = None
+    """Where it tells how many requests it has answered."""
     ask_hosts: bool = True
     """Whether hosts are asked over SSH for what they do not answer directly."""
     probe_deadline: float = 3.0
@@ -106,6 +120,41 @@ class HostWork:
         Of the `unproven` ports it is found out whether connections to them can be seen there.
         """
         return self._reader.read(host, {*ports, self._application.port}, unproven)
+
+    def requests(self, host: Host) -> int:
+        """How many requests it has answered since it was started, or since its log begins.
+
+        Raises RemoteError when nobody can tell.
+        """
+        source = self._application.requests
+        try:
+            match source:
+                case Counter():
+                    return self._counter(host, source)
+                case AccessLog():
+                    outcome = self._installer.run(host, in_log(source), LOG_SECONDS)
+                    return read_count(outcome, source.path)
+                case None:
+                    raise RemoteError("nothing says how requests are counted")
+        except (OSError, http.client.HTTPException, ValueError) as problem:
+            raise RemoteError(f"{host.instance}: {problem}") from problem
+
+    def _counter(self, host: Host, wanted: Counter) -> int:
+        """Directly where that works, else through the host."""
+        deadline = self._application.probe_deadline
+        try:
+            page = fetch(host.address, wanted, deadline)
+        except (OSError, http.client.HTTPException):
+            if not self._application.ask_hosts:
+                raise
+            outcome = self._door.run(host, on_host(host.address, wanted, deadline))
+            if not isinstance(outcome, Done):
+                raise
+            page = outcome.output.decode("utf-8", "replace")
+        found = counted(page, wanted)
+        if found is None:
+            raise RemoteError(f"{host.instance}: {wanted.url(host.address)} shows no such counter {wanted.name}")
+        return found
 
     def quieten(self, host: Host, words: Sequence[str]) -> Ended:
         """Runs the lame-duck command as the one who installs."""

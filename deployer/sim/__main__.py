@@ -68,7 +68,8 @@ def complaints(outcome: Outcome) -> list[str]:
     found = [str(violation) for violation in outcome.violations]
     if outcome.second_changes:
         found.append(f"promise 9 broken: a second run made {outcome.second_changes} changes where none was due")
-    if not outcome.setup.faults and outcome.status is not None and outcome.status.value != "succeeded":
+    fair = not outcome.setup.faults and outcome.setup.breaks is None
+    if fair and outcome.status is not None and outcome.status.value != "succeeded":
         found.append(f"promise 19 broken: {outcome.status.value} in fair weather: {outcome.reason}")
     return found
 

@@ -57,6 +57,7 @@ class Fault(Enum):
     TARGETS_MISSING = 46
     UNEVEN_DRAIN = 47
     BUNDLE_DIFFERS = 48
+    NO_TRAFFIC = 50
     HALF_CLOSED = 57
     OTHER_PORT = 58
     HIDDEN_CONNECTIONS = 59
@@ -94,6 +95,7 @@ NEXT = frozenset(
         Fault.FLAPS,
         Fault.WRONG_RELEASE,
         Fault.SICK_LATER,
+        Fault.NO_TRAFFIC,
         Fault.CONNECTION_DROPS,
         Fault.DISK_FULL,
         Fault.BUNDLE_DIFFERS,

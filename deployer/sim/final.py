@@ -36,6 +36,7 @@ _LEAVES_ALONE = frozenset(
         Fault.ROLLBACK_TARGET_GONE,
         Fault.SIGNALS,
         Fault.SECOND_ROLLOUT,
+        Fault.NO_TRAFFIC,
     }
 )
 """Faults after which an orderly exit leaves everybody in service who could be."""

@@ -10,12 +10,14 @@ from deployer.model.hosts import (
     Ask,
     Count,
     Counted,
+    CountRequests,
     Evidence,
     GatherEvidence,
     HostReport,
     HostTask,
     PutRelease,
     Quieten,
+    Requests,
     StageRelease,
     Worked,
 )
@@ -89,6 +91,8 @@ class SimHosts:
                 return Answered(machine.id, self._answer(machine, dead=dead))
             case Count(ports=ports, unproven=unproven):
                 return self._counted(machine, ports, unproven, dead=dead)
+            case CountRequests():
+                return Requests(machine.id, None if dead else int(machine.served), "no answer" if dead else "")
             case Quieten():
                 for group in self.world.groups.values() if not dead else ():
                     group.quieten(machine)

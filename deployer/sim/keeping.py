@@ -53,6 +53,7 @@ def to_json(setup: Setup) -> dict[str, Any]:
         "new_type": setup.new_type,
         "half_closed": setup.half_closed,
         "hidden": setup.hidden,
+        "rate": setup.rate,
         "hooked": sorted(point.value for point in setup.hooked),
         "plan": plan,
         "groups": [
@@ -94,6 +95,7 @@ def from_json(data: Mapping[str, Any]) -> Setup:
         new_type=data.get("new_type"),
         half_closed=data.get("half_closed", 0.0),
         hidden=data.get("hidden", 0.0),
+        rate=data.get("rate", 5.0),
         hooked=frozenset(Point(value) for value in data.get("hooked", ())),
         breaks=Breaks(Breakage(breaks["how"]), breaks["at"]) if breaks else None,
     )

@@ -26,6 +26,8 @@ class Fate:
     release: str | None = None
     flaps: int = 0
     sick_after: float | None = None
+    starved: bool = False
+    """Its balancers call it healthy, and send it nothing."""
 
 
 @dataclass
@@ -64,6 +66,8 @@ class Machine:
     """Ended by somebody else."""
     hides: bool = False
     """Its host shows no connections: they are passed on to a container."""
+    served: float = 0.0
+    """Requests that it has answered since what runs on it was started."""
     installed: set[tuple[str, str]] = field(default_factory=set)
     """(digest, deployment) pairs that were installed, as the marker on the host tells."""
 

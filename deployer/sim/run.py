@@ -83,6 +83,8 @@ class Twin:
     def run(self) -> Outcome:
         """Runs the rollout, resumed as often as its process ends before it has come to an end of its own."""
         self.mishaps.schedule()
+        if self.plan.policy.min_requests:
+            self.world.flow(self.setup.rate)
         result: Result | str = "never ran"
         while self.lives < _LIVES:
             result = self.live()

@@ -13,7 +13,7 @@ from deployer.model.errors import Infeasible
 from deployer.model.fleet import Balancer, BalancerKind
 from deployer.model.occasions import INSTANCE_POINTS, STEP_POINTS, Point
 from deployer.model.policy import Deadlines, Keep, Method, OnFailure, Policy
-from deployer.sim.broken_strategy import Breaks
+from deployer.sim.broken_strategy import Breakage, Breaks
 from deployer.sim.crash import CrashPoint
 from deployer.sim.faults import OF_TRAFFIC, WINDOWS, Fault, Planned
 from deployer.strategies.blue_green import BlueGreen
@@ -36,7 +36,9 @@ DEADLINES = Deadlines(
 _LASTING = {Fault.TARGETS_MISSING: (5.0, 10.0)}
 """How long faults last that are over soon, in seconds."""
 
-_SCHEDULED = [fault for fault in Fault if fault not in OF_TRAFFIC]
+_SCHEDULED = [fault for fault in Fault if fault not in OF_TRAFFIC and fault is not Fault.NO_TRAFFIC]
+"""What the first stream draws from: another fault among them would be another schedule for every seed."""
+
 _OF_HOOKS = frozenset({Fault.ALARM, Fault.ALARM_WITHOUT_DATA, Fault.HOOK_HANGS})
 _POINTS = sorted(INSTANCE_POINTS | STEP_POINTS | {Point.FINAL_SOAK}, key=lambda point: point.value)
 
@@ -112,6 +114,8 @@ class Setup:
     """A strategy that is none of ours, and is to be tried."""
     new_type: str | None = None
     """The instance type that the fleet is brought to, on the release that it has; None for a new release."""
+    rate: float = 5.0
+    """Requests a second that each instance in service answers."""
     breaks: Breaks | None = None
     """When and how the strategy breaks; None for one that works."""
 
@@ -162,7 +166,21 @@ def draw(seed: int, *, faults: bool = True) -> Setup:
             continue
         drawn = draw_faults(random) if faults else ()
         placed = _draw_place(random, replace(setup, faults=drawn, hooked=_draw_hooked(random, drawn)))
-        return _draw_traffic(placed, seed)
+        return _with_later_draws(_draw_traffic(placed, seed), faults=faults)
+
+
+def _with_later_draws(setup: Setup, *, faults: bool) -> Setup:
+    """What later versions draw comes from a stream of its own: the seeds of before keep their meaning."""
+    random = Random(f"later draws {setup.seed}")  # noqa: S311 (not for secrets)
+    wanted, rate = random.choice((0, 0, 0, 5, 20)), random.choice((0.5, 2.0, 10.0))
+    if setup.groups:
+        setup = replace(setup, rate=rate, policy=replace(setup.policy, min_requests=wanted))
+    withheld, at = random.random() < 0.3, round(random.uniform(1.0, 120.0), 1)
+    if faults and withheld and setup.policy.min_requests:
+        planned = (*setup.faults, Planned(Fault.NO_TRAFFIC, at))
+        setup = replace(setup, faults=tuple(sorted(planned, key=lambda one: one.at)))
+    breaks = Breaks(random.choice(list(Breakage)), random.randint(1, 80))
+    return replace(setup, breaks=breaks) if faults and random.random() < 0.06 else setup
 
 
 def _draw(random: Random, seed: int) -> Setup:

@@ -373,6 +373,8 @@ class Witness:
         ]
         if coming and not any(self._soaked(one) for one in coming):
             self._broken(15, f"{what} {machine.id} before {coming[0].id} has been in service for the soak time")
+        elif coming and all(self._lacks_requests(one) for one in coming):
+            self._broken(15, f"{what} {machine.id} before {coming[0].id} has answered the requests asked of it")
 
     def _soaked(self, machine: Machine) -> bool:
         """Whether it had soaked by the moment of each balancer that was shown: nobody knows what came after."""
@@ -397,6 +399,15 @@ class Witness:
             self._broken(12, f"{ident} is called done with release {machine.app.release}, expected {goal.name}")
         if not self._healthy_in_look(machine):
             self._broken(12, f"{ident} is called done, but is not healthy at every balancer")
+
+        if self._lacks_requests(machine):
+            wanted = self.plan.policy.min_requests
+            self._broken(12, f"{ident} is called done with {machine.served:.0f} of {wanted} requests answered")
+
+    def _lacks_requests(self, machine: Machine) -> bool:
+        """Whether something new has not answered the requests asked of it; nobody asks on the way back."""
+        changed = self._ours(machine) or bool(machine.installed)
+        return changed and not self.rolling_back and machine.served < self.plan.policy.min_requests
 
     # -- small words ---------------------------------------------------------------------------------
 

@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from random import Random
 
 from deployer.engine.ports import LaunchOrder
-from deployer.model.fleet import InstanceState, is_apart
+from deployer.model.fleet import InstanceState, TargetState, is_apart
 from deployer.sim.faults import Fault, Weather
 from deployer.sim.groups import Group, Socket
 from deployer.sim.machines import Fate, Image, Machine
 from deployer.sim.time import History, VirtualTime
 
 FLEET = "web"
+_FLOW = 2.0
+"""Seconds between two counts of the requests that everybody has answered."""
 DEFAULT_TYPE = "m5.large"
 """The instance type that the fleet has had for long."""
 SECRET = "password=hunter2-of-the-twin"
@@ -151,6 +153,7 @@ class World:
         app.version += 1
         version = app.version
         app.release, app.digest, app.answers = fate.release or release, digest, False
+        machine.fate, machine.served = fate, 0.0
         self.time.changes += 1
         if fate.never_answers:
             return
@@ -204,6 +207,18 @@ class World:
         """What failed, left the fleet and runs on."""
         return [one for one in self.machines.values() if one.state.alive and is_apart(one.tags)]
 
+    def flow(self, rate: float) -> None:
+        """From now on everybody in service answers so many requests a second."""
+        for machine in self.machines.values():
+            if not machine.fate.starved and self._is_sent_traffic(machine):
+                machine.served += rate * _FLOW
+        self.time.after(_FLOW, lambda: self.flow(rate))
+
+    def _is_sent_traffic(self, machine: Machine) -> bool:
+        there = [group.members.get(machine.id) for group in self.homes(machine)]
+        healthy = any(member is not None and member.state is TargetState.HEALTHY for member in there)
+        return machine.healthy and healthy and self.gets_traffic(machine)
+
     def said_by_hosts(self) -> str:
         """What a host's log says, secrets included."""
         return f"started; {SECRET}; ready"
@@ -213,6 +228,7 @@ class World:
     def _drawn_fate(self) -> Fate:
         fate = self.fate()
         weather = self.weather
+        fate.starved = weather.strikes(Fault.NO_TRAFFIC)
         if weather.strikes(Fault.NEVER_HEALTHY):
             fate.never_answers = True
         elif weather.strikes(Fault.WRONG_RELEASE):

@@ -114,6 +114,23 @@ def test_an_address_is_no_path(load: Load, place: str) -> None:
             'not installed; did you mean "rolling"? Known: ',
         ),
         (FIND + "[fleet.web.rollout]\nkeep_failed = 1\n", 4, "keep_failed is 1; expected true or false"),
+        (
+            FIND + "[fleet.web.rollout]\nmin_requests = 5\n",
+            4,
+            "fleet.web.rollout.min_requests is 5, and nothing says how requests are counted; expected a counter",
+        ),
+        (
+            FIND + '[fleet.web.requests]\ncounter = "a_total"\nlog = "/var/log/a.log"\n',
+            3,
+            "fleet.web.requests has counter and log; expected one of them",
+        ),
+        (
+            FIND + '[fleet.web.requests]\nlog = "/var/log/a.log"\n[fleet.web.ssh]\nask_hosts = false\n',
+            4,
+            "log is read on the hosts, and ssh.ask_hosts is false; expected a counter",
+        ),
+        (FIND + "[fleet.web.requests]\ncounter = 'a_total{kind=page}'\n", 4, 'expected a counter such as "http_'),
+        (FIND + '[fleet.web.requests]\nlog = "access.log"\n', 4, "expected an absolute path on the host"),
         (FIND + "[fleet.web]\n[fleet.web.ssh]\nport = 70000\n", 0, "Cannot declare ('fleet', 'web') twice"),
         (FIND + "[fleet.web.ssh]\nport = 70000\n", 4, "port is 70000; expected a whole number from 1 to 65535"),
         (

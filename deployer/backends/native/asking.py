@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from deployer.engine.ports import Clock, Hosts
 from deployer.model.fleet import Instance, InstanceState
-from deployer.model.hosts import Answered, Ask, Count, Counted, Host
+from deployer.model.hosts import Answered, Ask, Count, Counted, CountRequests, Host, Requests
 from deployer.model.observation import Answer, Proof
 
 PATIENCE = 30.0
@@ -47,6 +47,23 @@ def count_all(
         if left - found.keys():
             clock.sleep(0.05)
     return found
+
+
+def uncounted_requests(hosts: Hosts, instances: Sequence[Instance], clock: Clock) -> Mapping[str, str]:
+    """Those whose answered requests nobody can count, and why."""
+    asked = {one.id: Host(one.id, one.address, one.zone) for one in instances if one.state is InstanceState.RUNNING}
+    for host in asked.values():
+        hosts.submit(CountRequests(host))
+    why = dict.fromkeys(asked, f"no answer within {PATIENCE:.0f} s")
+    left, end = set(asked), clock.now() + PATIENCE
+    while left and clock.now() < end:
+        for report in hosts.reports():
+            if isinstance(report, Requests) and report.instance in left:
+                left.discard(report.instance)
+                why[report.instance] = report.detail if report.total is None else ""
+        if left:
+            clock.sleep(0.05)
+    return {ident: reason for ident, reason in why.items() if reason}
 
 
 def silent(answers: Mapping[str, Answer], instances: Sequence[Instance]) -> list[str]:

@@ -77,7 +77,7 @@ def explain_kept(ground: Ground, ident: str) -> Explanation | None:
     if one is None:
         return None
     what = "builder" if one.builder else "instance"
-    lines = [f"{one.id}: {one.state}, a {what} that was kept for a look; it is no part of the fleet"]
+    lines = [f"{one.id}: {one.state}, kept for a look ({what}); it is no part of the fleet"]
     reason = _reason(ground, one)
     lines += [f"  rollout {one.rollout} gave it up: {reason}"] if reason else [f"  kept by rollout {one.rollout}"]
     return Explanation(ident, (*lines, "next: nothing; `deployer doctor --undo --kept` ends it"))

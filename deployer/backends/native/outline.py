@@ -65,7 +65,9 @@ def _in_place(plan: RolloutPlan) -> tuple[str, ...]:
 
 
 def _soak(plan: RolloutPlan) -> tuple[str, ...]:
-    return (f"watch each new one for {plan.policy.soak:g} s",) if plan.policy.soak else ()
+    watched = (f"watch each new one for {plan.policy.soak:g} s",) if plan.policy.soak else ()
+    wanted = plan.policy.min_requests
+    return (*watched, f"wait until each new one has answered {wanted} requests") if wanted else watched
 
 
 def way_back_of(plan: RolloutPlan, *, target_exists: bool) -> tuple[str, ...]:

@@ -13,10 +13,11 @@ from deployer.aws.found import FoundFleet
 from deployer.aws.groups import AwsGroup, as_the_group_has_it
 from deployer.aws.instance_types import refuse_type
 from deployer.backends.native import planning
-from deployer.backends.native.asking import ask_all
+from deployer.backends.native.asking import ask_all, uncounted_requests
 from deployer.backends.native.group_fitness import refuse_misfit
 from deployer.backends.native.hook_line import fit_hooks
 from deployer.backends.native.wiring import Wiring
+from deployer.config.reader import uncounted
 from deployer.config.settings import FleetSettings, RunOptions
 from deployer.engine.memory import Memory
 from deployer.engine.observe import Observer
@@ -101,6 +102,10 @@ def check_settings(wiring: Wiring) -> None:
     if settings.rollout.instance_type is None:
         settings.goal()
     refuse_wrong_plugins(settings)
+    wanted, told = settings.rollout.min_requests, settings.requests
+    if wanted and told.counter is None and told.log is None:
+        what = f"fleet.{settings.name}.rollout.min_requests {uncounted(wanted, settings.name)}"
+        raise UsageError(f"{settings.source}: {what}")
     for name, path in (("key_file", settings.ssh.key_file), ("config_file", settings.ssh.config_file)):
         if path is not None and not path.is_file():
             # A builder would be launched, and knocked at until its deadline for booting has passed.
@@ -119,11 +124,34 @@ def prepare(ground: Ground, options: RunOptions, rollout: str) -> Prepared:
     spare = planning.pre_scale_of(settings, found.instances)
     limits = planning.limits_of(settings, found.instances, spare)
     answers = ground.ask()
+    _refuse_uncountable(ground)
     goal, package = goal_of(ground, answers)
     previous = planning.previous_release(found.instances, answers, goal)
     plan = make_plan(ground, options, rollout, goal, previous, limits, spare)
     _refuse_unsplit(settings, plan)
     return Prepared(ground, answers, plan, package)
+
+
+def _refuse_uncountable(ground: Ground) -> None:
+    """Requests that nobody can count would make every new instance fail. Raises UsageError, PreflightRefused."""
+    settings = ground.wiring.settings
+    wanted, told = settings.rollout.min_requests, settings.requests
+    if not wanted:
+        return
+    if not ground.found.balancers:
+        raise PreflightRefused(
+            f"min_requests is {wanted}, and fleet {settings.name} is behind no balancer that could send requests; "
+            "leave it out, and prove new instances by a gate"
+        )
+    members = planning.members(ground.found.instances)
+    why = uncounted_requests(ground.hosts, members, ground.wiring.clock)
+    if len(why) == len(members):
+        first, source = min(why), told.log or told.counter
+        raise PreflightRefused(
+            f"min_requests is {wanted}, and {source} can be counted on none of the {len(members)} instances of "
+            f"fleet {settings.name}: {why[first]}; where only the new release tells, roll that out with "
+            "min_requests = 0 first"
+        )
 
 
 def _refuse_unsplit(settings: FleetSettings, plan: RolloutPlan) -> None:

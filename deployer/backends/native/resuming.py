@@ -124,7 +124,9 @@ def _plan_back(ground: Ground, options: RunOptions, rollout_id: str, goal: Relea
     spare, limits = _room_back(settings, found.instances)
     previous = planning.previous_release(found.instances, ground.ask(), goal)
     plan = make_plan(ground, options, rollout_id, goal, previous, replace(limits, window=limits.size), spare)
-    return replace(plan, strategy=ALL_AT_ONCE, strategy_settings={})
+    # What is gone back to has proven itself, and may be wanted at a time when nobody asks for anything.
+    policy = replace(plan.policy, min_requests=0)
+    return replace(plan, strategy=ALL_AT_ONCE, strategy_settings={}, policy=policy)
 
 
 def _room_back(settings: FleetSettings, instances: Sequence[Instance]) -> tuple[int, Limits]:

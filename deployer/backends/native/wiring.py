@@ -28,6 +28,7 @@ from deployer.remote.errors import BundleError
 from deployer.remote.hostkeys import HostKey, Remembered, console_keys
 from deployer.remote.hosts import SshHosts
 from deployer.remote.install import Become, Installer, InstallSettings
+from deployer.remote.request_count import AccessLog, RequestSource, counter
 from deployer.remote.ssh import Bastion, Endpoint
 from deployer.remote.ssh import SshSettings as DoorSettings
 from deployer.remote.user_config import by_config
@@ -107,6 +108,7 @@ class Wiring:
             strategy=settings.rollout.strategy,
             batch=",".join(str(amount) for amount in settings.rollout.batch),
             ask_hosts=settings.ssh.ask_hosts,
+            requests=_request_source(settings),
         )
 
     def bundle(self, release: str) -> Bundle | None:
@@ -167,6 +169,14 @@ class Wiring:
             return f"endpoint-{urlsplit(endpoint).netloc}"
         identity = self.session.identity()
         return f"{identity.account}-{identity.region}"
+
+
+def _request_source(settings: FleetSettings) -> RequestSource | None:
+    """Where the application tells how many requests it has answered; None where the settings say nothing."""
+    told, health = settings.requests, settings.health
+    if told.log is not None:
+        return AccessLog(told.log, health.path)
+    return counter(told.counter, told.port or health.port, told.path) if told.counter is not None else None
 
 
 def _door_settings(ssh: SshSettings) -> DoorSettings:

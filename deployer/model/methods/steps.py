@@ -118,11 +118,15 @@ def _wait_for_proof(seen: Observation, instance: Seen, reason: str) -> Move:
         return GiveUp(instance.id, f"answers with release {answer.release}, expected {seen.goal.name}")
     if instance.in_service_since is None:
         return Wait(instance.id, "healthy, making sure")  # a matter of a few looks, not of a deadline
-    return _wait_or_give_up(seen, instance, reason, f"is healthy but {reason}", seen.policy.deadlines.health)
+    since = max(instance.since, seen.weights_since) if seen.weights else instance.since
+    failure, longest = f"is healthy but {reason}", seen.policy.deadlines.health
+    return _wait_or_give_up(seen, instance, reason, failure, longest, since=since)
 
 
-def _wait_or_give_up(seen: Observation, instance: Seen, waiting: str, failure: str, longest: float) -> Move:
-    end = instance.since + longest
+def _wait_or_give_up(
+    seen: Observation, instance: Seen, waiting: str, failure: str, longest: float, since: float | None = None
+) -> Move:
+    end = (instance.since if since is None else since) + longest
     if any(target.state is TargetState.UNKNOWN for target in instance.targets.values()):
         return Wait(instance.id, waiting)  # nobody is given up on for what is not known of it (promise 14)
     if seen.now >= end:

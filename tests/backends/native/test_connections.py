@@ -65,7 +65,7 @@ def test_hosts_that_show_no_connection_on_a_port_are_named_with_the_port_and_wha
 
 
 def test_doctor_notes_what_nobody_has_to_act_on_and_is_content() -> None:
-    found = Diagnosis("web", (), (), ("alt sends to port 9080",))
+    found = Diagnosis("web", (), (), remarks=("alt sends to port 9080",))
 
     assert found.healthy
     assert diagnosis_lines(found) == [
