@@ -127,13 +127,19 @@ class RolloutSettings:
         default=0.0, metadata=setting(Duration(), "How long the whole new fleet is watched at the end.")
     )
     min_requests: int = field(
-        default=0, metadata=setting(Count(0), "Requests a new instance must have answered before it counts.")
+        default=0,
+        metadata=setting(
+            Count(0),
+            "Requests a new instance must have answered before it counts; `[fleet.NAME.requests]` says who counts.",
+        ),
     )
     on_failure: OnFailure = field(
         default=OnFailure.ROLLBACK,
         metadata=setting(Choice(OnFailure), "What happens after more failures than that."),
     )
-    keep_failed: bool = field(default=False, metadata=setting(Flag(), "Keep failed instances for a look at them."))
+    keep_failed: bool = field(
+        default=False, metadata=setting(Flag(), "Failed instances leave the fleet, and run on for a look at them.")
+    )
     keep_images: int = field(
         default=5, metadata=setting(Count(1, 1000), "Baked images that are kept; older ones that nobody uses go.")
     )

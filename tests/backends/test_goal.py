@@ -11,7 +11,7 @@ import pytest
 from deployer.backends.native.preparing import Ground, check_settings, goal_of
 from deployer.backends.native.wiring import Wiring
 from deployer.config.rollout import RolloutSettings
-from deployer.config.settings import FindSettings, FleetSettings, ReleaseSettings
+from deployer.config.settings import FindSettings, FleetSettings, ReleaseSettings, RequestSettings
 from deployer.model.errors import PreflightRefused, UsageError
 from deployer.model.fleet import Instance, Release
 from deployer.model.hosts import Package
@@ -97,3 +97,12 @@ def test_without_a_release_and_a_type_there_is_nothing_to_roll_out() -> None:
     with pytest.raises(UsageError, match="nothing says which release"):
         check_settings(Wiring(ground(None).wiring.settings, environment={}))
     check_settings(Wiring(ground("m5.large").wiring.settings, environment={}))
+
+
+def test_requests_that_are_asked_for_on_the_command_line_and_counted_by_nobody_are_refused() -> None:
+    settings = replace(ground("m5.large").wiring.settings, rollout=RolloutSettings(min_requests=5))
+    settings = replace(settings, release=ReleaseSettings("2"))
+    with pytest.raises(UsageError, match=r"fleet\.web\.rollout\.min_requests is 5, and nothing says how"):
+        check_settings(Wiring(settings, environment={}))
+    counted = replace(settings, requests=RequestSettings(counter="requests_total"))
+    check_settings(Wiring(counted, environment={}))
