@@ -240,6 +240,7 @@ class Actuator:
                 facts.install = Install(Work.FAILED, goal.digest, f"there is no bundle of release {goal.name}")
                 continue
             facts.install = Install(Work.RUNNING, package.digest, release=goal.name)
+            facts.updated = True
             task = PutRelease(
                 self._host(seen, move.instance), package, self._deployment(goal.name), self.memory.previous.name
             )

@@ -58,6 +58,8 @@ class Facts:
     install: Install = field(default_factory=Install)
     staged: Install = field(default_factory=Install)
     lame_duck: Work = Work.NONE
+    updated: bool = False
+    """Whether this rollout has begun to install something on it, by whichever process."""
     asked: Asked | None = None
     asked_until: float = 0.0
     failed: str | None = None

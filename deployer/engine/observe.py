@@ -248,6 +248,7 @@ class Observer:
             requests=facts.requests,
             requests_detail=facts.requests_detail,
             install=facts.install,
+            updated=facts.updated,
             staged=facts.staged,
             lame_duck=facts.lame_duck,
             expecting=facts.asked.value if facts.asked is not None else None,

@@ -62,6 +62,8 @@ def _intended(memory: Memory, plan: RolloutPlan, record: Record, now: float) -> 
         slot = move.get("slot") or memory.slot_of.get(instance) or holder.get(instance)
         if move["move"] in ("Launch", "Attach", "Drain", "Stage", "Update", "Terminate", "SetAside") and slot:
             memory.begin(str(slot), now)
+        if move["move"] == "Update":
+            memory.facts(instance).updated = True
         if move["move"] == "Attach":
             memory.facts(instance).ever_attached = True
             memory.facts(instance).taken_out = False

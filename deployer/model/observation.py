@@ -96,6 +96,8 @@ class Seen:
     requests_detail: str = ""
     """Why its host could not tell."""
     install: Install = Install()
+    updated: bool = False
+    """Whether this rollout has begun to install something on it: a process that resumed knows no more of that."""
     staged: Install = Install()
     """How bringing the goal's bundle onto its host stands (method in-place)."""
     lame_duck: Work = Work.NONE

@@ -123,7 +123,8 @@ def requests_missing(seen: Observation, instance: Seen) -> str | None:
     release that has proven itself, and a side without weight gets no requests.
     """
     wanted = seen.policy.min_requests
-    if not wanted or seen.rolling_back or not is_changed(instance) or not has_weight(seen.weights, instance):
+    changed = is_changed(instance) or instance.updated
+    if not wanted or seen.rolling_back or not changed or not has_weight(seen.weights, instance):
         return None
     found = instance.requests or 0
     if found >= wanted:

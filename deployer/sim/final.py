@@ -145,7 +145,8 @@ def check_broken(witness: Witness, result: Result, *, held: bool, stop: int) -> 
         witness.note(19, f"the strategy broke, and the reason given is {result.reason!r}")
     if held:
         witness.note(5, "the strategy broke, and the rollout kept the fleet")
-    if witness.calm and result.exit_code is not ExitCode.FAILED_SAFE:
+    # One that failed in place stays out of service until it is updated again: that needs a hand.
+    if witness.calm and not witness.given_up and result.exit_code is not ExitCode.FAILED_SAFE:
         witness.note(11, f"the strategy broke, nothing else did, and the exit code is {result.exit_code.name}")
 
 

@@ -58,6 +58,11 @@ def test_the_count_never_falls(totals: list[int | None]) -> None:
     assert counts == sorted(counts)
 
 
+def test_whoever_resumes_knows_what_was_begun_to_be_updated() -> None:
+    record = Record(1, 0.0, "r", 1, "intent", "tick", {"moves": [{"move": "Update", "instance": "i-1"}]})
+    assert replay([record], planned("i-1"), NOW).facts("i-1").updated
+
+
 def test_whoever_resumes_need_not_wait_for_as_many_again() -> None:
     record = Record(1, 0.0, "r", 1, "note", "i-1", {"requests": 21})
     assert replay([record], planned("i-1"), NOW).facts("i-1").requests == 21
@@ -74,6 +79,9 @@ def test_requests_are_asked_of_what_this_rollout_changed_and_of_nobody_else() ->
     assert (counted, is_proven(here, new("i-1")), in_service(here, new("i-1"))) == ({"i-1"}, False, False)
     updated = new("i-2", launched_by_us=False, install=Install(Work.DONE, "digest-2"))
     assert asked(updated)[1] == {"i-2"}
+    resumed = new("i-2", launched_by_us=False, updated=True)
+    here, counted = asked(resumed)
+    assert (counted, is_proven(here, resumed), in_service(here, resumed)) == ({"i-2"}, False, True)
     untouched = new("i-3", launched_by_us=False)
     here, counted = asked(untouched)
     assert (counted, is_proven(here, untouched)) == (set(), True)
