@@ -90,7 +90,7 @@ class Shelf:
 def line(result: Result) -> str:
     """One row of the table."""
     kinds = ", ".join(f"{kind}: {count}" for kind, count in result.failures.items())
-    said = "; ".join(text for text in (kinds, result.reason) if text)
+    said = "; ".join(text for text in (kinds, result.reason.partition(";")[0]) if text)
     return f"{result.cell:<36}{result.sent:>7}{result.failed:>8}  {result.status.value:<15}{said}".rstrip()
 
 

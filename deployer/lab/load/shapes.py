@@ -43,7 +43,7 @@ class Habit:
     """Whether it needs a listener that passes connections on, as those of an NLB do."""
 
 
-_LONG = (8.0, 14.0)
+_LONG = (10.0, 15.0)
 """Longer than the quiet time after which an instance counts as drained, shorter than the deregistration delay."""
 
 HABITS = {

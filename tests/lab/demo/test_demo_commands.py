@@ -110,7 +110,7 @@ def test_the_usual_demo_names_neither_shape_nor_port_nor_example() -> None:
         (DemoOptions(shape=Shape.TCP, example=Example.ABRUPT), "--shape tcp with --lb alb: an HTTP listener"),
         (DemoOptions(shape=Shape.SSE), "--example web has no answer for --shape sse"),
         (DemoOptions(traffic=TrafficPort.OTHER), "--example web has one port"),
-        (DemoOptions(shape=Shape.SLOW, deregistration_delay=15), "--deregistration-delay is 15 s"),
+        (DemoOptions(shape=Shape.SLOW, deregistration_delay=16), "--deregistration-delay is 16 s"),
         (DemoOptions(example=Example.ABRUPT, sabotage=Sabotage.BAD_RELEASE), "--sabotage bad-release needs"),
         (
             DemoOptions(shape=Shape.TCP, example=Example.ABRUPT, balancer=Balancer.NLB, traffic=TrafficPort.NGINX),
