@@ -19,7 +19,22 @@ class Bug:
     cells: tuple[str, ...]
 
 
-BUGS: dict[str, Bug] = {}
+BUGS: dict[str, Bug] = {
+    "half-closed": Bug(
+        "a connection that its client has half-closed counts as none",
+        "deployer/remote/sockets.py",
+        "IN_USE = frozenset({ESTABLISHED, SYN_RECV, FIN_WAIT_1, CLOSE_WAIT, LAST_ACK, CLOSING})\n",
+        "IN_USE = frozenset({ESTABLISHED, SYN_RECV, FIN_WAIT_1})\n",
+        ("nlb", "half-close", "relaunch", "health"),
+    ),
+    "one-port": Bug(
+        "only the port that is asked for health is watched, whatever port the balancers send to",
+        "deployer/engine/registrations.py",
+        "            found |= known or balancer.ports\n    return found\n",
+        "            found |= known or balancer.ports\n    return frozenset()\n",
+        ("alb,nlb", "slow", "relaunch", "other"),
+    ),
+}
 
 
 def put_back(bug: Bug, folder: Path) -> Path:
