@@ -13,6 +13,8 @@ class BakeFailed(DeployerError):
     def __init__(self, message: str, *, evidence: str = "", kept: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.evidence = evidence
+        self.seconds = 0.0
+        """How long it had been at work, in seconds."""
         self.kept = kept
         """Builders that are still there, as asked or because AWS would not take them."""
 
@@ -21,6 +23,8 @@ class BakeInterrupted(DeployerError):
     """The bake was asked to stop. What it made is found again by its name, and a new run goes on with it."""
 
     exit_code = ExitCode.INTERRUPTED
+    seconds = 0.0
+    """How long it had been at work, in seconds."""
 
 
 class BakeHeld(DeployerError):

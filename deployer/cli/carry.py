@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import Enum
+
+import click
 
 from deployer.cli.program import Call
-from deployer.config.settings import FleetSettings
+from deployer.config.settings import FleetSettings, RunOptions
 from deployer.engine.events import Watch
 from deployer.engine.result import Result, Status
 from deployer.model.errors import DeployerError
@@ -21,7 +24,31 @@ def carry(call: Call, run: Callable[[Watch], Result]) -> int:
     with watching(call.style, call.program.err) as watched:
         result = run(watched)
     print_result(result, watched.failures, console_on(call.program.out, call.style))
-    return int(result.exit_code)
+    answer = _answer(call) if result.asks and call.program.interactive() else Answer.LATER
+    match answer:
+        case Answer.RESUME:
+            return carry(call, lambda watch: call.backend.resume(call.settings, RunOptions(), watch))
+        case Answer.ABORT:
+            return carry(call, lambda watch: call.backend.abort(call.settings, watch))
+        case Answer.LATER:
+            return int(result.exit_code)
+
+
+class Answer(Enum):
+    """What a person says to a rollout that failed and asks."""
+
+    RESUME = "resume"
+    ABORT = "abort"
+    LATER = "later"
+
+
+def _answer(call: Call) -> Answer:
+    """Somebody who goes away instead of answering finds the rollout paused."""
+    try:
+        word = call.program.chooses("How does it go on?", [answer.value for answer in Answer])
+    except click.Abort:
+        return Answer.LATER
+    return Answer(word)
 
 
 def _as_document(call: Call, run: Callable[[Watch], Result]) -> int:
@@ -57,13 +84,13 @@ def _refused(settings: FleetSettings, error: DeployerError) -> Result:
         old=(),
         new=(),
         floor=0,
-        lowest=0,
+        lowest=None,
         surge_limit=0,
         surge_highest=0,
         seconds_total=0.0,
         seconds_bake=0.0,
         seconds_rollout=0.0,
-        seconds_lower_bound=0.0,
+        seconds_lower_bound=None,
         reason=str(error),
         exit_code=error.exit_code,
     )

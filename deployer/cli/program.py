@@ -112,6 +112,10 @@ class Program:
     interactive: Callable[[], bool] = lambda: sys.stdin.isatty() and sys.stderr.isatty()
     agrees: Callable[[str], bool] = lambda question: click.confirm(question, err=True)
     """Asks a person at the terminal; just Enter is a no."""
+    chooses: Callable[[str, Sequence[str]], str] = lambda question, words: str(
+        click.prompt(question, type=click.Choice(words), default=words[-1], err=True)
+    )
+    """Has a person at the terminal choose one of some words; just Enter is the last."""
 
     @property
     def out(self) -> TextIO:

@@ -259,8 +259,9 @@ class Actuator:
         )
 
     def _deployment(self, release: str) -> str:
-        """One name per rollout and direction, so that a host knows whether it has done this already."""
-        return f"{self.plan.rollout}{'-back' if self.memory.rolling_back else ''}-{release}"
+        """One name per rollout, direction and go, so that a host knows whether it has done this already."""
+        again = f"-again-{self.memory.forgiven}" if self.memory.forgiven else ""
+        return f"{self.plan.rollout}{'-back' if self.memory.rolling_back else ''}{again}-{release}"
 
     # -- ends ----------------------------------------------------------------------------------------
 

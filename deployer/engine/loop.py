@@ -34,7 +34,7 @@ from deployer.model.hosts import Evidence, Worked
 from deployer.model.methods.work import settle
 from deployer.model.moves import Move, Wait
 from deployer.model.observation import Observation, Seen, Stance, Work
-from deployer.model.service import count, has_weight, in_service, is_complete, is_done
+from deployer.model.service import all_heard, count, has_weight, in_service, is_complete, is_done
 
 _CONSOLE = 4_000
 """Characters of a failed instance's console that are shown."""
@@ -60,7 +60,7 @@ class Ending(Enum):
     NEEDS_A_HAND = "needs a hand"
     INTERRUPTED = "interrupted"
     PAUSED = "paused"
-    """A gate has not agreed: everything is in service, and the rollout is open, to be resumed."""
+    """A gate has not agreed, or it failed and asks: what can be is in service; the rollout is open."""
     ABANDONED = "abandoned"
     """Asked to stop twice: left as it is, the lease kept, to be resumed."""
 
@@ -84,11 +84,13 @@ class Tallies:
         soak again before anything is built on him: nothing was seen that speaks against him.
         """
         tally = count(seen)
+        self.highest_surge = max(tally.alive - len(seen.slots), self.highest_surge)
+        if self.lowest is None and not all_heard(seen):
+            return  # what has not been asked yet is unknown, and not out of service
         self._first = seen.now if self._first is None else self._first
         found = sum(1 for _, one in seen.instances() if _was_found_in_traffic(seen, one, self._first))
         serving = tally.in_service + found
         self.lowest = serving if self.lowest is None else min(serving, self.lowest)
-        self.highest_surge = max(tally.alive - len(seen.slots), self.highest_surge)
 
 
 def _was_found_in_traffic(seen: Observation, one: Seen, first: float) -> bool:
@@ -119,6 +121,8 @@ class Loop:
     tallies: Tallies = field(default_factory=Tallies)
     reason: str | None = None
     paused: bool = False
+    asks: bool = False
+    """Whether it failed, and whoever resumes or aborts it says what becomes of it."""
     _progress: Progress | None = None
     _done_since: float | None = None
     _silent_since: float | None = None
@@ -293,16 +297,21 @@ class Loop:
             case Settle(reason=reason) | Pause(reason=reason):
                 self.reason = self.reason or reason
                 self.paused = isinstance(turn, Pause)
+                self.asks = isinstance(turn, Pause) and turn.asks
                 memory.stance = Stance.SETTLE
         self._progress = Progress(now)
         self._announce(memory.stance, self.reason or "")
 
     def _announce(self, stance: Stance, reason: str) -> None:
         back = self.observer.memory.rolling_back
-        self.actuator.journal.append("stance", stance.value, {"reason": reason, "rolling_back": back})
+        record = {"reason": reason, "rolling_back": back, "asks": self.asks}
+        self.actuator.journal.append("stance", stance.value, record)
         self.actuator.watch(Turned(stance, reason, back))
 
     def _at_rest(self, seen: Observation) -> Ending:
+        if self.asks and not self.stop.count:
+            self.reason = f"{self.reason}; {count(seen).in_service} of {len(seen.slots)} are in service"
+            return Ending.PAUSED
         if not whole(seen):
             return Ending.NEEDS_A_HAND
         if self.stop.count:

@@ -101,6 +101,8 @@ class Memory:
     stance: Stance = Stance.ADVANCE
     rolling_back: bool = False
     failures: int = 0
+    forgiven: int = 0
+    """How often somebody had the rollout go on after it had failed and asked."""
     first_look: bool = True
     instances: dict[str, Facts] = field(default_factory=dict)
     slots: dict[str, SlotFacts] = field(default_factory=dict)
@@ -170,6 +172,17 @@ class Memory:
         if facts.failed is None:
             facts.failed = reason
             self.failures += 1
+
+    def forgive(self) -> None:
+        """Counts failures anew: somebody who knows of them has the rollout go on.
+
+        What failed to be updated in place is tried again; an instance that was launched and failed stays failed.
+        """
+        self.failures = 0
+        self.forgiven += 1
+        for ident, facts in self.instances.items():
+            if ident not in self.slot_of:
+                facts.failed = None
 
     def turn_back(self) -> None:
         """Turns the goal round: what was there before is where the fleet goes now (promise 10).

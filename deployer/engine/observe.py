@@ -124,11 +124,17 @@ class Observer:
             self.memory.weights, self.memory.weights_since = weights, now
         return weights
 
-    def _on_other_side(self, balancer: str, instance: Instance) -> bool:
-        """Whether a target group is that of the other side: an instance belongs to one of the two."""
+    def _on_other_side(self, balancer: str, instance: Instance, sighting: Sighting) -> bool:
+        """Whether a target group is that of the other side: an instance belongs to one of the two.
+
+        Who only looks on knows it by where it is registered, whatever rollout brought it there.
+        """
         sides = self.plan.sides
         if sides is None or balancer not in sides:
             return False
+        there = [side for side in sides if instance.id in sighting.targets.get(side, {})]
+        if not self.wary and len(there) == 1:
+            return balancer not in there
         goal = self.plan.goal
         new = instance.image == goal.image and goal.instance_type in (None, instance.type)
         return balancer != (sides[1] if new else sides[0])
@@ -167,7 +173,7 @@ class Observer:
     def _targets(self, instance: Instance, sighting: Sighting, *, gone: bool) -> dict[str, Target]:
         targets = {}
         for balancer in self.plan.balancers:
-            if self._on_other_side(balancer.id, instance):
+            if self._on_other_side(balancer.id, instance, sighting):
                 continue
             if balancer.id in sighting.silent:
                 targets[balancer.id] = Target(TargetState.UNKNOWN, description=sighting.silent[balancer.id])

@@ -15,6 +15,9 @@ from deployer.engine.ports import LaunchOrder, Record
 from deployer.model.fleet import Instance, InstanceState
 from deployer.model.observation import Stance
 
+_OF_THE_FLEET = frozenset({"tick", "launch", "dead", "deployment"})
+"""What intents about the fleet itself are about."""
+
 
 def pinned_plan(records: Sequence[Record]) -> RolloutPlan | None:
     """The plan that a journal was opened with, and the image that was baked for it since.
@@ -41,6 +44,8 @@ def replay(records: Sequence[Record], plan: RolloutPlan, now: float) -> Memory:
                 _failed(memory, record)
             case "note" if isinstance(record.data.get("requests"), int):
                 memory.facts(record.subject).requests = int(str(record.data["requests"]))
+            case "stance" if record.data.get("asks"):
+                memory.forgive()  # whoever goes on from there has answered
             case "stance":
                 if record.data.get("rolling_back") and not memory.rolling_back:
                     memory.turn_back()
@@ -48,6 +53,13 @@ def replay(records: Sequence[Record], plan: RolloutPlan, now: float) -> Memory:
                 pass
     memory.stance = Stance.ADVANCE
     return memory
+
+
+def has_changed_the_fleet(records: Sequence[Record]) -> bool:
+    """Whether a rollout may have changed anything of its fleet; making an image and running hooks do not."""
+    return any(
+        record.kind == "undo" or (record.kind == "intent" and record.subject in _OF_THE_FLEET) for record in records
+    )
 
 
 def _intended(memory: Memory, plan: RolloutPlan, record: Record, now: float) -> None:

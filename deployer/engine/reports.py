@@ -25,7 +25,7 @@ class PlanReport:
     in_service: int
     image: str | None
     bundle: str | None
-    seconds_lower_bound: float
+    seconds_lower_bound: float | None
     steps: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 

@@ -39,17 +39,23 @@ class Result:
     old: tuple[str, ...]
     new: tuple[str, ...]
     floor: int
-    lowest: int
+    lowest: int | None
+    """The fewest in service; None where that was never known."""
     surge_limit: int
     surge_highest: int
     seconds_total: float
     seconds_bake: float
     seconds_rollout: float
-    seconds_lower_bound: float
+    seconds_lower_bound: float | None
+    """The shortest time that this could have taken; None where nothing tells it."""
     calls: Mapping[str, int] = field(default_factory=dict)
     throttled: int = 0
     reason: str | None = None
     exit_code: ExitCode = ExitCode.DONE
+    superseded: bool = False
+    """Whether another rollout goes on from here, so that there is nothing to resume."""
+    asks: bool = False
+    """Whether it waits for somebody to say how it goes on (`on_failure = "ask"`)."""
 
     def document(self) -> dict[str, object]:
         """The contract's JSON document, ready for `json.dumps`."""
@@ -75,7 +81,7 @@ class Result:
                 "total": round(self.seconds_total, 2),
                 "bake": round(self.seconds_bake, 2),
                 "rollout": round(self.seconds_rollout, 2),
-                "lower_bound": round(self.seconds_lower_bound, 2),
+                "lower_bound": None if self.seconds_lower_bound is None else round(self.seconds_lower_bound, 2),
             },
             "api_calls": {
                 "total": sum(self.calls.values()),

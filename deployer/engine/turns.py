@@ -42,6 +42,8 @@ class Pause:
     """As `Settle`, and then wait for somebody to say how it goes on: the rollout stays open."""
 
     reason: str
+    asks: bool = False
+    """Whether it has failed, and only what becomes of it is left to somebody (`on_failure = "ask"`)."""
 
 
 @dataclass(frozen=True)
@@ -127,8 +129,10 @@ def on_failure(seen: Observation, reason: str) -> Turn:
     match seen.policy.on_failure:
         case OnFailure.ROLLBACK:
             return Back(reason)
-        case OnFailure.STOP | OnFailure.ASK:
+        case OnFailure.STOP:
             return Settle(reason)
+        case OnFailure.ASK:
+            return Pause(reason, asks=True)
 
 
 def broken_strategy(seen: Observation, reason: str) -> Back | Settle:

@@ -152,6 +152,11 @@ def count(seen: Observation) -> Count:
     return _count(seen, seen.slots)
 
 
+def all_heard(seen: Observation) -> bool:
+    """Whether it is known of everybody if he is in service: a worker has to be asked, and may not have been."""
+    return all(one.targets or one.answer is not None for _, one in seen.instances() if one.running)
+
+
 @once_a_look
 def _count(seen: Observation, slots: tuple[Slot, ...]) -> Count:
     serving = [(slot, one) for slot, one in seen.instances() if in_service(seen, one)]

@@ -139,6 +139,8 @@ class Twin:
         self.ends.append(result.status.value if isinstance(result, Result) else result)
         if isinstance(result, Result) and result.status is not Status.INTERRUPTED:
             self.finished = result
+        if isinstance(result, Result) and result.asks:
+            self.witness.failures = 0  # whoever has it go on knows of them
         if isinstance(result, Result) and result.exit_code is not ExitCode.NEEDS_A_HAND and life.stop.count < 2:
             check_rest(self.witness, self.world, self.setup)
         if isinstance(result, Result) and life.stop.count < 2 and self.auto is not None:

@@ -66,7 +66,7 @@ def plan_document(report: PlanReport) -> dict[str, object]:
         ],
         "hooks": [label for label, _ in plan.hooks],
         "steps": list(report.steps),
-        "seconds": {"lower_bound": round(report.seconds_lower_bound, 2)},
+        "seconds": {"lower_bound": None if (least := report.seconds_lower_bound) is None else round(least, 2)},
         "warnings": list(report.warnings),
     }
 

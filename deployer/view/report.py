@@ -100,7 +100,8 @@ def _facts(result: Result) -> Iterator[str]:
     times = f"bake {clock_time(result.seconds_bake)}, rollout {clock_time(result.seconds_rollout)}"
     total = clock_time(result.seconds_total)
     yield f"{result.replaced} of {result.total} instances in {total} ({times})"
-    yield f"in service: never fewer than {result.lowest} (floor {result.floor})"
+    if result.lowest is not None:
+        yield f"in service: never fewer than {result.lowest} (floor {result.floor})"
     yield f"surge: at most {result.surge_highest} of {result.surge_limit}"
     if result.failed:
         yield f"failed instances: {result.failed}"
@@ -155,6 +156,12 @@ class _Part:
 
     def text_or_none(self, key: str) -> str | None:
         return None if self.fields.get(key) is None else self.text(key)
+
+    def whole_or_none(self, key: str) -> int | None:
+        return None if key in self.fields and self.fields[key] is None else self.whole(key)
+
+    def seconds_or_none(self, key: str) -> float | None:
+        return None if key in self.fields and self.fields[key] is None else self.seconds(key)
 
     def texts(self, key: str) -> tuple[str, ...]:
         return tuple(str(item) for item in self._expect(key, list, "a list"))
@@ -211,13 +218,13 @@ def _result(document: _Part) -> Result:
         old=instances.texts("old"),
         new=instances.texts("new"),
         floor=service.whole("floor"),
-        lowest=service.whole("lowest"),
+        lowest=service.whole_or_none("lowest"),
         surge_limit=surge.whole("limit"),
         surge_highest=surge.whole("highest"),
         seconds_total=seconds.seconds("total"),
         seconds_bake=seconds.seconds("bake"),
         seconds_rollout=seconds.seconds("rollout"),
-        seconds_lower_bound=seconds.seconds("lower_bound"),
+        seconds_lower_bound=seconds.seconds_or_none("lower_bound"),
         calls={name: by_operation.whole(name) for name in by_operation.fields},
         throttled=calls.whole("throttled"),
         reason=document.text_or_none("reason"),

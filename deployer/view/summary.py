@@ -38,7 +38,7 @@ def print_result(result: Result, failures: Sequence[Failed], console: Console) -
     word, style = _ENDS[result.status]
     line = Text(f"{word}: ", style).append(f"fleet {clean(result.fleet)}, ", "")
     if result.status is Status.NOTHING_TO_DO:
-        line.append(f"all {result.total} instances serve release {clean(result.release_to)}")
+        line.append(result.reason or f"all {result.total} instances serve release {clean(result.release_to)}")
         console.print(line, soft_wrap=True)
         return
     line.append(f"release {clean(result.release_from or '?')} → {clean(result.release_to)}, ")
@@ -54,6 +54,12 @@ def print_result(result: Result, failures: Sequence[Failed], console: Console) -
 
 def next_step(result: Result) -> str | None:
     """What to run next after an end that leaves something to be done; None where nothing is."""
+    if result.superseded:
+        return "there is nothing to resume: the rollout that took its place goes on from the fleet as it is"
+    if result.asks:
+        return (
+            "`deployer resume` goes on all the same, `deployer abort` turns back, `deployer rollback` goes further"
+        )
     if result.status is Status.INTERRUPTED:
         return "`deployer resume` goes on with it, `deployer abort` turns it back"
     if result.status is not Status.FAILED:
@@ -68,14 +74,16 @@ def next_step(result: Result) -> str | None:
 
 
 def _details(result: Result) -> Iterator[str]:
-    yield f"in service: never fewer than {result.lowest} (floor {result.floor})"
+    if result.lowest is not None:
+        yield f"in service: never fewer than {result.lowest} (floor {result.floor})"
     yield f"surge: at most {result.surge_highest} of {result.surge_limit}"
     if result.failed:
         yield f"failed instances: {result.failed}"
     if result.image_to:
         yield f"image: {result.image_to} (before: {result.image_from or 'unknown'})"
     times = f"time: bake {clock_time(result.seconds_bake)}, rollout {clock_time(result.seconds_rollout)}"
-    yield times + f", at best {clock_time(result.seconds_lower_bound)}"
+    best = result.seconds_lower_bound
+    yield times + (f", at best {clock_time(best)}" if best is not None else "")
     calls = sum(result.calls.values())
     yield f"AWS calls: {calls}" + (f", {result.throttled} throttled" if result.throttled else "")
 

@@ -153,6 +153,10 @@ class _Drawing:
     now: float
     paper: Paper
 
+    def has(self, one: Seen) -> bool:
+        """Whether an instance is of this balancer: where traffic is split, it is of one side alone."""
+        return self.balancer is None or not one.targets or self.balancer.id in one.targets
+
     def phase(self, one: Seen) -> Phase:
         return phase_of(self.seen, one, self.balancer.id if self.balancer else None)
 
@@ -160,7 +164,7 @@ class _Drawing:
 def _zone(branch: Tree, drawing: _Drawing, zone: str, slots: Sequence[Slot], brief: bool, room: int) -> int:
     """Adds a zone with its rows, at most `room` of them when `brief`; how many were added."""
     node = branch.add(Text(clean(zone) or "no zone", "dim"))
-    rows = [(slot, one, drawing.phase(one)) for slot in slots for one in slot.occupants]
+    rows = [(slot, one, drawing.phase(one)) for slot in slots for one in slot.occupants if drawing.has(one)]
     rows = [row for row in rows if row[2].word != "gone"]
     launching = [slot for slot in slots if slot.launching]
     shown = [row for row in rows if not (brief and row[2].quiet)][: room if brief else None]

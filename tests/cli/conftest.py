@@ -38,10 +38,19 @@ def deployer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Deployer:
         environment: Mapping[str, str] | None = None,
         interactive: bool = False,
         agrees: bool = False,
+        chooses: str | None = None,
         found: Discovered | None = None,
     ) -> Ended:
         end = backend or FakeBackend()
-        world = program(tmp_path, end, environment=environment, interactive=interactive, agrees=agrees, found=found)
+        world = program(
+            tmp_path,
+            end,
+            environment=environment,
+            interactive=interactive,
+            agrees=agrees,
+            chooses=chooses,
+            found=found,
+        )
         code = run(list(arguments), world)
         captured = capsys.readouterr()
         assert "Traceback" not in captured.err

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import click
 
 from deployer.cli.finding import Discovered, Question
 from deployer.cli.program import Program
@@ -61,6 +63,7 @@ def program(
     environment: Mapping[str, str] | None = None,
     interactive: bool = False,
     agrees: bool = False,
+    chooses: str | None = None,
     found: Discovered | None = None,
 ) -> Program:
     """A program in a folder, with no environment but the one given; AWS knows of `found` alone."""
@@ -70,6 +73,18 @@ def program(
             raise PreflightRefused(f"no instance carries the tags of {question.name}")
         return found
 
+    def choose(question: str, words: Sequence[str]) -> str:
+        if chooses is None:
+            raise click.Abort
+        assert chooses in words
+        return chooses
+
     return Program(
-        lambda _settings: backend, environment or {}, folder, find, lambda: interactive, lambda _question: agrees
+        lambda _settings: backend,
+        environment or {},
+        folder,
+        find,
+        lambda: interactive,
+        lambda _question: agrees,
+        choose,
     )

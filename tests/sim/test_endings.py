@@ -13,7 +13,7 @@ from deployer.model.policy import Method, OnFailure
 from deployer.sim.crashes import kinds
 from deployer.sim.faults import Fault, Planned
 from deployer.sim.machines import Fate
-from deployer.sim.run import build
+from deployer.sim.run import Twin, build
 from deployer.sim.setup import Setup
 
 SETUPS = dict(kinds())
@@ -51,7 +51,7 @@ def test_asked_twice_to_stop_it_leaves_everything_and_keeps_the_lease_for_the_re
     assert twin.witness.violations == []
 
 
-@pytest.mark.parametrize("on_failure", list(OnFailure))
+@pytest.mark.parametrize("on_failure", [OnFailure.ROLLBACK, OnFailure.STOP])
 def test_instances_that_never_come_up_end_the_rollout_with_a_reason_and_the_fleet_whole(
     on_failure: OnFailure,
 ) -> None:
@@ -64,6 +64,66 @@ def test_instances_that_never_come_up_end_the_rollout_with_a_reason_and_the_flee
     assert result.reason == "2 failed, more than the 0 allowed"
     assert len(twin.witness.serving()) == len(twin.setup.zones)
     assert twin.witness.violations == []
+
+
+def asking(method: Method) -> Twin:
+    """A rollout whose first new instance fails, and that asks then."""
+    base = setup(method, Planned(Fault.NEVER_HEALTHY, 0.0))
+    twin = build(replace(base, policy=replace(base.policy, on_failure=OnFailure.ASK)))
+    twin.mishaps.schedule()
+    return twin
+
+
+@pytest.mark.parametrize("method", list(Method))
+def test_a_rollout_that_is_to_ask_pauses_with_the_reason_and_stays_open(method: Method) -> None:
+    twin = asking(method)
+    result = twin.live()
+    assert isinstance(result, Result)
+    assert (result.status, result.exit_code, result.asks) == (Status.INTERRUPTED, ExitCode.PAUSED, True)
+    assert result.reason is not None
+    assert "more than the 0 allowed; " in result.reason
+    assert "in service" in result.reason
+    last = twin.store.last_rollout("web")
+    assert last is not None
+    assert not last.finished
+    assert twin.store.holder("web") is None
+    assert twin.witness.violations == []
+
+
+@pytest.mark.parametrize("method", list(Method))
+def test_the_answer_to_go_on_is_to_resume_and_what_failed_is_not_counted_again(method: Method) -> None:
+    twin = asking(method)
+    twin.live()
+    result = twin.live()
+    assert isinstance(result, Result)
+    assert (result.status, result.asks) == (Status.SUCCEEDED, False)
+    assert twin.witness.violations == []
+
+
+@pytest.mark.parametrize("method", list(Method))
+def test_a_rollout_that_asks_again_pauses_again(method: Method) -> None:
+    twin = asking(method)
+    twin.world.fate = lambda: Fate(never_answers=True)
+    for _ in range(2):
+        result = twin.live()
+        assert isinstance(result, Result)
+        assert (result.exit_code, result.asks) == (ExitCode.PAUSED, True)
+
+
+@pytest.mark.parametrize("method", list(Method))
+def test_the_answer_to_turn_back_brings_the_fleet_back(method: Method) -> None:
+    twin = asking(method)
+    twin.live()
+    lease = twin.store.acquire(
+        "web", twin.next_life().owner, "abort", twin.plan.rollout, 60.0, twin.next_life().clock()
+    )
+    journal = twin.store.open_rollout("web", twin.plan.rollout, lease, twin.next_life().clock())
+    journal.append("stance", "advance", {"reason": "aborted", "rolling_back": True})
+    lease.release()
+    result = twin.live()
+    assert isinstance(result, Result)
+    assert result.status is Status.ROLLED_BACK
+    assert {one.app.release for one in twin.world.fleet()} == {"1"}
 
 
 def test_without_any_capacity_it_stops_at_the_progress_deadline_and_says_so() -> None:

@@ -65,6 +65,41 @@ def test_an_end_that_leaves_something_to_do_tells_which_command_does_it(
     assert command in text
 
 
+def test_a_rollout_that_was_superseded_does_not_promise_that_it_can_be_resumed() -> None:
+    end = replace(results.result(Status.INTERRUPTED, ExitCode.PAUSED, "superseded by rollout r-2"), superseded=True)
+    assert "nothing to resume" in (next_step(end) or "")
+
+
+def test_a_rollout_that_asks_says_what_the_answers_are() -> None:
+    end = replace(results.result(Status.INTERRUPTED, ExitCode.PAUSED, "1 failed"), asks=True)
+    for command in ("resume", "abort", "rollback"):
+        assert f"`deployer {command}`" in (next_step(end) or "")
+
+
+def test_what_is_not_known_is_not_printed() -> None:
+    end = replace(results.result(), lowest=None, seconds_lower_bound=None)
+    text = printed(lambda console: print_result(end, [], console))
+    assert "in service" not in text
+    assert "at best" not in text
+    document = end.document()
+    assert (document["in_service"], document["seconds"]) == (
+        {"floor": 1, "lowest": None},
+        {"total": 62.0, "bake": 20.0, "rollout": 42.0, "lower_bound": None},
+    )
+
+
+def test_a_plan_without_a_bound_prints_none() -> None:
+    report = replace(results.plan(), seconds_lower_bound=None)
+    assert plan_document(report)["seconds"] == {"lower_bound": None}
+    assert "at best" not in printed(lambda console: print_plan(report, console))
+
+
+def test_a_rollout_that_was_aborted_untouched_says_so_and_claims_nothing_of_the_release() -> None:
+    end = results.result(Status.NOTHING_TO_DO, reason="aborted before anything of the fleet was changed")
+    text = printed(lambda console: print_result(end, [], console))
+    assert text == "nothing to do: fleet web, aborted before anything of the fleet was changed\n"
+
+
 @pytest.mark.parametrize("status", [Status.SUCCEEDED, Status.ROLLED_BACK, Status.NOTHING_TO_DO])
 def test_an_end_that_leaves_nothing_to_do_asks_for_nothing(status: Status) -> None:
     assert next_step(results.result(status)) is None

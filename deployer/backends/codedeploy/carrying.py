@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from deployer.aws.codedeploy import CodeDeploy
@@ -55,6 +55,8 @@ class Ended:
     """Whether the fleet is in service as far as the floor asks."""
     abandoned: bool = False
     """Whether its deployment goes on with nobody to follow it."""
+    asks: bool = False
+    """Whether it failed, and somebody is to say what becomes of it (`on_failure = "ask"`)."""
 
 
 @dataclass
@@ -132,7 +134,7 @@ class Carrier:
     def _revisions(self) -> Mapping[str, Revision]:
         """What is needed for the way, and for the way back, in S3 before the first change (promise 10)."""
         needed = [self.plan.goal]
-        if not self.blue_green and self.plan.policy.on_failure is OnFailure.ROLLBACK:
+        if not self.blue_green and self.plan.policy.on_failure is not OnFailure.STOP:
             needed.append(self.plan.previous)
         return {release.name: self.upload(self._package(release)) for release in needed}
 
@@ -235,10 +237,19 @@ class Carrier:
                 return Ended(End.REACHED)
             case Verdict.FAIL if self.plan.policy.on_failure is OnFailure.ROLLBACK:
                 return self._roll_back(ruling.reason, revisions)
+            case Verdict.FAIL if self.plan.policy.on_failure is OnFailure.ASK:
+                return self._asks(ruling.reason)
             case Verdict.INCONCLUSIVE:
                 return self._rest(End.PAUSED, ruling.reason)
             case _:
                 return self._rest(End.FAILED, ruling.reason)
+
+    def _asks(self, reason: str) -> Ended:
+        """Paused, for somebody to say whether it goes on or back; whoever resumes it knows of what failed."""
+        record = {"reason": reason, "rolling_back": False, "asks": True}
+        self.journal.append("stance", Stance.SETTLE.value, record)
+        self.follower.watch(Turned(Stance.SETTLE, reason, rolling_back=False))
+        return replace(self._rest(End.PAUSED, reason), asks=True)
 
     def _ruling_of(self, followed: Followed) -> Ruling:
         """What a deployment came to: the last word is that of the final soak.

@@ -33,7 +33,7 @@ def plan(settings: FleetSettings, options: RunOptions) -> PlanReport:
             in_service=count(ready.look()).in_service,
             image=ready.plan.previous.image if relaunches else None,
             bundle=settings.release.bundle_of(ready.plan.goal.name, settings.folder),
-            seconds_lower_bound=0.0,
+            seconds_lower_bound=None,
             steps=_steps(ready, setup),
             warnings=_warnings(settings, ready, setup),
         )

@@ -8,7 +8,7 @@ from deployer.backends.codedeploy.rolling_out import Running, rollout, setup_of,
 from deployer.backends.codedeploy.telling import NAME
 from deployer.backends.native.hooked import Answers
 from deployer.backends.native.preparing import on_ground
-from deployer.backends.native.resuming import nothing_open, refuse_other_backend, target_of
+from deployer.backends.native.resuming import never_changed, nothing_open, refuse_other_backend, target_of
 from deployer.backends.native.signals import heeding_signals
 from deployer.backends.native.taking_up import taking_up
 from deployer.backends.native.verdicts import refuse_sick
@@ -17,7 +17,7 @@ from deployer.config.settings import FleetSettings, RunOptions
 from deployer.engine.clock import StopRequest
 from deployer.engine.events import Watch
 from deployer.engine.plan import RolloutPlan
-from deployer.engine.replay import pinned_plan
+from deployer.engine.replay import has_changed_the_fleet, pinned_plan
 from deployer.engine.result import Result, Status
 from deployer.model.errors import ExitCode, UsageError
 from deployer.model.policy import Method
@@ -68,6 +68,8 @@ def _go_on(settings: FleetSettings, options: RunOptions, watch: Watch, *, turn_b
         if taken is not None:
             answers = Answers(options.hooks_ran, options.hooks_again)
             with on_ground(wiring) as ground:
+                if turn_back and not has_changed_the_fleet(taken.journal.records()):
+                    return never_changed(ground, taken)
                 memory, mailbox = taken.memory(turn_back=turn_back), taken.mailbox(options)
                 method = plan.policy.method
                 run = Running(ground, taken.hold, taken.journal, stop, watch, mailbox, method, answers)

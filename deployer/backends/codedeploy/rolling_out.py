@@ -137,7 +137,7 @@ class Running:
         follower = self._follower(plan, memory, hooks)
         ended = self._carried(plan, setup, follower, hooks, resumed=resumed)
         self.hold.keep = ended.abandoned
-        result = told(plan, follower, ended, self.ground.wiring.clock.now() - began)
+        result = told(plan, follower, ended, self.ground.wiring.clock.now() - began, resumed=resumed)
         if ended.end.open:
             return self._left_open(result, ended)
         result = hooks.finish(result, follower.seen)
@@ -224,8 +224,9 @@ class Running:
         request = self.mailbox.request
         if request is None or result.status is not Status.INTERRUPTED:
             return result
-        word = "paused" if request.wish is Wish.PAUSE else "superseded"
-        return replace(result, exit_code=ExitCode.PAUSED, reason=f"{word} by {request.by}")
+        superseded = request.wish is Wish.SUPERSEDE
+        reason = f"{'superseded' if superseded else 'paused'} by {request.by}"
+        return replace(result, exit_code=ExitCode.PAUSED, reason=reason, superseded=superseded)
 
 
 def remarks(settings: FleetSettings, method: Method, setup: Setup) -> Iterator[str]:

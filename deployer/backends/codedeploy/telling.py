@@ -5,6 +5,7 @@ from __future__ import annotations
 from deployer.backends.codedeploy.carrying import End, Ended
 from deployer.backends.codedeploy.following import Follower
 from deployer.backends.codedeploy.translate import BLUE_GREEN
+from deployer.backends.native.running import is_changed
 from deployer.config.rollout import BackendName
 from deployer.engine.plan import RolloutPlan
 from deployer.engine.result import Result, Status
@@ -23,8 +24,8 @@ _STATUS = {
 }
 
 
-def told(plan: RolloutPlan, follower: Follower, ended: Ended, seconds: float) -> Result:
-    """The result of a rollout that touched the fleet."""
+def told(plan: RolloutPlan, follower: Follower, ended: Ended, seconds: float, *, resumed: bool) -> Result:
+    """The result of a rollout that touched the fleet; one that was resumed has seen only a part of it."""
     tallies, ledger = follower.tallies, follower.ground.wiring.session.ledger
     new = _new(plan, follower)
     return Result(
@@ -44,33 +45,37 @@ def told(plan: RolloutPlan, follower: Follower, ended: Ended, seconds: float) ->
         old=tuple(slot.instance for slot in plan.slots),
         new=new,
         floor=plan.limits.floor,
-        lowest=tallies.lowest or 0,
+        lowest=tallies.lowest,
         surge_limit=plan.limits.surge,
         surge_highest=max(tallies.highest_alive - plan.limits.size, 0),
         seconds_total=seconds,
         seconds_bake=0.0,
         seconds_rollout=seconds,
-        seconds_lower_bound=_lower_bound(plan, follower),
+        seconds_lower_bound=_lower_bound(plan, follower) if ended.end is End.REACHED and not resumed else None,
         calls=ledger.by_operation,
         throttled=ledger.throttled,
         reason=ended.reason,
         exit_code=_code(ended),
+        asks=ended.asks,
     )
 
 
 def _new(plan: RolloutPlan, follower: Follower) -> tuple[str, ...]:
-    """Who serves the goal now."""
+    """Whom this rollout brought to the goal."""
     seen = follower.seen
     return tuple(
         one.id
         for _, one in (seen.instances() if seen is not None else ())
         if one.alive and one.healthy_everywhere and one.answer is not None and one.answer.release == plan.goal.name
+        if is_changed(plan.rollout, one)
     )
 
 
-def _lower_bound(plan: RolloutPlan, follower: Follower) -> float:
+def _lower_bound(plan: RolloutPlan, follower: Follower) -> float | None:
     """The shortest time for these instances, each as fast as the fastest; green is made all at once."""
     slots = len(follower.seconds)
+    if not slots:
+        return None
     window = max(slots, 1) if plan.strategy == BLUE_GREEN else plan.limits.window
     return lower_bound(slots=slots, window=window, seconds_each=min(follower.seconds, default=0.0))
 

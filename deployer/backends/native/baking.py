@@ -110,7 +110,7 @@ def has_way_back(ground: Ground, plan: RolloutPlan) -> bool:
 
 def refuse_no_way_back(ground: Ground, plan: RolloutPlan) -> None:
     """Promise 10: what a rollback needs is there, and pinned, before the first change (fault 33)."""
-    if plan.policy.on_failure is not OnFailure.ROLLBACK:
+    if plan.policy.on_failure is OnFailure.STOP:
         return
     missing = _missing_for_way_back(ground, plan)
     if missing is not None:

@@ -26,7 +26,7 @@ from deployer.model.errors import ExitCode
 from deployer.model.fleet import Release
 from deployer.model.observation import Observation
 from deployer.model.occasions import Point
-from deployer.model.service import count
+from deployer.model.service import all_heard, count
 from deployer.plugins.strategies import pinned_strategy, strategy_of
 from deployer.state.requests import Wish
 
@@ -120,8 +120,9 @@ class Carrier:
         request = self.mailbox.request
         if request is None or result.status is not Status.INTERRUPTED:
             return result
-        word = "paused" if request.wish is Wish.PAUSE else "superseded"
-        return replace(result, exit_code=ExitCode.PAUSED, reason=f"{word} by {request.by}")
+        superseded = request.wish is Wish.SUPERSEDE
+        reason = f"{'superseded' if superseded else 'paused'} by {request.by}"
+        return replace(result, exit_code=ExitCode.PAUSED, reason=reason, superseded=superseded)
 
     def _hooked(self, plan: RolloutPlan, *, turning_back: bool) -> Hooked:
         hold, mailbox = self.hold, self.mailbox
@@ -169,16 +170,22 @@ class Carrier:
             self.hold.lease.heartbeat()
             builder.each_tick()
 
-        baked = bake_release(
-            self.ground,
-            plan,
-            package,
-            self.journal,
-            self.watch,
-            each_tick=each_tick,
-            stopping=lambda: self.stop.count > 0,
-            builder=builder,
-        )
+        clock = self.ground.wiring.clock
+        began = clock.now()
+        try:
+            baked = bake_release(
+                self.ground,
+                plan,
+                package,
+                self.journal,
+                self.watch,
+                each_tick=each_tick,
+                stopping=lambda: self.stop.count > 0,
+                builder=builder,
+            )
+        except (BakeFailed, BakeInterrupted) as error:
+            error.seconds = clock.now() - began
+            raise
         self.journal.append("note", "baked", {"image": baked.id, "snapshots": list(baked.snapshots)})
         return baked
 
@@ -188,7 +195,12 @@ class Carrier:
         status = Status.FAILED if failed else Status.INTERRUPTED
         code = ExitCode.TERMINATED if self.stop.signal == "SIGTERM" else error.exit_code
         seen = self.ground.look(plan, {})
-        result = replace(untouched(self.ground.wiring, plan, seen, status, code), reason=str(error))
+        result = replace(
+            untouched(self.ground.wiring, plan, seen, status, code),
+            seconds_total=error.seconds,
+            seconds_bake=error.seconds,
+            reason=str(error),
+        )
         if failed:
             result = hooks.finish(result, seen)
             self.journal.append("end", plan.fleet, result.document())
@@ -235,13 +247,13 @@ def untouched(wiring: Wiring, plan: RolloutPlan, seen: Observation, status: Stat
         old=ids,
         new=ids if status is Status.NOTHING_TO_DO else (),
         floor=plan.limits.floor,
-        lowest=tally.in_service,
+        lowest=tally.in_service if all_heard(seen) else None,
         surge_limit=plan.limits.surge,
         surge_highest=0,
         seconds_total=0.0,
         seconds_bake=0.0,
         seconds_rollout=0.0,
-        seconds_lower_bound=0.0,
+        seconds_lower_bound=None,
         calls=ledger.by_operation,
         throttled=ledger.throttled,
         exit_code=exit_code,

@@ -75,7 +75,7 @@ def way_back_of(plan: RolloutPlan, *, target_exists: bool) -> tuple[str, ...]:
 
     `target_exists` says whether the image, or the bundle, of the previous release is there now.
     """
-    if plan.policy.on_failure is not OnFailure.ROLLBACK and not target_exists:
+    if plan.policy.on_failure is OnFailure.STOP and not target_exists:
         return (f"there is no way back to release {plan.previous.name}: what it would need is gone",)
     target = plan.previous.image if plan.policy.method is Method.RELAUNCH else "its bundle"
     known = f"{target} is there" if target_exists else f"{target} is gone"

@@ -80,6 +80,14 @@ def limits_of(settings: FleetSettings, instances: Sequence[Instance], spare: int
     )
 
 
+def pair_of(weights: Mapping[str, int]) -> tuple[str, str] | None:
+    """The two sides of a split, the one with more of the traffic first; None where there is none."""
+    if len(weights) != 2:
+        return None
+    live, idle = sorted(weights, key=lambda arn: -weights[arn])
+    return live, idle
+
+
 def sides_of(weights: Mapping[str, int]) -> tuple[str, str] | None:
     """The side that has the traffic and the idle one, where a listener splits traffic between two groups.
 

@@ -204,6 +204,7 @@ def survey(ground: Ground, rollout: str = "") -> Prepared:
         limits = planning.limits_of(settings, found.instances)
     except Infeasible:
         limits = Limits(size=len(present), window=1, floor=0, surge=0)
+    weights = ground.sight().weights if found.sides else {}
     plan = RolloutPlan(
         rollout=rollout,
         fleet=settings.name,
@@ -215,6 +216,7 @@ def survey(ground: Ground, rollout: str = "") -> Prepared:
         policy=settings.rollout.policy(ask_hosts=settings.ssh.ask_hosts),
         balancers=found.balancers,
         slots=planning.slots_for(found.instances, {}),
+        sides=planning.pair_of(weights),
         created=ground.wiring.clock.wall(),
     )
     return Prepared(ground, answers, plan, None)

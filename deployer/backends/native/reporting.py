@@ -39,7 +39,7 @@ def plan(settings: FleetSettings, options: RunOptions) -> PlanReport:
             in_service=count(seen).in_service,
             image=image,
             bundle=settings.release.bundle_of(ready.plan.goal.name, settings.folder),
-            seconds_lower_bound=0.0,
+            seconds_lower_bound=None,
             steps=(*steps_of(ready.plan, strategy, image), *way_back),
             warnings=_warnings(ready),
         )
@@ -88,7 +88,11 @@ def _held(holder: Holder) -> str:
 
 
 def _last(entry: Entry, holder: Holder | None) -> str:
-    ended = "running" if holder is not None else "open; `deployer resume` goes on with it"
+    ended = (
+        "running"
+        if holder is not None and holder.rollout == entry.rollout
+        else "open; `deployer resume` goes on with it"
+    )
     if entry.end is not None:
         ended = str(entry.end.data.get("status", "ended"))
     return f"{entry.rollout}: {ended}"

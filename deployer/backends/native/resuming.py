@@ -13,14 +13,14 @@ from deployer.backends.native.holding import Mailbox, closing_the_last, holding
 from deployer.backends.native.hooked import Answers
 from deployer.backends.native.preparing import Ground, make_plan, new_rollout, on_ground, survey
 from deployer.backends.native.signals import heeding_signals
-from deployer.backends.native.taking_up import taking_up
+from deployer.backends.native.taking_up import TakenUp, taking_up
 from deployer.backends.native.verdicts import refuse_sick
 from deployer.backends.native.wiring import Wiring
 from deployer.config.settings import FleetSettings, RunOptions
 from deployer.engine.clock import StopRequest
 from deployer.engine.events import Watch
 from deployer.engine.plan import RolloutPlan
-from deployer.engine.replay import pinned_plan
+from deployer.engine.replay import has_changed_the_fleet, pinned_plan
 from deployer.engine.result import Result, Status
 from deployer.model.capacity import Limits
 from deployer.model.errors import ExitCode, Infeasible, PreflightRefused
@@ -56,6 +56,9 @@ def _go_on(settings: FleetSettings, options: RunOptions, watch: Watch, *, turn_b
     with heeding_signals(stop), taking_up(wiring, store, entry.rollout) as taken:
         if taken is not None:
             refuse_other_backend(taken.plan, "native")
+            if turn_back and not has_changed_the_fleet(taken.journal.records()):
+                with on_ground(wiring) as ground:
+                    return never_changed(ground, taken)
             answers = Answers(options.hooks_ran, options.hooks_again)
             memory = taken.memory(turn_back=turn_back)
             strategy_of(taken.plan, memory, settings.folder)  # refused here, nothing has been asked of AWS
@@ -64,6 +67,21 @@ def _go_on(settings: FleetSettings, options: RunOptions, watch: Watch, *, turn_b
                 carrier = Carrier(ground, taken.hold, taken.journal, stop, watch, mailbox, answers)
                 return carrier.go_on(taken.plan, memory)
     return nothing_open(wiring, store, entry)
+
+
+def never_changed(ground: Ground, taken: TakenUp) -> Result:
+    """The end of a rollout that is aborted before it changed anything: there is no way back, and no hook of one."""
+    plan, wiring = taken.plan, taken.wiring
+    result = replace(
+        untouched(wiring, plan, ground.look(plan, ground.ask()), Status.NOTHING_TO_DO, ExitCode.DONE),
+        backend=plan.backend,
+        release_from=plan.previous.name,
+        image_to=plan.goal.image,
+        new=(),
+        reason="aborted before anything of the fleet was changed",
+    )
+    taken.journal.append("end", plan.fleet, result.document())
+    return result
 
 
 def refuse_other_backend(plan: RolloutPlan, ours: str) -> None:
@@ -108,6 +126,7 @@ def rollback(settings: FleetSettings, options: RunOptions, watch: Watch, to: str
         answers = ground.ask()
         seen = ground.look(plan, answers)
         if all(is_done(seen, slot) for slot in seen.slots):
+            closing_the_last(wiring, store, hold.lease, rollout_id, watch)
             return untouched(wiring, plan, seen, Status.NOTHING_TO_DO, ExitCode.DONE)
         planning.refuse_cut_off_work(settings, ground.found.balancers)
         if not options.even_if_sick:
@@ -139,13 +158,18 @@ def _room_back(settings: FleetSettings, instances: Sequence[Instance]) -> tuple[
 
 
 def target_of(ground: Ground, store: StateStore, to: str | None) -> Release:
-    """The release to go back to, with its image where the method needs one."""
+    """The release to go back to, with its image where the method needs one.
+
+    Without `to` it is the one before the rollout that is open, if one is, else the one before what most serve.
+    """
     settings = ground.wiring.settings
     known = _known_releases(store, settings.name)
     running = planning.previous_release(ground.found.instances, ground.ask(), Release(""))
     in_place = settings.rollout.method is Method.IN_PLACE
     now = running.name, None if in_place else planning.type_of(planning.members(ground.found.instances))
     found = next((one for one in known if (one.name == to if to is not None else _differs(one, *now))), None)
+    if to is None:
+        found = _before_the_open_one(store, settings.name) or found
     name = to or (found.name if found is not None else None)
     if name is None:
         raise PreflightRefused(
@@ -157,6 +181,14 @@ def target_of(ground: Ground, store: StateStore, to: str | None) -> Release:
     if found is not None and found.image is not None:
         return found
     return _from_images(ground, name)
+
+
+def _before_the_open_one(store: StateStore, fleet: str) -> Release | None:
+    last = store.last_rollout(fleet)
+    if last is None or last.finished or last.plan is None:
+        return None
+    plan = pinned_plan([last.plan])
+    return plan.previous if plan is not None else None
 
 
 def _differs(release: Release, name: str, kind: str | None) -> bool:

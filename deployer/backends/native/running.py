@@ -16,10 +16,10 @@ from deployer.engine.ports import Clock, Cloud, Hooks, Hosts, Journal, Lease, No
 from deployer.engine.result import Result, Status
 from deployer.model.capacity import lower_bound
 from deployer.model.errors import ExitCode
-from deployer.model.fleet import Release
+from deployer.model.fleet import Release, Tag
 from deployer.model.hosts import Package
 from deployer.model.methods.work import in_flight
-from deployer.model.observation import Observation
+from deployer.model.observation import Observation, Seen, Work
 from deployer.model.service import is_proven
 from deployer.strategies.way_back import WayBack
 
@@ -52,6 +52,7 @@ class Run:
     _last: Observation | None = None
     _widest: int = 1
     _slot_seconds: list[float] = field(default_factory=list)
+    _resumed: bool = False
 
     def go(self, calls: Callable[[], tuple[Mapping[str, int], int]]) -> Result:
         """Turns the loop to its end and tells how it went. `calls` gives AWS calls by operation, and throttles.
@@ -59,6 +60,7 @@ class Run:
         Raises LeaseLost and StateUnavailable, after which nothing was changed any more.
         """
         began = self.clock.now()
+        self._resumed = any(facts.begun_at is not None for facts in self.memory.slots.values())
         loop = Loop(
             observer=Observer(self.plan, self.memory, wary=True),
             actuator=Actuator(
@@ -105,7 +107,6 @@ class Run:
         plan, memory = self.plan, self.memory
         new = self._on(plan.goal)
         status, code = _verdict(ending, self.stop)
-        lowest = loop.tallies.lowest or 0
         return Result(
             rollout=plan.rollout,
             fleet=plan.fleet,
@@ -123,21 +124,27 @@ class Run:
             old=tuple(slot.instance for slot in plan.slots),
             new=new,
             floor=plan.limits.floor,
-            lowest=lowest,
+            lowest=loop.tallies.lowest,
             surge_limit=plan.limits.surge,
             surge_highest=loop.tallies.highest_surge,
             seconds_total=self.seconds_bake + seconds,
             seconds_bake=self.seconds_bake,
             seconds_rollout=seconds,
-            seconds_lower_bound=self._lower_bound(),
+            seconds_lower_bound=self._lower_bound() if ending is Ending.REACHED else None,
             calls=calls,
             throttled=throttled,
             reason=loop.reason,
             exit_code=code,
+            asks=loop.asks and ending is Ending.PAUSED,
         )
 
-    def _lower_bound(self) -> float:
-        """The shortest time for these slots, as many at once as ever were, each as fast as the fastest."""
+    def _lower_bound(self) -> float | None:
+        """The shortest time for these slots, as many at once as ever were, each as fast as the fastest.
+
+        None for a resumed run, which has seen only the ends of some of them.
+        """
+        if self._resumed or not self._slot_seconds:
+            return None
         return lower_bound(
             slots=len(self._slot_seconds),
             window=self._widest,
@@ -145,18 +152,25 @@ class Run:
         )
 
     def _on(self, release: Release) -> tuple[str, ...]:
-        """The instances that serve the release now, on the type that it is to run on."""
+        """The instances that this rollout brought to the release, on the type that it is to run on."""
         if self._last is None:
             return ()
         return tuple(
             one.id
             for _, one in self._last.instances()
             if one.alive
+            and is_changed(self.plan.rollout, one)
             and one.answer is not None
             and one.answer.release == release.name
             and release.instance_type in (None, one.instance.type)
             and _serves(self._last, one.id)
         )
+
+
+def is_changed(rollout: str, one: Seen) -> bool:
+    """Whether a rollout, in this run or an earlier one, launched an instance or installed a release on it."""
+    ours = one.instance.tags.get(Tag.ROLLOUT) == rollout
+    return ours or one.launched_by_us or one.install.work is Work.DONE
 
 
 def _serves(seen: Observation, ident: str) -> bool:

@@ -139,25 +139,20 @@ class Grounds:
 
 def split_traffic(grounds: Grounds) -> Iterator[Stray]:
     """Shares of traffic that no rollout is at work on."""
-    weights = grounds.sighting.weights
+    weights, names = grounds.sighting.weights, {item.id: item.name for item in grounds.balancers}
     for split in grounds.sides:
-        shares = {ident: weights[ident] for ident in sorted(split) if ident in weights}
+        shares = {ident: weights[ident] for ident in sorted(split, key=names.__getitem__) if ident in weights}
         if len(shares) != 2 or min(shares.values()) == 0 < max(shares.values()):
             continue
+        subject = " and ".join(names[ident] for ident in shares)
+        text = f"traffic is split {' : '.join(str(share) for share in shares.values())} between {subject}"
         back = _before(grounds, split)
-        text = (
-            f"traffic is split {' : '.join(str(share) for share in shares.values())} between {grounds.names(split)}"
-        )
         if back is None:
-            yield Stray("weights", grounds.names(split), f"{text}; set the weights to what they are to be")
+            yield Stray("weights", subject, f"{text}; set the weights to what they are to be")
             continue
         wanted = tuple((ident, 100 if ident == back else 0) for ident in shares)
-        yield Stray(
-            "weights",
-            grounds.names(split),
-            f"{text}; all of it is to go to {grounds.names([back])}, which has the release before",
-            Reweigh(wanted),
-        )
+        text = f"{text}; all of it is to go to {names[back]}, which has the release before"
+        yield Stray("weights", subject, text, Reweigh(wanted))
 
 
 def _before(grounds: Grounds, split: frozenset[str]) -> str | None:
