@@ -152,7 +152,10 @@ class Actuator:
             for port in ports_for(self.plan, self.memory, slot.name, one.id, ident) or (None,)
         ]
         for move in moves:
-            self.memory.facts(move.instance).touched = True
+            facts = self.memory.facts(move.instance)
+            facts.touched = True
+            if not seen.by_id[move.instance][1].targets:
+                facts.take_back()
         self._ask_balancers(moves, Asked.ATTACH, self.cloud.register(wanted), "attached")
 
     def _drain(self, seen: Observation, moves: Sequence[Drain]) -> None:

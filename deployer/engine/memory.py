@@ -74,6 +74,12 @@ class Facts:
     """As it was seen last, or as its launch described it before it was seen at all."""
     reachable: bool = True
 
+    def take_back(self) -> None:
+        """A worker that was asked to take no more work may take some again; no balancer shows that."""
+        self.detached_since = self.quiet_since = self.quiet_until = None
+        self.lame_duck = Work.NONE
+        self.taken_out = False
+
 
 @dataclass
 class SlotFacts:

@@ -296,7 +296,9 @@ def _requested(facts: Facts, report: Requests) -> None:
 def _follow_attachment(facts: Facts, targets: Mapping[str, Target], now: float, *, was_in: bool) -> None:
     """Follows whether some balancer has the instance, and since when none has."""
     states = [target.state for target in targets.values()]
-    if any(state is TargetState.UNKNOWN for state in states):
+    if not targets and facts.taken_out and facts.detached_since is None:
+        facts.detached_since = now  # a run before this one asked a worker to take no more work
+    if not targets or any(state is TargetState.UNKNOWN for state in states):
         return
     if all(state in _LEAVING for state in states):
         facts.attached_at = None

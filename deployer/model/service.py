@@ -38,7 +38,7 @@ def is_fit(seen: Observation, instance: Seen) -> bool:
         return False
     if instance.lacking:
         return False
-    if not instance.targets and (instance.answer is None or not instance.answer.ok):
+    if not instance.targets and (instance.answer is None or not instance.answer.ok or is_withdrawn(instance)):
         return False  # a worker has no balancer to vouch for it: unknown health is not healthy (promise 14)
     if instance.install.work in (Work.RUNNING, Work.FAILED, Work.UNKNOWN):
         return False
@@ -71,8 +71,18 @@ def takes_traffic(seen: Observation, instance: Seen) -> bool:
     if answer is not None and answer.ok and answer.release not in (None, seen.goal.name, seen.previous.name):
         return False
     if not instance.targets:
-        return answer is None or answer.ok
+        return not is_withdrawn(instance) and (answer is None or answer.ok)
     return instance.healthy_everywhere
+
+
+def is_withdrawn(instance: Seen) -> bool:
+    """Whether a worker was asked to take no more work, by its hooks and its lame-duck command; none other is."""
+    return not instance.targets and instance.detached_since is not None
+
+
+def is_at_work(seen: Observation, instance: Seen) -> bool:
+    """Whether a worker may be at work that nobody has asked it to end yet."""
+    return not instance.targets and takes_traffic(seen, instance)
 
 
 def _served_before_turning_back(seen: Observation, instance: Seen) -> bool:
@@ -103,6 +113,8 @@ def _missing_before_traffic(seen: Observation, instance: Seen) -> tuple[str, flo
     if instance.lacking:
         names = ", ".join(seen.balancer(ident).name for ident in sorted(instance.lacking))
         return f"not registered on all of its ports with {names} yet", None
+    if is_withdrawn(instance):
+        return "was asked to take no more work, and has not been taken back yet", None
     if not seen.is_wanted_type(instance):
         return f"is a {instance.instance.type}, which is not the type that is wanted", None
     if not seen.serves_goal(instance):
@@ -206,6 +218,8 @@ def drain_missing(seen: Observation, instance: Seen) -> tuple[str, float | None]
         return None
     if seen.policy.sabotage is Sabotage.NO_DRAIN:
         return None
+    if not instance.targets:
+        return _work_missing(seen, instance)
     held = [ident for ident, t in instance.targets.items() if t.state not in (*_GONE, TargetState.DRAINING)]
     if held:
         return f"still registered with {', '.join(seen.balancer(ident).name for ident in held)}", None
@@ -236,6 +250,25 @@ def is_quiet(seen: Observation, instance: Seen) -> bool:
 def _untold(seen: Observation, instance: Seen) -> list[str]:
     """The balancers of an instance whose traffic leaves no trace on its host, by name."""
     return [found.name for found in map(seen.balancer, instance.targets) if found.datagrams]
+
+
+def _work_missing(seen: Observation, instance: Seen) -> tuple[str, float | None] | None:
+    """What keeps a worker from being ended: nothing was asked of it yet, or its host shows connections.
+
+    No balancer ends the wait, and a host that cannot be asked says nothing, so neither is waited for long.
+    """
+    if instance.detached_since is None:
+        return ("may be at work", None) if takes_traffic(seen, instance) else None
+    if seen.policy.sabotage is Sabotage.NO_QUIET or not instance.reachable:
+        return None
+    if is_quiet(seen, instance):
+        return None
+    end = instance.detached_since + seen.policy.deadlines.drain / 2
+    if seen.now >= end:
+        return None
+    if instance.connections:
+        return f"at work: {instance.connections} connections open", end
+    return "takes no more work, making sure", end
 
 
 def _still_busy(seen: Observation, instance: Seen, *, draining: bool) -> tuple[str, float | None] | None:

@@ -9,7 +9,7 @@ from deployer.model.moves import Attach, Drain, GiveUp, LameDuck, Move, SetAside
 from deployer.model.observation import Observation, Seen, Work
 from deployer.model.occasions import Occasion, Point
 from deployer.model.policy import Keep, Sabotage
-from deployer.model.service import balancer_word, drain_missing, proof_missing
+from deployer.model.service import balancer_word, drain_missing, is_at_work, is_withdrawn, proof_missing
 
 _MISSING = (TargetState.ABSENT, TargetState.DRAINING)
 
@@ -55,7 +55,7 @@ def _prove_then_attach(seen: Observation, instance: Seen) -> Move | None:
             f"never answered its health path with release {seen.goal.name}{said}",
             limits.boot,
         )
-    if not instance.targets:
+    if not instance.targets and not is_withdrawn(instance):
         return None
     return held_or_given_up(seen, instance, Point.BEFORE_ATTACH) or Attach(instance.id)
 
@@ -142,7 +142,7 @@ def take_out(seen: Observation, instance: Seen, room: Room) -> Move | None:
         return Wait(instance.id, instance.expecting)
     if any(t.state is TargetState.UNKNOWN for t in instance.targets.values()):
         return Wait(instance.id, "a balancer does not say how it is; unknown is neither healthy nor gone")
-    if instance.registered_anywhere and instance.running:
+    if instance.running and (instance.registered_anywhere or is_at_work(seen, instance)):
         if not room.may_remove(seen, instance):
             return Wait(instance.id, _no_room(seen))
         room.remove(seen, instance)
@@ -177,7 +177,7 @@ def attach_again(seen: Observation, instance: Seen) -> Move | None:
         return None
     if instance.expecting is not None:
         return Wait(instance.id, instance.expecting)
-    if _is_missing(instance):
+    if _is_missing(instance) or is_withdrawn(instance):
         if instance.answer is not None and instance.answer.ok:
             return Attach(instance.id)
         return _wait_or_give_up(
