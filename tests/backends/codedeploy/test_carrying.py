@@ -79,6 +79,26 @@ def test_a_failure_without_a_way_back_leaves_the_others_as_they_are() -> None:
 
 
 @pytest.mark.parametrize(
+    ("answer", "end", "releases"), [("on", End.REACHED, ON_2), ("back", End.ROLLED_BACK, ON_1)]
+)
+def test_a_failure_that_is_to_be_asked_about_pauses_until_somebody_has_it_go_on_or_back(
+    answer: str, end: End, releases: dict[str, str]
+) -> None:
+    rollout = Rollout(World(breaks={("i-1", "2")}), plan=with_policy(on_failure=OnFailure.ASK))
+
+    asked = rollout.forward()
+
+    assert (asked.end, asked.end.open, asked.asks) == (End.PAUSED, True, True)
+    assert asked.reason is not None
+    assert "exit code 7" in asked.reason
+    stance = [record.data for record in rollout.journal.records() if record.kind == "stance"]
+    assert [(one["asks"], one["rolling_back"]) for one in stance] == [(True, False)]
+    rollout.world.breaks.clear()
+    assert (rollout.forward() if answer == "on" else rollout.back()).end is end
+    assert rollout.world.releases == releases
+
+
+@pytest.mark.parametrize(
     ("verdict", "end", "releases"),
     [
         (Verdict.FAIL, End.ROLLED_BACK, ON_1),
