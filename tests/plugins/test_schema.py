@@ -22,10 +22,9 @@ from deployer.config.settings import AwsSettings, FleetSettings, StateSettings
 from deployer.config.starter import Draft, starter
 from deployer.lab.home import Facts, LabHome, Phase, Process
 from deployer.lab.settings_file import settings_text
-from deployer.model.occasions import Point
 from deployer.plugins.blueprint import blueprint_of
 from deployer.plugins.check import check
-from deployer.plugins.family import GATE, HOOK, STRATEGY
+from deployer.plugins.family import GATE, HOOK, STRATEGY, Family
 from deployer.plugins.schema import file_schema
 from tests.cli.conftest import Deployer
 
@@ -170,7 +169,7 @@ def good(kind: object) -> st.SearchStrategy[Any]:
 
 def value(kind: object) -> st.SearchStrategy[Any]:
     """One of its kind, or now and then an odd one."""
-    return st.integers(0, 19).flatmap(lambda dice: ODD if dice == 0 else good(kind))
+    return st.integers(0, 90).flatmap(lambda dice: ODD if dice == 0 else good(kind))
 
 
 @st.composite
@@ -182,7 +181,7 @@ def section(draw: st.DrawFn, of: type, most: int = 4) -> dict[str, Any]:
     for name, inner in sections_of(of).items():
         if draw(st.integers(0, 2)) == 0:
             table[name] = draw(section(inner))
-    if draw(st.integers(0, 24)) == 0:
+    if draw(st.integers(0, 90)) == 0:
         table["strange"] = 1
     return table
 
@@ -191,8 +190,13 @@ def section(draw: st.DrawFn, of: type, most: int = 4) -> dict[str, Any]:
 def own_settings(draw: st.DrawFn, plugin: type[Any], without: tuple[str, ...] = ()) -> dict[str, Any]:
     """Settings of a plugin's own: what it needs most of the time, and some of the rest."""
     fields = blueprint_of(plugin).without(without).fields
-    chosen = [one for one in fields if draw(st.integers(0, 9)) < (9 if one.required else 3)]
+    chosen = [one for one in fields if draw(st.integers(0, 59)) < (59 if one.required else 15)]
     return {one.name: draw(value(one.kind)) for one in chosen}
+
+
+def members(family: Family) -> list[str]:
+    """The plugins that belong to a family."""
+    return [name for name in family.names() if hasattr(family.point(name).load(), family.method)]  # type: ignore[union-attr]
 
 
 @st.composite
@@ -202,13 +206,13 @@ def hung_in(draw: st.DrawFn, of: type, family: Any) -> dict[str, Any]:
     table = draw(section(of, most=2))
     for form in ("run", "url", "use"):
         table.pop(form, None)
-    table["at"] = draw(st.sampled_from(points) | st.just(Point.THROUGHOUT.value))
+    table["at"] = draw(st.sampled_from(points))
     form = draw(st.sampled_from(["run", "url", "use", "use", "use"]))
-    name = {"run": "command", "url": "webhook"}.get(form) or draw(st.sampled_from(sorted(family.names())))
+    name = {"run": "command", "url": "webhook"}.get(form) or draw(st.sampled_from(members(family)))
     table[form] = {"run": "./a", "url": "http://x/"}.get(form, name)
     point = family.point(name)
     handed = {"run": ("command",), "url": ("url",)}.get(form, ())
-    if draw(st.integers(0, 3)):
+    if any(one.required for one in blueprint_of(point.load()).fields) or draw(st.booleans()):
         table["settings"] = draw(own_settings(point.load(), handed))
     return table
 
@@ -217,8 +221,8 @@ def hung_in(draw: st.DrawFn, of: type, family: Any) -> dict[str, Any]:
 def files(draw: st.DrawFn) -> dict[str, Any]:
     """A whole file of one fleet."""
     fleet = draw(section(FleetSettings))
-    way = draw(st.sampled_from([{"asg": "a"}, {"tags": {"a": "b"}}, {"instances": ["i-1"]}, {}]))
-    fleet["find"] = {**way, **({"instances": []} if draw(st.integers(0, 9)) == 0 else {})}
+    way = draw(st.sampled_from([{"asg": "a"}, {"tags": {"a": "b"}}, {"instances": ["i-1"]}]))
+    fleet["find"] = {**way, **({"instances": []} if draw(st.integers(0, 30)) == 0 else {})}
     rollout = fleet.get("rollout")
     if isinstance(rollout, dict):
         name = rollout.get("strategy", "rolling")
