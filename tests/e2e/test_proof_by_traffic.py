@@ -16,7 +16,7 @@ import pytest
 from deployer.lab.load.endpoint import find_endpoint
 from tests.e2e.lab import EXAMPLES, TestLab, lab
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.lab
 
 COUNTS = """
     @app.after_request

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from deployer.engine.deciding import StrategyFailed, moves_of
@@ -47,7 +47,6 @@ def test_a_strategy_that_raises_at_any_tick_leaves_the_fleet_whole(name: str) ->
     assert broken == {}
 
 
-@settings(deadline=None)
 @given(
     name=st.sampled_from(sorted(KINDS)),
     how=st.sampled_from(Breakage),

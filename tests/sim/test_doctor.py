@@ -43,14 +43,14 @@ def answers(twin: Twin) -> dict[str, Answer]:
     return {one.id: Answer(ok=one.healthy, at=0.0) for one in twin.world.fleet()}
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 100_000))
 def test_doctor_finds_nothing_of_a_fleet_at_rest(seed: int) -> None:
     twin = build(draw(seed, faults=False))
     assert left(twin, Past()) == []
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 100_000))
 def test_doctor_finds_nothing_after_a_rollout_that_succeeded(seed: int) -> None:
     twin = build(draw(seed, faults=False))
@@ -61,7 +61,7 @@ def test_doctor_finds_nothing_after_a_rollout_that_succeeded(seed: int) -> None:
         assert left(twin, Past()) == []  # nor on a machine without the journal
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(name=st.sampled_from(BY_WEIGHT), share=st.floats(0.0, 1.0), moment=st.sampled_from(Moment), data=st.data())
 def test_undoing_a_crash_without_the_journal_puts_nobody_into_the_other_side(
     name: str, share: float, moment: Moment, data: st.DataObject

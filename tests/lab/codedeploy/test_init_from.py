@@ -14,7 +14,7 @@ from deployer.config.reader import read_fleets
 from deployer.config.settings import FleetSettings
 from tests.lab.codedeploy.conftest import CodeDeployLab
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.lab
 
 PROGRAM = str(Path(sys.executable).parent / "deployer")
 
