@@ -76,8 +76,10 @@ def test_a_host_that_was_not_asked_at_the_end_of_the_quiet_time_is_not_known_to_
     assert missing(replace(once, quiet_until=NOW - 60 + QUIET)) is None
 
 
-def test_a_worker_and_one_that_was_never_in_a_balancer_wait_for_no_proof() -> None:
-    assert missing(replace(quiet(old("i-1")), targets={}, detached_since=None)) is None
+def test_a_worker_that_was_asked_to_take_no_more_waits_for_its_own_connections_alone() -> None:
+    asked = replace(quiet(old("i-1")), targets={}, sent_to=frozenset())
+    assert missing(asked) is None
+    assert missing(replace(asked, connections=1)) == "at work: 1 connections open"
 
 
 _TIMES = st.none() | st.floats(NOW - 100, NOW)

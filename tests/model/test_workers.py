@@ -44,14 +44,14 @@ def test_a_worker_is_asked_to_take_no_more_work_before_it_is_ended() -> None:
     busy = worker(detached_since=NOW - 9, lame_duck=Work.DONE, connections=2)
     assert moves(fleet(busy, successor(), policy=Policy(lame_duck=LAME))) == []
 
-    quiet = worker(detached_since=NOW - 60, lame_duck=Work.DONE, connections=0, quiet_since=NOW - 30)
+    quiet = worker(detached_since=NOW - 60, lame_duck=Work.DONE, connections=0, quiet_since=NOW - 30, quiet_until=NOW)
     assert moves(fleet(quiet, successor(), policy=Policy(lame_duck=LAME))) == [Terminate("i-1")]
 
 
 def test_its_hooks_run_before_and_after() -> None:
     points = frozenset({Point.BEFORE_DRAIN, Point.AFTER_DRAIN})
     before, after = Occasion(Point.BEFORE_DRAIN, "i-1"), Occasion(Point.AFTER_DRAIN, "i-1")
-    quiet = worker(detached_since=NOW - 60, connections=0, quiet_since=NOW - 30)
+    quiet = worker(detached_since=NOW - 60, connections=0, quiet_since=NOW - 30, quiet_until=NOW)
 
     def asked(one: Seen, *passed: Occasion) -> list[Occasion | None]:
         here = fleet(one, successor(), hooked=points, rulings={o: Ruling(Verdict.PASS) for o in passed})
