@@ -236,6 +236,7 @@ class DeploymentOrder:
     description: str
     green: tuple[str, str] | None = None
     file_exists: str = "DISALLOW"
+    ignore_stop_failures: bool = False
 
     def request(self) -> dict[str, Any]:
         """As CreateDeployment takes it."""
@@ -246,6 +247,7 @@ class DeploymentOrder:
             "revision": self.revision.location(),
             "description": self.description[:256],
             "fileExistsBehavior": self.file_exists,
+            "ignoreApplicationStopFailures": self.ignore_stop_failures,
             "autoRollbackConfiguration": {"enabled": False},
         }
         if self.green is not None:

@@ -137,6 +137,13 @@ class RolloutSettings:
         default=OnFailure.ROLLBACK,
         metadata=setting(Choice(OnFailure), "What happens after more failures than that."),
     )
+    ignore_stop_failures: bool = field(
+        default=False,
+        metadata=setting(
+            Flag(),
+            "Go on when a script of the release before fails: its ApplicationStop, or one around blocking traffic.",
+        ),
+    )
     keep_failed: bool = field(
         default=False, metadata=setting(Flag(), "Failed instances leave the fleet, and run on for a look at them.")
     )
@@ -185,6 +192,7 @@ class RolloutSettings:
             quiet=self.quiet_time,
             min_requests=self.min_requests,
             lame_duck=self.lame_duck,
+            ignore_stop_failures=self.ignore_stop_failures,
             ask_hosts=ask_hosts,
             deadlines=Deadlines(progress=self.progress_deadline, **limits),
             sabotage=sabotage,

@@ -151,6 +151,16 @@ class SshSettings:
     )
     connect_timeout: float = field(default=10.0, metadata=setting(Duration(), "Longest time to reach a host."))
     become: bool = field(default=True, metadata=setting(Flag(), "Whether the release is installed with sudo."))
+    root: str | None = field(
+        default=None,
+        metadata=setting(
+            Text(
+                'an absolute path such as "/var/lib/deployer", or one below "~/"',
+                r"(/|~/)[^\s\x00-\x1f:]*[^\s\x00-\x1f:/]",
+            ),
+            "Folder on the hosts that keeps releases: /var/lib/deployer when left out, ~/.deployer without sudo.",
+        ),
+    )
     ask_hosts: bool = field(
         default=True,
         metadata=setting(

@@ -245,7 +245,11 @@ class Actuator:
             facts.install = Install(Work.RUNNING, package.digest, release=goal.name)
             facts.updated = True
             task = PutRelease(
-                self._host(seen, move.instance), package, self._deployment(goal.name), self.memory.previous.name
+                self._host(seen, move.instance),
+                package,
+                self._deployment(goal.name),
+                self.memory.previous.name,
+                self.plan.policy.ignore_stop_failures,
             )
             self.hosts.submit(task)
             self._scribe.tell(move, f"{move.instance} installs release {goal.name}", Done(None))

@@ -103,6 +103,8 @@ class PutRelease:
     package: Package
     deployment: str
     release_from: str = ""
+    ignore_stop_failures: bool = False
+    """Whether it goes on when a script of the release before fails."""
 
 
 @dataclass(frozen=True)

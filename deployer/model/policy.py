@@ -76,6 +76,8 @@ class Policy:
     """Requests that a new instance must have answered before it counts as proven (fault 50)."""
     lame_duck: tuple[str, ...] = ()
     """Command on the host that lets clients' connections go: the application answers `Connection: close`."""
+    ignore_stop_failures: bool = False
+    """Whether an installation goes on when a script of the release before fails."""
     ask_hosts: bool = True
     """Whether hosts can be asked for their connections; else a drain lasts the whole delay."""
     deadlines: Deadlines = Deadlines()

@@ -16,10 +16,13 @@ from deployer.remote.work import HostWork
 class SshBuilder:
     """One builder after the other over SSH."""
 
-    def __init__(self, door: Door, installer: Installer, work: HostWork) -> None:
+    def __init__(
+        self, door: Door, installer: Installer, work: HostWork, *, ignore_stop_failures: bool = False
+    ) -> None:
         self._door = door
         self._installer = installer
         self._work = work
+        self._passes_over = ignore_stop_failures
 
     def refusal(self, host: Host) -> str:
         """Why the host does not answer, prove who it is, or let us in; empty when it does."""
@@ -32,7 +35,12 @@ class SshBuilder:
     def install(self, host: Host, package: Package, deployment: str, release_from: str) -> Outcome[None]:
         """Installs a release. Doing it twice for one digest and deployment does nothing new."""
         try:
-            ended = self._work.install(host, package, deployment, release_from)
+            findings = [one for one in self._work.look(host, package).findings if one.lasting]
+            if findings:
+                return Permanent("; ".join(one.text for one in findings))
+            ended = self._work.install(
+                host, package, deployment, release_from, ignore_stop_failures=self._passes_over
+            )
         except Unreachable as problem:
             return Temporary(str(problem))
         except RemoteError as problem:

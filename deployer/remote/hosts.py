@@ -90,8 +90,8 @@ class SshHosts:
             case StageRelease(host, package):
                 work.stage(host, package)
                 return Worked(task, Work.DONE)
-            case PutRelease(host, package, deployment, release_from):
-                ended = work.install(host, package, deployment, release_from)
+            case PutRelease(host, package, deployment, release_from, passes_over):
+                ended = work.install(host, package, deployment, release_from, ignore_stop_failures=passes_over)
             case GatherEvidence(host):
                 return Evidence(host.instance, work.evidence(host))
         return Worked(task, ended.work, ended.detail)

@@ -17,18 +17,14 @@ from deployer.remote.bundle.pack import Packed
 from deployer.remote.command import Command, script
 from deployer.remote.door import Door
 from deployer.remote.errors import RemoteError, Unreachable
+from deployer.remote.footing import FACTS, PASSING, Become, Footing, footing_from
 from deployer.remote.outcome import CommandOutcome, Done, Failed, Unknown
 from deployer.remote.plan import HostRequest
 
-_FACTS = """
-printf '%s\\n' "$HOME" "$(id -u)"
-command -v python3 || echo -
-if [ "$(id -u)" != 0 ] && sudo -n true 2>/dev/null; then echo sudo; else echo -; fi
-"""
 _RECEIVE = """
 set -e
-umask 077
 mkdir -p "$1"
+umask 077
 cat > "$1/$2.part"
 mv "$1/$2.part" "$1/$2"
 """
@@ -38,17 +34,9 @@ UPLOAD_SECONDS = 900.0
 UPLOADS = 3
 """How often a bundle is sent that arrives damaged or not whole."""
 ANSWER_SECONDS = 60.0
+LOOK_SECONDS = 120.0
 LOST_ANSWERS = 20
 """How many questions in a row may stay without an answer before the outcome is left open."""
-
-
-class Become(Enum):
-    """Whether the host's side runs as root."""
-
-    AUTO = "auto"
-    """When the login user is another one and `sudo -n` works."""
-    YES = "yes"
-    NO = "no"
 
 
 class JobState(Enum):
@@ -82,13 +70,17 @@ class JobStatus:
     error: str | None
     events: tuple[EventStatus, ...]
     output: str
+    changed: bool = False
+    """Whether a file of the application was changed, or may have been."""
 
 
 @dataclass(frozen=True)
 class InstallSettings:
-    """Where releases live on a host, and who installs them."""
+    """For which fleet releases are installed, where they live on a host, and who installs them."""
 
-    root: str = "~/.deployer"
+    fleet: str
+    root: str | None = None
+    """None for `SYSTEM_ROOT` where it is done as root, else `HOME_ROOT`."""
     become: Become = Become.AUTO
     keep: int = 3
     poll: float = 0.5
@@ -97,36 +89,23 @@ class InstallSettings:
     """Seconds for one job; then it is asked to stop."""
 
 
-@dataclass(frozen=True)
-class _Footing:
-    """How the host's side is run on one host."""
-
-    prefix: tuple[str, ...]
-    python: str
-    root: str
-    home: str
-
-    @property
-    def agent(self) -> str:
-        return f"{self.root}/agent/{agent_digest()}.pyz"
-
-
 class Installer:
     """Stages, installs and asks; safe to use from many threads for different hosts."""
 
     def __init__(
         self,
         door: Door,
-        settings: InstallSettings | None = None,
+        settings: InstallSettings,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._door = door
-        self._settings = settings or InstallSettings()
+        self._settings = settings
         self._sleep = sleep
         self._clock = clock
         self._guard = threading.Lock()
-        self._footings: dict[Host, _Footing] = {}
+        self._footings: dict[Host, Footing] = {}
+        self._equipped: set[Host] = set()
 
     @property
     def may_become(self) -> bool:
@@ -158,7 +137,7 @@ class Installer:
         receive = script(_RECEIVE, folder, name, deadline=UPLOAD_SECONDS)
         with packed.archive.open("rb") as stream:
             try:
-                self._demand(host, self._as_user(self._footing(host), receive), stream, "the bundle did not arrive")
+                self._demand(host, self._equip(host).command(receive), stream, "the bundle did not arrive")
             except OutcomeOpen as problem:
                 return str(problem)
         return str(self._ask(host, "accept", name, packed.digest, packed.sha256)["sha256"])
@@ -212,7 +191,7 @@ class Installer:
 
     def run(self, host: Host, arguments: Sequence[str], deadline: float) -> CommandOutcome:
         """Runs a command of the user's as the one who installs. Raises RemoteError when it cannot have begun."""
-        return self._door.run(host, self._as_user(self._footing(host), Command(tuple(arguments), deadline)))
+        return self._door.run(host, self._footing(host).command(Command(tuple(arguments), deadline)))
 
     def evidence(self, host: Host) -> str:
         """The end of the application's journal and of the last job's output, as the host finds them."""
@@ -223,17 +202,26 @@ class Installer:
         answer = self._ask(host, "clean", self._footing(host).home, host.instance)
         return tuple(str(path) for path in answer["removed"])
 
+    def look(self, host: Host, release: bytes) -> Mapping[str, Any]:
+        """What the host's `look` says of a release, a document of `deployer.remote.findings`.
+
+        Nothing is written on the host: its side is sent along and forgotten. Raises RemoteError.
+        """
+        footing, agent = self._footing(host), agent_file()
+        words = (footing.python, "-I", "-c", PASSING, str(len(agent)), "look", *self._place(footing))
+        wanted = footing.command(Command(words, deadline=LOOK_SECONDS, output_limit=8 * 1024 * 1024))
+        return _answer(host, "look", self._door.run(host, wanted, io.BytesIO(agent + release)))
+
     def _ask(self, host: Host, what: str, *arguments: str, stdin: bytes | None = None) -> Mapping[str, Any]:
-        footing = self._footing(host)
-        wanted = Command(
-            (footing.python, "-I", footing.agent, what, footing.root, *arguments), deadline=ANSWER_SECONDS
-        )
+        footing = self._equip(host)
+        words = (footing.python, "-I", footing.agent, what, *self._place(footing), *arguments)
         stream = None if stdin is None else io.BytesIO(stdin)
-        outcome = self._door.run(host, self._as_user(footing, wanted), stream)
+        outcome = self._door.run(host, footing.command(Command(words, deadline=ANSWER_SECONDS)), stream)
         return _answer(host, what, outcome)
 
-    def _as_user(self, footing: _Footing, wanted: Command) -> Command:
-        return Command((*footing.prefix, *wanted.arguments), wanted.deadline, wanted.output_limit)
+    def _place(self, footing: Footing) -> tuple[str, ...]:
+        """This fleet's store, as the first arguments of every command of the host's side."""
+        return footing.root, self._settings.fleet, ":".join(footing.formers) or "-"
 
     def _demand(self, host: Host, wanted: Command, stdin: Any, complaint: str) -> bytes:
         match self._door.run(host, wanted, stdin):
@@ -244,44 +232,31 @@ class Installer:
             case Unknown(reason):
                 raise OutcomeOpen(f"{host.instance}: {complaint}: {reason}")
 
-    def _footing(self, host: Host) -> _Footing:
+    def _footing(self, host: Host) -> Footing:
         with self._guard:
             known = self._footings.get(host)
         if known is None:
-            known = self._prepare(host)
+            said = self._demand(host, script(FACTS), None, "it does not say who we are on it")
+            known = footing_from(said.decode("utf-8", "replace"), host, self._settings.root, self._settings.become)
             with self._guard:
                 self._footings[host] = known
         return known
 
-    def _prepare(self, host: Host) -> _Footing:
-        said = self._demand(host, script(_FACTS), None, "it does not say who we are on it").decode().splitlines()
-        if len(said) != 4 or said[2] == "-":
-            raise RemoteError(f"{host.instance} has no python3; install Python 3.6 or newer on it or in its image")
-        home, user, python, sudo = said
-        prefix = self._prefix(host, is_root=user == "0", sudo_works=sudo == "sudo")
-        root = (
-            self._settings.root.replace("~", home, 1)
-            if self._settings.root.startswith("~/")
-            else self._settings.root
-        )
-        footing = _Footing(prefix, python, root, home)
-        has_agent = self._as_user(footing, script(_HAS_AGENT, footing.agent))
-        found = self._demand(host, has_agent, None, "it cannot be prepared").decode().strip()
-        if found != agent_digest():
-            receive = script(_RECEIVE, f"{root}/agent", f"{agent_digest()}.pyz", deadline=UPLOAD_SECONDS)
-            self._demand(host, self._as_user(footing, receive), io.BytesIO(agent_file()), "it cannot be prepared")
+    def _equip(self, host: Host) -> Footing:
+        """Brings the host's side onto it, once."""
+        footing = self._footing(host)
+        with self._guard:
+            if host in self._equipped:
+                return footing
+        complaint = "it cannot be prepared"
+        found = self._demand(host, footing.command(script(_HAS_AGENT, footing.agent)), None, complaint)
+        if found.decode().strip() != agent_digest():
+            folder, _, name = footing.agent.rpartition("/")
+            receive = script(_RECEIVE, folder, name, deadline=UPLOAD_SECONDS)
+            self._demand(host, footing.command(receive), io.BytesIO(agent_file()), complaint)
+        with self._guard:
+            self._equipped.add(host)
         return footing
-
-    def _prefix(self, host: Host, *, is_root: bool, sudo_works: bool) -> tuple[str, ...]:
-        match self._settings.become:
-            case Become.NO:
-                return ()
-            case Become.YES if not (is_root or sudo_works):
-                raise RemoteError(
-                    f"{host.instance}: `sudo -n` asks for a password; allow it without one, or set become = false"
-                )
-            case _:
-                return ("sudo", "-n") if sudo_works and not is_root else ()
 
 
 class OutcomeOpen(Unreachable):
@@ -313,5 +288,11 @@ def _status(answer: Mapping[str, Any]) -> JobStatus:
         for e in answer["events"]
     )
     return JobStatus(
-        answer["job"], answer["digest"], JobState(answer["state"]), answer["error"], events, answer["output"]
+        answer["job"],
+        answer["digest"],
+        JobState(answer["state"]),
+        answer["error"],
+        events,
+        answer["output"],
+        bool(answer.get("changed", True)),
     )

@@ -57,6 +57,8 @@ class HostRequest:
     """What the AppSpec's own `file_exists_behavior` overrides."""
     commit: bool = True
     keep: int = 3
+    ignore_stop_failures: bool = False
+    """Whether a failing script of the last release is passed over: ApplicationStop and those around traffic."""
 
     @property
     def job(self) -> str:
@@ -66,24 +68,26 @@ class HostRequest:
 
     def document(self) -> bytes:
         """The request as the host's side reads it. Raises BundleError for a Windows release."""
-        if self.spec.os != "linux":
-            raise BundleError(
-                "this bundle's appspec.yml says os: windows; its hosts are reached by SSH, which needs os: linux"
-            )
         return json.dumps(
             {
                 "job": self.job,
                 "digest": self.digest,
                 "events": [event.value for event in self.events],
-                "spec": _spec(self.spec, self.file_exists),
+                "spec": compiled(self.spec, self.file_exists),
                 "environment": self.surroundings.variables(),
                 "commit": self.commit,
                 "keep": self.keep,
+                "ignore_stop_failures": self.ignore_stop_failures,
             }
         ).encode()
 
 
-def _spec(spec: AppSpec, file_exists: FileExists) -> dict[str, object]:
+def compiled(spec: AppSpec, file_exists: FileExists = FileExists.DISALLOW) -> dict[str, object]:
+    """An AppSpec as the host's side reads it. Raises BundleError for a Windows release."""
+    if spec.os != "linux":
+        raise BundleError(
+            "this bundle's appspec.yml says os: windows; its hosts are reached by SSH, which needs os: linux"
+        )
     return {
         "files": [{"source": copy.source, "destination": copy.destination} for copy in spec.files],
         "file_exists": (spec.file_exists or file_exists).value,

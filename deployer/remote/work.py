@@ -15,6 +15,7 @@ from deployer.remote.bundle.bundle import Bundle, open_bundle
 from deployer.remote.connections import ConnectionReader
 from deployer.remote.door import Door
 from deployer.remote.errors import RemoteError
+from deployer.remote.findings import Look, answer, question
 from deployer.remote.install import EventStatus, Installer, JobState, JobStatus
 from deployer.remote.outcome import Done, Failed, Unknown
 from deployer.remote.plan import HostRequest, Surroundings
@@ -70,6 +71,8 @@ class Ended:
 
     work: Work
     detail: str = ""
+    harmless: bool = False
+    """Whether it failed before any file of the application was changed."""
 
 
 class HostWork:
@@ -89,6 +92,7 @@ class HostWork:
         self._reader = ConnectionReader(door, become=installer.may_become)
         self._through_host: set[str] = set()
         self._bundles: dict[Package, Bundle] = {}
+        self._questions: dict[Package, bytes] = {}
         self._guard = threading.Lock()
 
     def answer(self, host: Host) -> Answer:
@@ -166,6 +170,19 @@ class HostWork:
             case Unknown(reason):
                 return Ended(Work.UNKNOWN, reason)
 
+    def look(self, host: Host, package: Package) -> Look:
+        """What stands in a release's way on a host. Nothing is written there. Raises RemoteError."""
+        return answer(self._installer.look(host, self._question(package)))
+
+    def _question(self, package: Package) -> bytes:
+        with self._guard:
+            known = self._questions.get(package)
+        if known is None:
+            known = question(self._bundle(package))
+            with self._guard:
+                self._questions[package] = known
+        return known
+
     def stage(self, host: Host, package: Package) -> None:
         """Brings the bundle onto the host and has it verified there; nothing that runs is touched.
 
@@ -181,6 +198,8 @@ class HostWork:
         release_from: str,
         events: tuple[LifecycleEvent, ...] = IN_PLACE,
         on_event: Callable[[EventStatus], None] | None = None,
+        *,
+        ignore_stop_failures: bool = False,
     ) -> Ended:
         """Stages a release and runs its events. For one deployment and digest they run once.
 
@@ -209,9 +228,11 @@ class HostWork:
             surroundings=surroundings,
             commit=LifecycleEvent.INSTALL in events,
             keep=application.keep,
+            ignore_stop_failures=ignore_stop_failures,
         )
         status = self._installer.install(host, request, on_event)
-        return Ended(_work_of(status), describe(status))
+        work = _work_of(status)
+        return Ended(work, describe(status), harmless=work is Work.FAILED and not status.changed)
 
     def _bundle(self, package: Package) -> Bundle:
         with self._guard:

@@ -10,7 +10,7 @@ from deployer.remote.appspec.spec import IN_PLACE, LifecycleEvent
 from deployer.remote.bundle.bundle import Bundle, load_bundle
 from deployer.remote.bundle.sources import Place
 from deployer.remote.door import SshDoor
-from deployer.remote.install import Installer, JobStatus
+from deployer.remote.install import Installer, InstallSettings, JobStatus
 from deployer.remote.plan import HostRequest, Surroundings
 
 APPSPEC = """\
@@ -32,10 +32,11 @@ EVENTS = [event.value for event in LifecycleEvent if event.takes_scripts]
 class Site:
     """Releases for one host."""
 
-    def __init__(self, folder: Path, host: Host, door: SshDoor) -> None:
+    def __init__(self, folder: Path, host: Host, door: SshDoor, fleet: str = "web") -> None:
         self.folder = folder
         self.host = host
-        self.installer = Installer(door, sleep=lambda _s: time.sleep(0.02))
+        self.fleet = fleet
+        self.installer = Installer(door, InstallSettings(fleet), sleep=lambda _s: time.sleep(0.02))
 
     def bundle(self, number: int, files: dict[str, str], appspec: str | None = None) -> Bundle:
         text = (
@@ -58,5 +59,5 @@ class Site:
         return self.installer.install(self.host, self.request(bundle, deployment))
 
     def request(self, bundle: Bundle, deployment: str = "d-1") -> HostRequest:
-        surroundings = Surroundings("shop", deployment, "web", self.host.instance, release_to=bundle.release)
+        surroundings = Surroundings("shop", deployment, self.fleet, self.host.instance, release_to=bundle.release)
         return HostRequest(bundle.packed.digest, IN_PLACE, bundle.spec, surroundings)

@@ -47,6 +47,10 @@ class SshHost:
         self.disk = folder / "disk"
         self.home = self.disk / "home/ec2-user"
         self.home.mkdir(parents=True)
+        self.store = (
+            self.disk / "var/lib/deployer/fleets/web" if os.geteuid() == 0 else self.home / ".deployer/fleets/web"
+        )
+        """Where releases of fleet web are kept: the tests' own user logs in, without sudo."""
         self.client_key = asyncssh.generate_private_key("ssh-ed25519")
         self.key_file = folder / "id_ed25519"
         self.client_key.write_private_key(str(self.key_file))

@@ -43,7 +43,7 @@ def test_the_file_is_the_same_bytes_every_time_and_runs_by_itself(tmp_path: Path
     file.write_bytes(agent_file())
 
     done = subprocess.run(
-        [sys.executable, "-I", str(file), "status", str(tmp_path / "root"), "nothing"],
+        [sys.executable, "-I", str(file), "status", str(tmp_path / "root"), "web", "-", "nothing"],
         capture_output=True,
         check=True,
         timeout=PATIENCE,
@@ -78,7 +78,7 @@ def disk(tmp_path: Path) -> Path:
 
 
 def clean(disk: Path) -> None:
-    store = Store(disk / "home/ec2-user/.deployer")
+    store = Store(disk / "var/lib/deployer", "web")
     store.prepare()
     remember_success(store, "old")
     remember_success(store, "new")
@@ -98,11 +98,11 @@ def test_cleaning_removes_what_makes_a_machine_itself_and_keeps_the_rest(disk: P
         "var/log/messages",
         "var/log/nginx/access.log",
         "home/ec2-user/keep.txt",
-        "home/ec2-user/.deployer/state.json",
+        "var/lib/deployer/fleets/web/state.json",
     }
     assert (disk / "etc/machine-id").read_text() == ""
     assert (disk / "var/log/nginx/access.log").read_text() == ""
-    assert {path.name for path in (disk / "home/ec2-user/.deployer/releases").iterdir()} == {"new"}
+    assert {path.name for path in (disk / "var/lib/deployer/fleets/web/releases").iterdir()} == {"new"}
 
 
 def test_cleaning_never_follows_a_link_out_of_the_machines_own_disk(disk: Path, tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_paths_are_taken_from_the_machines_own_disk(name: str, path: str, tmp_pa
 
 
 def test_a_job_that_ends_well_is_not_taken_for_lost_at_any_moment(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+    store = Store(tmp_path, "web")
     store.prepare()
     seen: list[str] = []
 

@@ -35,13 +35,14 @@ from deployer.remote.command import Command, Listener
 from deployer.remote.door import SshDoor
 from deployer.remote.errors import Unreachable
 from deployer.remote.hosts import SshHosts
-from deployer.remote.install import Installer
+from deployer.remote.install import Installer, InstallSettings
 from deployer.remote.outcome import CommandOutcome, Done, Failed, Unknown
 from deployer.remote.work import Application, HostWork
 from tests.patience import PATIENCE
 from tests.remote.ssh_server import SshHost
 
 SHOP = Application("shop", "web", port=9, health_path="/healthz", probe_deadline=0.2)
+IN_WEB = InstallSettings("web")
 
 
 @dataclass
@@ -70,7 +71,7 @@ def hosts_of() -> Iterator[Callable[[FakeDoor], SshHosts]]:
     made: list[SshHosts] = []
 
     def make(door: FakeDoor) -> SshHosts:
-        made.append(SshHosts(door, Installer(door), SHOP, patience=1, clock=lambda: 5.0))
+        made.append(SshHosts(door, Installer(door, IN_WEB), SHOP, patience=1, clock=lambda: 5.0))
         return made[-1]
 
     yield make
@@ -156,13 +157,13 @@ def test_a_host_that_cannot_be_reached_fails_its_installation(
 
 @pytest.fixture
 def work(door: SshDoor) -> HostWork:
-    return HostWork(door, Installer(door), SHOP)
+    return HostWork(door, Installer(door, IN_WEB), SHOP)
 
 
 def test_a_release_is_put_on_a_host_quietened_and_explained(
     door: SshDoor, host: Host, ssh_host: SshHost, tmp_path: Path
 ) -> None:
-    hosts = SshHosts(door, Installer(door), SHOP)
+    hosts = SshHosts(door, Installer(door, IN_WEB), SHOP)
     package = load_bundle(str(_release(tmp_path)), "2", _place(tmp_path)).package
 
     put = report(hosts, PutRelease(host, package, "d-1", "1"))
@@ -184,7 +185,7 @@ def test_a_release_is_put_on_a_host_quietened_and_explained(
 def test_a_builder_is_installed_and_cleaned_and_never_raises(
     door: SshDoor, work: HostWork, host: Host, ssh_host: SshHost, tmp_path: Path
 ) -> None:
-    builder = SshBuilder(door, Installer(door), work)
+    builder = SshBuilder(door, Installer(door, IN_WEB), work)
     package = load_bundle(str(_release(tmp_path)), "2", _place(tmp_path)).package
 
     assert builder.refusal(host) == ""
@@ -195,7 +196,7 @@ def test_a_builder_is_installed_and_cleaned_and_never_raises(
     gone = FakeDoor(
         {"sh": Unreachable("no route"), "true": Unreachable("no route"), "curl": Unreachable("no route")}
     )
-    lost = SshBuilder(gone, Installer(gone), HostWork(gone, Installer(gone), SHOP))
+    lost = SshBuilder(gone, Installer(gone, IN_WEB), HostWork(gone, Installer(gone, IN_WEB), SHOP))
     assert lost.refusal(host)
     assert lost.install(host, package, "d-1", "1") == Temporary("no route")
     assert lost.clean(host) == Temporary("no route")
@@ -208,7 +209,7 @@ def test_a_builder_whose_script_fails_is_a_permanent_failure_with_its_output(
 ) -> None:
     package = load_bundle(str(_release(tmp_path, "echo broken; exit 9")), "2", _place(tmp_path)).package
 
-    outcome = SshBuilder(door, Installer(door), work).install(host, package, "d-1", "1")
+    outcome = SshBuilder(door, Installer(door, IN_WEB), work).install(host, package, "d-1", "1")
 
     assert isinstance(outcome, Permanent)
     assert "exited with 9" in outcome.reason

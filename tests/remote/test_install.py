@@ -55,8 +55,8 @@ def test_a_damaged_upload_is_sent_again_and_never_unpacked(site: Site, ssh_host:
     with pytest.raises(RemoteError, match="arrived 3 times with another sha256"):
         site.installer.stage(site.host, damaged)
 
-    assert list((ssh_host.home / ".deployer/bundles").iterdir()) == []
-    assert list((ssh_host.home / ".deployer/incoming").iterdir()) == []
+    assert list((ssh_host.store / "bundles").iterdir()) == []
+    assert list((ssh_host.store / "incoming").iterdir()) == []
 
 
 def test_the_events_that_take_traffic_away_and_back_run_by_themselves(site: Site, ssh_host: SshHost) -> None:
@@ -191,7 +191,7 @@ def test_a_job_whose_process_was_killed_is_lost_and_not_begun_again(site: Site, 
     site.installer.start(site.host, request)
     while not (ssh_host.home / "begun").exists():
         time.sleep(0.02)
-    process = ssh_host.home / ".deployer/jobs" / request.job / "process.json"
+    process = ssh_host.store / "jobs" / request.job / "process.json"
     os.kill(json.loads(process.read_text())["pid"], signal.SIGKILL)
     while site.installer.status(site.host, request.job).state is JobState.RUNNING:
         time.sleep(0.02)
@@ -230,7 +230,7 @@ def test_two_deployments_never_run_at_once_on_one_host(site: Site, ssh_host: Ssh
     site.installer.cancel(site.host, running.job)
 
     assert status.state is JobState.FAILED
-    assert "another deployment runs on this host" in str(status.error)
+    assert "another deployment of fleet web runs on this host" in str(status.error)
 
 
 def test_releases_expire_but_never_the_current_and_the_previous_one(site: Site, ssh_host: SshHost) -> None:
@@ -239,14 +239,50 @@ def test_releases_expire_but_never_the_current_and_the_previous_one(site: Site, 
         assert site.install(bundle, f"d-{number}").state is JobState.DONE
     site.install(bundles[0], "d-back")
 
-    kept = {path.name for path in (ssh_host.home / ".deployer/releases").iterdir()}
+    kept = {path.name for path in (ssh_host.store / "releases").iterdir()}
 
     assert {bundles[0].packed.digest, bundles[4].packed.digest} <= kept
     assert len(kept) == 3
-    assert json.loads((ssh_host.home / ".deployer/state.json").read_text()) == {
+    assert json.loads((ssh_host.store / "state.json").read_text()) == {
         "current": bundles[0].packed.digest,
         "previous": bundles[4].packed.digest,
     }
+
+
+STOPS = ["ApplicationStop", "BeforeBlockTraffic", "AfterBlockTraffic"]
+
+
+@pytest.mark.parametrize("event", STOPS)
+@pytest.mark.parametrize("ignore", [True, False])
+def test_a_broken_stop_script_of_the_release_before_is_passed_over_where_that_is_asked_for(
+    event: str, ignore: bool, site: Site, ssh_host: SshHost
+) -> None:
+    broken = f'#!/bin/sh\necho "$LIFECYCLE_EVENT 1" >> "$HOME/events"\n[ $LIFECYCLE_EVENT != {event} ]\n'
+    site.install(site.bundle(1, {"hook.sh": broken, "app/a": "1"}))
+    (ssh_host.home / "events").unlink()
+    second = site.bundle(2, {"app/a": "2"})
+    site.installer.stage(site.host, second.packed)
+    events = (*BLOCK_EVENTS[::2], *IN_PLACE)
+    request = replace(site.request(second, "d-2"), events=events, ignore_stop_failures=ignore)
+
+    status = site.installer.install(site.host, request)
+
+    assert status.state is (JobState.DONE if ignore else JobState.FAILED)
+    assert (f"{event}: /hook.sh exited with 1; it is passed over" in status.output) is ignore
+    assert f"{event} 1" in (ssh_host.home / "events").read_text().splitlines()
+    assert (ssh_host.disk / "srv/app/a").read_text() == ("2" if ignore else "1")
+    failed = [one.event for one in status.events if one.state is JobState.FAILED]
+    assert failed == [event]
+
+
+def test_a_broken_script_of_the_new_release_is_never_passed_over(site: Site) -> None:
+    broken = site.bundle(1, {"hook.sh": "#!/bin/sh\n[ $LIFECYCLE_EVENT != AfterInstall ]\n"})
+    site.installer.stage(site.host, broken.packed)
+
+    status = site.installer.install(site.host, replace(site.request(broken), ignore_stop_failures=True))
+
+    assert (status.state, status.error) == (JobState.FAILED, "AfterInstall: /hook.sh exited with 1")
+    assert status.changed
 
 
 def test_a_windows_release_is_refused_for_its_os(site: Site) -> None:

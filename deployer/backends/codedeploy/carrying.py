@@ -212,6 +212,7 @@ class Carrier:
             revision,
             f"deployer rollout {self.plan.rollout}: release {goal.name} of {self.plan.fleet}",
             green=green.side_of(self.plan, "green") if self.blue_green else None,
+            ignore_stop_failures=self.plan.policy.ignore_stop_failures,
         )
         self.journal.append("intent", "deployment", {"release": goal.name, "description": order.description})
         try:

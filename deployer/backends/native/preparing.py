@@ -90,7 +90,9 @@ def on_ground(wiring: Wiring) -> Iterator[Ground]:
     hosts = wiring.hosts(door)
     try:
         installer = wiring.installer(door)
-        builder = SshBuilder(door, installer, HostWork(door, installer, wiring.application()))
+        work = HostWork(door, installer, wiring.application())
+        passes_over = wiring.settings.rollout.ignore_stop_failures
+        builder = SshBuilder(door, installer, work, ignore_stop_failures=passes_over)
         yield Ground(wiring, found, cloud, hosts, builder, installer)
     finally:
         hosts.close()

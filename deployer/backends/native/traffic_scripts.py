@@ -44,6 +44,7 @@ class TrafficScripts:
     event: LifecycleEvent
     work: HostWork
     bundles: Mapping[str, Bundle]
+    ignore_stop_failures: bool = False
 
     def run(self, call: HookCall, doors: Doors) -> HookOutcome:  # noqa: ARG002 - the protocol's
         """See `deployer.hooks.contract.Hook`. Asked again after a crash, the host tells what came of it."""
@@ -59,6 +60,7 @@ class TrafficScripts:
             f"{call.rollout}{back}-{call.release_to}",
             call.release_from,
             (self.event,),
+            ignore_stop_failures=self.ignore_stop_failures,
         )
         reason, _, said = ended.detail.partition("\n")
         match ended.work:
@@ -79,8 +81,9 @@ def with_traffic_scripts(line: Line, ground: Ground, plan: RolloutPlan) -> Line:
         return line
     releases = (plan.goal, plan.previous)
     found = {one.name: bundle for one in releases if (bundle := _bundle(ground, one)) is not None}
+    work, passes_over = ground.hosts.work, plan.policy.ignore_stop_failures
     more = tuple(
-        FittedHook(f"appspec-{event.value}", TrafficScripts(event, ground.hosts.work, found), _rules(point))
+        FittedHook(f"appspec-{event.value}", TrafficScripts(event, work, found, passes_over), _rules(point))
         for point, event in EVENTS.items()
         if event in set(_needed(found, plan))
     )

@@ -25,9 +25,10 @@ from deployer.remote.bundle.bundle import Bundle, load_bundle
 from deployer.remote.bundle.sources import ObjectStore, Place
 from deployer.remote.door import SshDoor
 from deployer.remote.errors import BundleError
+from deployer.remote.footing import Become
 from deployer.remote.hostkeys import HostKey, Remembered, console_keys
 from deployer.remote.hosts import SshHosts
-from deployer.remote.install import Become, Installer, InstallSettings
+from deployer.remote.install import Installer, InstallSettings
 from deployer.remote.request_count import AccessLog, RequestSource, counter
 from deployer.remote.ssh import Bastion, Endpoint
 from deployer.remote.ssh import SshSettings as DoorSettings
@@ -89,8 +90,10 @@ class Wiring:
 
     def installer(self, door: SshDoor) -> Installer:
         """What installs releases on hosts."""
-        become = Become.AUTO if self.settings.ssh.become else Become.NO
-        return Installer(door, InstallSettings(become=become, deadline=self.settings.rollout.deadlines.install))
+        ssh, deadline = self.settings.ssh, self.settings.rollout.deadlines.install
+        become = Become.AUTO if ssh.become else Become.NO
+        settings = InstallSettings(self.settings.name, root=ssh.root, become=become, deadline=deadline)
+        return Installer(door, settings)
 
     def hosts(self, door: SshDoor) -> SshHosts:
         """The bounded pool of host work."""

@@ -94,7 +94,7 @@ class Agents:
             known_hosts=(home.known_hosts,),
         )
         self._door = SshDoor(settings)
-        self._installer = Installer(self._door, InstallSettings(root=ROOT, poll=0.3))
+        self._installer = Installer(self._door, InstallSettings("codedeploy", root=ROOT, poll=0.3))
         self._bundles: dict[str, Bundle | str] = {}
         self._lock = threading.Lock()
 

@@ -96,9 +96,9 @@ def _clean_store(store: Store) -> List[str]:
     gone = []
     for folder, keep in (
         (store.incoming, ()),
-        (store.root / "bundles", tuple(digest + ".tar.gz" for digest in current)),
-        (store.root / "releases", tuple(current)),
-        (store.root / "jobs", ()),
+        (store.bundles, tuple(digest + ".tar.gz" for digest in current)),
+        (store.releases, tuple(current)),
+        (store.jobs, ()),
     ):
         for path in sorted(folder.iterdir()):
             if path.name not in keep:

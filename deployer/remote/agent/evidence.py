@@ -17,7 +17,7 @@ def evidence(store: Store) -> str:
     """The journal of the services that the last deployment installed, and what the last job said."""
     units = [Path(name).name for name in installed_by(store) if name.endswith(".service")]
     parts = [_journal(units)]
-    jobs = sorted((store.root / "jobs").iterdir(), key=lambda folder: folder.stat().st_mtime)
+    jobs = sorted(store.jobs.iterdir(), key=lambda folder: folder.stat().st_mtime)
     if jobs:
         status = read_json(jobs[-1] / "status.json") or {}
         said = tail_of(jobs[-1] / "output.log", 4096).strip()

@@ -34,7 +34,7 @@ class Stopped(HostError):
 
 
 class Job:
-    """Runs one request. Only one job runs on a host at a time."""
+    """Runs one request. Only one job of a fleet runs on a host at a time."""
 
     def __init__(self, store: Store, machine: Machine, request: Request) -> None:
         self._store = store
@@ -48,20 +48,21 @@ class Job:
             "state": RUNNING,
             "error": None,
             "events": [],
+            "changed": False,
         }
 
     def run(self) -> None:
         """Runs every event; the outcome is in the status file and nowhere else."""
         signal.signal(signal.SIGTERM, self._stop)
         write_json(self._folder / "process.json", {"pid": os.getpid()})
-        busy = "another deployment runs on this host; wait for it to end"
+        busy = f"another deployment of fleet {self._store.fleet} runs on this host; wait for it to end"
         # The job's lock outlives its last note: who finds the lock free finds how the job ended, too.
         with locked(self._folder / "lock", busy):
             self._run_to_end(busy)
 
     def _run_to_end(self, busy: str) -> None:
         try:
-            with locked(self._store.root / "lock", busy):
+            with locked(self._store.lock_file, busy):
                 self._run_events()
                 if self._request.commit:
                     remember_success(self._store, self._request.digest)
@@ -86,19 +87,36 @@ class Job:
             except HostError as problem:
                 exit_code = problem.exit_code if isinstance(problem, ScriptFailed) else None
                 event.update(state=FAILED, ended=time.time(), exit=exit_code)
-                raise HostError(f"{name}: {problem}") from problem
-            event.update(state=DONE, ended=time.time(), exit=0)
+                if not self._passes_over(name, problem):
+                    raise HostError(f"{name}: {problem}") from problem
+            else:
+                event.update(state=DONE, ended=time.time(), exit=0)
             self._note()
+
+    def _passes_over(self, name: str, problem: HostError) -> bool:
+        """Whether a failing script of the last release is no reason to stop.
+
+        It is for ApplicationStop, BeforeBlockTraffic and AfterBlockTraffic [CodeDeploy API, CreateDeployment,
+        ignoreApplicationStopFailures].
+        """
+        if not self._request.ignore_stop_failures or name not in PREVIOUS_EVENTS or isinstance(problem, Stopped):
+            return False
+        self._runner.tell(f"{name}: {problem}; it is passed over, as ignore_stop_failures says")
+        return True
 
     def _run_event(self, name: str) -> None:
         if name == "DownloadBundle":
             unpack(self._store, self._request.digest, self._request.spec)
         elif name == "Install":
-            release = self._store.release(self._request.digest)
-            spec = Spec.load(self._request.spec)
-            Installer(self._store, self._machine, release / "bundle", spec, self._request.job).install()
+            self._install()
         else:
             self._run_scripts(name)
+
+    def _install(self) -> None:
+        bundle, spec = self._store.release(self._request.digest) / "bundle", Spec.load(self._request.spec)
+        with locked(self._store.files_lock, "", wait=True):
+            installer = Installer(self._store, self._machine, bundle, spec, self._request.job)
+            installer.install(lambda: self._note(changed=True))
 
     def _run_scripts(self, name: str) -> None:
         digest = self._revision_of(name)
@@ -143,18 +161,18 @@ def status_of(store: Store, name: str) -> Dict[str, Any]:
 def expire(store: Store, keep: int) -> List[str]:
     """Removes all but the newest `keep` releases, never the current or the previous one; returns what went."""
     kept = set(succeeded(store))
-    folders = (store.root / "releases").iterdir()
+    folders = store.releases.iterdir()
     newest = sorted((f for f in folders if not f.name.startswith(".")), key=_changed, reverse=True)
     gone = []
     for folder in newest[max(keep, 2) :]:
         if folder.name not in kept:
             shutil.rmtree(str(folder), ignore_errors=True)
             gone.append(folder.name)
-    present = {folder.name for folder in (store.root / "releases").iterdir()}
-    for archive in (store.root / "bundles").glob("*.tar.gz"):
+    present = {folder.name for folder in store.releases.iterdir()}
+    for archive in store.bundles.glob("*.tar.gz"):
         if archive.name[: -len(".tar.gz")] not in present:
             archive.unlink()
-    jobs = sorted((store.root / "jobs").iterdir(), key=_changed, reverse=True)
+    jobs = sorted(store.jobs.iterdir(), key=_changed, reverse=True)
     for folder in jobs[max(keep, 2) * 5 :]:
         shutil.rmtree(str(folder), ignore_errors=True)
     return gone

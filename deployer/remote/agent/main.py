@@ -7,15 +7,19 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, Optional
 
 from deployer.remote.agent.clean import clean_for_image
 from deployer.remote.agent.evidence import evidence
 from deployer.remote.agent.host import Machine
 from deployer.remote.agent.job import ABSENT, RUNNING, Job, status_of
-from deployer.remote.agent.request import Request
+from deployer.remote.agent.look import Release, look
+from deployer.remote.agent.placement import destinations
+from deployer.remote.agent.request import Request, Spec
 from deployer.remote.agent.store import HostError, Store, file_sha256, is_locked, read_json, succeeded, write_json
-from deployer.remote.agent.unpack import accept_upload, check_space
+from deployer.remote.agent.takeover import found_elsewhere, take_over
+from deployer.remote.agent.tree import Listed
+from deployer.remote.agent.unpack import accept_upload, check_space, entries_of
 
 START_SECONDS = 10.0
 
@@ -43,6 +47,7 @@ def start(store: Store, arguments: List[str]) -> Dict[str, Any]:
     name = arguments[0]
     folder = store.job(name)
     request = Request.load(json.load(sys.stdin))
+    take_over(store, _destinations(store, request))
     known = status_of(store, name)
     if known["state"] != ABSENT:
         return known
@@ -50,7 +55,7 @@ def start(store: Store, arguments: List[str]) -> Dict[str, Any]:
     write_json(folder / "request.json", dict(request._asdict()))
     with (folder / "agent.log").open("ab") as log:
         subprocess.Popen(
-            [sys.executable, "-I", sys.argv[0], "run", str(store.root), name],
+            [sys.executable, "-I", sys.argv[0], "run", *_place(store), name],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -101,6 +106,11 @@ def explain(store: Store, _arguments: List[str]) -> Dict[str, Any]:
     return {"evidence": evidence(store)}
 
 
+def look_around(store: Store, _arguments: List[str]) -> Dict[str, Any]:
+    """The release on standard input: what its installation would need here. Writes nothing."""
+    return look(store, _machine(), Release(**json.load(sys.stdin)))
+
+
 COMMANDS: Dict[str, Callable[[Store, List[str]], Dict[str, Any]]] = {
     "stage-check": stage_check,
     "accept": accept,
@@ -111,20 +121,41 @@ COMMANDS: Dict[str, Callable[[Store, List[str]], Dict[str, Any]]] = {
     "clean": clean,
     "evidence": explain,
 }
+READING: Dict[str, Callable[[Store, List[str]], Dict[str, Any]]] = {"look": look_around}
+"""Those that leave no trace on the host."""
 
 
 def _machine() -> Machine:
     return Machine(os.environ.get("DEPLOYER_HOST_ROOT", ""))
 
 
+def _destinations(store: Store, request: Request) -> Optional[List[str]]:
+    """Where the staged release's files go; None where nobody asks, or the bundle is not on this host."""
+    archive = store.bundle(request.digest)
+    if not archive.exists() or all(found.owner is not None for found in found_elsewhere(store)):
+        return None
+    return destinations(_machine(), Spec.load(request.spec), Listed(entries_of(archive)))
+
+
+def _place(store: Store) -> List[str]:
+    """A store as the arguments of a command name it."""
+    return [str(store.root), store.fleet, os.pathsep.join(map(str, store.formers)) or "-"]
+
+
 def main(arguments: List[str]) -> int:
-    """COMMAND ROOT ARGUMENTS…"""
+    """COMMAND ROOT FLEET FORMERS ARGUMENTS…; FORMERS are paths with colons between them, or `-`."""
     os.umask(0o022)
-    command, root = arguments[0], arguments[1]
-    store = Store(Path(root))
+    command, root, fleet, formers = arguments[:4]
+    places = [Path(name) for name in formers.split(os.pathsep)] if formers != "-" else []
+    store = Store(Path(root), fleet, places)
     try:
-        store.prepare()
-        answer, code = COMMANDS[command](store, arguments[2:]), 0
+        if command in READING:
+            answer = READING[command](store, arguments[4:])
+        else:
+            store.prepare()
+            take_over(store)
+            answer = COMMANDS[command](store, arguments[4:])
+        code = 0
     except (HostError, OSError) as problem:
         answer, code = {"error": str(problem)}, 1
     sys.stdout.write(json.dumps(answer) + "\n")

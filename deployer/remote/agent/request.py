@@ -69,8 +69,10 @@ class Request(NamedTuple):
     """Whether the release counts as the last successful one when all events are through."""
     keep: int
     """How many releases stay on the host."""
+    ignore_stop_failures: bool = False
+    """Whether the job goes on when a script of the last release (see `PREVIOUS_EVENTS`) fails."""
 
     @classmethod
     def load(cls, value: Dict[str, Any]) -> "Request":
         """From JSON."""
-        return cls(**{name: value[name] for name in cls._fields})
+        return cls(**{name: value[name] for name in cls._fields if name in value})

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
-from typing import Callable, Dict, List, Optional
+from typing import Callable, Dict, List, Optional, Tuple
 
 from deployer.remote.agent.host import Machine
 from deployer.remote.agent.request import Script
@@ -53,6 +53,11 @@ class Runner:
             how = f"exited with {code}" if code >= 0 else f"was killed by signal {-code}"
             raise ScriptFailed(f"{script.location} {how}", code)
 
+    def tell(self, line: str) -> None:
+        """Writes a line of our own into the log."""
+        with self._log.open("ab") as log:
+            log.write((line + "\n").encode())
+
     def stop(self) -> None:
         """Ends what runs, gently and then not. What the script left in the background stays when it is done."""
         child = self._child
@@ -87,11 +92,10 @@ class Runner:
         own = dict(self._environment, LIFECYCLE_EVENT=event, DEPLOYER_BUNDLE=str(bundle))
         command = [str(path)]
         become: Optional[Callable[[], None]] = None
-        if account is not None and os.geteuid() == 0:
-            become = _become(account)
-            own.update(HOME=account.pw_dir, USER=account.pw_name, LOGNAME=account.pw_name)
-        elif account is not None:
-            command = _by_sudo(["-u", account.pw_name], own, command)
+        if account is not None:
+            if os.geteuid() == 0:
+                own.update(HOME=account.pw_dir, USER=account.pw_name, LOGNAME=account.pw_name)
+            command, become = as_user(account, own, command)
         elif script.sudo and os.geteuid() != 0:
             command = _by_sudo([], own, command)
         try:
@@ -143,6 +147,15 @@ def _popen(
         start_new_session=True,
         preexec_fn=become,  # safe: this process has one thread
     )
+
+
+def as_user(
+    account: pwd.struct_passwd, environment: Dict[str, str], command: List[str]
+) -> Tuple[List[str], Optional[Callable[[], None]]]:
+    """A command as another user runs it, and what the child process does first."""
+    if os.geteuid() == 0:
+        return command, _become(account)
+    return _by_sudo(["-u", account.pw_name], environment, command), None
 
 
 def _become(account: pwd.struct_passwd) -> Callable[[], None]:

@@ -1,4 +1,4 @@
-"""The folder on the host that holds bundles, unpacked releases and the markers of every job."""
+"""A fleet's folder on the host: its bundles, its unpacked releases and the markers of its jobs."""
 
 import contextlib
 import fcntl
@@ -7,7 +7,7 @@ import json
 import os
 import tempfile
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 TAIL = 8192
 """Bytes of a job's output that a status carries."""
@@ -18,45 +18,87 @@ class HostError(Exception):
 
 
 class Store:
-    """The layout under the root folder; every write is durable before it is relied upon."""
+    """The layout of one fleet's folder under the root; every write is durable before it is relied upon.
 
-    def __init__(self, root: Path) -> None:
+    Two fleets may share a host: nothing of one fleet is ever looked up, run or removed for another. `formers` are
+    other places where this program has kept its folders on this host.
+    """
+
+    def __init__(self, root: Path, fleet: str, formers: Sequence[Path] = ()) -> None:
         self.root = root
+        self.fleet = fleet
+        self.formers = tuple(place for place in formers if place != root)
+        self.folder = fleets_in(root) / fleet
+
+    @property
+    def places(self) -> Tuple[Path, ...]:
+        """Every root that may hold something of this or another fleet, this store's own first."""
+        return (self.root, *self.formers)
+
+    @property
+    def lock_file(self) -> Path:
+        """Held while a job of this fleet runs."""
+        return self.folder / "lock"
+
+    @property
+    def files_lock(self) -> Path:
+        """Held by whichever fleet puts its files in place: what is whose must not change meanwhile."""
+        return self.root / "files.lock"
 
     @property
     def incoming(self) -> Path:
         """Uploads that are not verified yet."""
-        return self.root / "incoming"
+        return self.folder / "incoming"
 
     @property
     def state_file(self) -> Path:
         """Which release succeeded last, and which before it."""
-        return self.root / "state.json"
+        return self.folder / "state.json"
 
     @property
     def installed_file(self) -> Path:
         """The paths that the last installation put in place."""
-        return self.root / "installed.json"
+        return self.folder / "installed.json"
+
+    @property
+    def bundles(self) -> Path:
+        """The verified archives."""
+        return self.folder / "bundles"
+
+    @property
+    def releases(self) -> Path:
+        """The unpacked releases."""
+        return self.folder / "releases"
+
+    @property
+    def jobs(self) -> Path:
+        """One folder a job."""
+        return self.folder / "jobs"
 
     def bundle(self, digest: str) -> Path:
         """The verified archive of a release."""
-        return self.root / "bundles" / (digest + ".tar.gz")
+        return self.bundles / (digest + ".tar.gz")
 
     def release(self, digest: str) -> Path:
         """The folder of an unpacked release: `bundle/` and `spec.json`; it exists only when it is whole."""
-        return self.root / "releases" / digest
+        return self.releases / digest
 
     def job(self, name: str) -> Path:
         """The folder of a job: request, status, output."""
-        return self.root / "jobs" / name
+        return self.jobs / name
 
     def prepare(self) -> None:
         """Makes the folders. Releases can be entered by every user, since scripts may run as another one."""
-        for folder in (self.root, self.root / "releases"):
+        for folder in (self.root, fleets_in(self.root), self.folder, self.releases):
             folder.mkdir(parents=True, exist_ok=True)
             folder.chmod(0o711)
-        for folder in (self.incoming, self.root / "bundles", self.root / "jobs"):
+        for folder in (self.incoming, self.bundles, self.jobs):
             folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def fleets_in(root: Path) -> Path:
+    """Where a root keeps one folder a fleet."""
+    return root / "fleets"
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -128,11 +170,11 @@ def is_locked(path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def locked(path: Path, complaint: str) -> Iterator[None]:
-    """Holds the lock of a file; raises HostError with `complaint` when another process has it."""
+def locked(path: Path, complaint: str, wait: bool = False) -> Iterator[None]:
+    """Holds the lock of a file. While another process has it: waits, or raises HostError with `complaint`."""
     with path.open("a") as stream:
         try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(stream, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as problem:
             raise HostError(complaint) from problem
         yield

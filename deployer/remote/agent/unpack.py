@@ -4,9 +4,10 @@ import os
 import shutil
 import tarfile
 from pathlib import Path, PurePosixPath
-from typing import Any, Dict
+from typing import Any, Dict, List, Tuple
 
 from deployer.remote.agent.store import HostError, Store, file_sha256, sync_folder, write_json
+from deployer.remote.agent.tree import FILE, FOLDER, LINK
 
 MARGIN = 64 * 1024 * 1024
 """Bytes of disk that stay free after a bundle is unpacked."""
@@ -49,6 +50,19 @@ def unpack(store: Store, digest: str, spec: Dict[str, Any]) -> None:
     finally:
         shutil.rmtree(str(work), ignore_errors=True)
     sync_folder(target.parent)
+
+
+def entries_of(archive: Path) -> List[Tuple[str, str, int]]:
+    """Path, kind and size of everything in an archive. Raises HostError."""
+    try:
+        with tarfile.open(str(archive), "r:gz") as tar:
+            return [(member.name, _kind(member), member.size) for member in tar]
+    except (OSError, tarfile.TarError) as problem:
+        raise HostError(f"the bundle {archive} cannot be read: {problem}") from problem
+
+
+def _kind(member: tarfile.TarInfo) -> str:
+    return FOLDER if member.isdir() else LINK if member.issym() else FILE
 
 
 def check_space(folder: Path, needed: int) -> None:

@@ -45,6 +45,15 @@ def test_the_goal_is_reached_and_every_instance_is_tagged_with_it() -> None:
     assert rollout.world.deployments[0].description == "deployer rollout r-1: release 2 of web"
 
 
+@pytest.mark.parametrize("ignore", [True, False])
+def test_codedeploy_itself_is_told_to_pass_over_a_broken_stop_script(ignore: bool) -> None:
+    rollout = Rollout(plan=with_policy(ignore_stop_failures=ignore))
+
+    rollout.forward()
+
+    assert [order.request()["ignoreApplicationStopFailures"] for order in rollout.world.orders] == [ignore]
+
+
 def test_a_failing_script_is_told_with_what_it_said_and_the_release_before_is_deployed_again() -> None:
     rollout = Rollout(World(breaks={("i-1", "2")}))
 

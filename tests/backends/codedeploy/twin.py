@@ -100,6 +100,7 @@ class World:
     silent_looks: int = 0
     """How many of the next looks fail."""
     deployments: list[Deployment] = field(default_factory=list)
+    orders: list[DeploymentOrder] = field(default_factory=list)
     stopped: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     """What was asked of balancers and instances."""
@@ -109,6 +110,7 @@ class World:
     # --- the API of CodeDeploy, as far as it is used ------------------------------------------
 
     def create(self, order: DeploymentOrder) -> str:
+        self.orders.append(order)
         if self.refuses:
             raise AwsError("deploying: InvalidRoleException")
         release = Path(order.revision.key).name.removesuffix(".tar.gz")

@@ -45,8 +45,10 @@ class Hosts:
 
     ended: WorkEnded = field(default_factory=lambda: WorkEnded(Work.DONE))
     asked: list[tuple[object, ...]] = field(default_factory=list)
+    passes_over: list[bool] = field(default_factory=list)
 
-    def install(self, host: Host, package: Package, *more: object) -> WorkEnded:
+    def install(self, host: Host, package: Package, *more: object, ignore_stop_failures: bool = False) -> WorkEnded:
+        self.passes_over.append(ignore_stop_failures)
         self.asked.append((host.instance, package.release, *more))
         return self.ended
 
@@ -102,6 +104,18 @@ def call(**more: object) -> HookCall:
 def run(event: LifecycleEvent, hosts: Hosts, **more: object) -> Any:
     bundles = {"1": bundle("1", BLOCK), "2": bundle("2", ALLOW)}
     return TrafficScripts(event, cast("Any", hosts), bundles).run(call(**more), Doors())
+
+
+@pytest.mark.parametrize("ignore", [True, False])
+def test_whether_a_failing_script_of_the_release_before_is_passed_over_is_the_plans_word(ignore: bool) -> None:
+    hosts, bundles = Hosts(), {"1": bundle("1", BLOCK), "2": bundle("2")}
+    ground = SimpleNamespace(wiring=Wiring(bundles), hosts=SimpleNamespace(work=hosts))
+    plan = replace(PLAN, policy=replace(PLAN.policy, ignore_stop_failures=ignore))
+
+    (hook,) = with_traffic_scripts(Line(), cast("Any", ground), plan).hooks
+    cast("Any", hook.hook).run(call(), Doors())
+
+    assert hosts.passes_over == [ignore]
 
 
 def test_a_script_runs_once_for_each_direction_of_a_rollout() -> None:
