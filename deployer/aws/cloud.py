@@ -14,7 +14,7 @@ from deployer.aws.errors import LAG, attempt, translated
 from deployer.aws.found import FoundFleet
 from deployer.aws.session import AwsSession
 from deployer.engine.ports import LaunchOrder, Registration, Sighting
-from deployer.model.fleet import Balancer, BalancerKind, Instance, Target, TargetState, is_apart
+from deployer.model.fleet import Balancer, BalancerKind, Instance, Target, TargetState, is_apart, marks_for
 from deployer.model.outcome import Done, Outcome, Permanent, Temporary
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class AwsCloud:
         with translated(f"looking at the instances of {self._fleet.name}"):
             raw = self._describe()
         self._models.remember(raw)
-        seen = tuple(ec2.as_instance(item) for item in raw)
+        seen = tuple(ec2.as_instance(item, self._fleet.name) for item in raw)
         said: dict[str, Mapping[str, Target]] = {}
         silent: dict[str, str] = {}
         for balancer, outcome in self._healths():
@@ -152,7 +152,9 @@ class AwsCloud:
 
     def tag(self, instances: Sequence[str], tags: Mapping[str, str]) -> Outcome[None]:
         """Sets tags on instances that are ours: one call."""
-        body: list[TagTypeDef] = [{"Key": key, "Value": value} for key, value in tags.items()]
+        body: list[TagTypeDef] = [
+            {"Key": key, "Value": value} for key, value in marks_for(self._fleet.name, tags).items()
+        ]
         outcome = attempt(
             lambda: self._session.ec2.create_tags(Resources=list(instances), Tags=body),
             f"tagging {', '.join(instances)}",

@@ -47,7 +47,7 @@ def find_fleet(session: AwsSession, query: FleetQuery) -> FoundFleet:
         reader = BalancerReader(session)
         found = _named(reader, query.balancers) if query.balancers is not None else _from_instances(reader, raw)
         members = {item.balancer.id: _members(session, item) for item in found}
-        fleet = tuple(as_instance(item) for item in raw)
+        fleet = tuple(as_instance(item, query.fleet) for item in raw)
         sides = _sides(session, found)
         problems = tuple(_problems(query, fleet, found, members, sides, group))
         unseen = tuple(undriven(reader, places_of(raw), found, query, session.region))

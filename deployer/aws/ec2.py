@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from deployer.aws.errors import attempt
 from deployer.aws.query import existing_only
-from deployer.model.fleet import Instance, InstanceState
+from deployer.model.fleet import Instance, InstanceState, tags_for
 from deployer.model.outcome import Done, Outcome, Permanent
 
 if TYPE_CHECKING:
@@ -41,8 +41,11 @@ def tags_of(raw: Mapping[str, Any]) -> dict[str, str]:
     return {tag.get("Key", ""): tag.get("Value", "") for tag in raw.get("Tags", [])}
 
 
-def as_instance(raw: InstanceTypeDef) -> Instance:
-    """An instance as DescribeInstances or RunInstances gives it, in the model's words."""
+def as_instance(raw: InstanceTypeDef, fleet: str | None = None) -> Instance:
+    """An instance as DescribeInstances or RunInstances gives it, in the model's words.
+
+    With `fleet` its tags are as that fleet sees them: what others have installed on it is no release of this one.
+    """
     launched = raw.get("LaunchTime")
     return Instance(
         id=raw.get("InstanceId", ""),
@@ -52,7 +55,7 @@ def as_instance(raw: InstanceTypeDef) -> Instance:
         type=str(raw.get("InstanceType", "")),
         address=raw.get("PrivateIpAddress", ""),
         addresses=tuple(sorted(filter(None, _addresses(raw)))),
-        tags=tags_of(raw),
+        tags=tags_of(raw) if fleet is None else tags_for(fleet, tags_of(raw)),
         client_token=raw.get("ClientToken", ""),
         launched_at=launched.timestamp() if launched else 0.0,
         subnet=raw.get("SubnetId", ""),

@@ -55,7 +55,7 @@ def questions(seen: Observation) -> Iterator[HostTask]:
     """Health and release of every instance in flight, the requests of those that are to prove themselves by some,
     and the connections of those that drain or soon will."""
     for slot, one in seen.instances():
-        if not one.running or one.failed is not None or not one.instance.address:
+        if not one.running or (one.failed is not None and not one.unharmed) or not one.instance.address:
             continue
         host = Host.of(one.instance)
         if _needs_answer(seen, slot, one):

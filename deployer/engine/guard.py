@@ -206,7 +206,7 @@ def nothing_sick_is_attached(tally: Tally, move: Move) -> str | None:
         return None
     if not one.running:
         return f"{one.id} is {one.instance.state.value}, not running"
-    if one.failed is not None:
+    if one.failed is not None and not one.unharmed:
         return f"{one.id} was given up on: {one.failed}"
     return None if one.answer is not None and one.answer.ok else f"{one.id} has not answered its health path"
 

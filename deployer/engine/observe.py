@@ -50,7 +50,7 @@ class Observer:
             facts.staged = Install(report.work, report.task.package.digest, report.detail)
             return
         package = report.task.package
-        facts.install = Install(report.work, package.digest, report.detail, package.release)
+        facts.install = Install(report.work, package.digest, report.detail, package.release, report.harmless)
         facts.answer = None
         facts.shown, facts.installed_at = frozenset(), now  # what serves now may be reached by another way
         facts.requests = facts.requests_total = None

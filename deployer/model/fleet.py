@@ -168,6 +168,35 @@ def kept_tags(fleet: str, rollout: str) -> dict[str, str]:
     return {Tag.KEPT: rollout, Tag.FLEET: fleet}
 
 
+_BY_FLEET = (Tag.RELEASE, Tag.DIGEST, Tag.ROLLOUT, Tag.IN_PLACE)
+"""What is installed on an instance that exists is marked with the fleet's name: another fleet may share it."""
+
+
+def marks_for(fleet: str, tags: Mapping[str, str]) -> dict[str, str]:
+    """Tags as an instance gets them when something is installed on it: `deployer:release:web`."""
+    return {f"{key}:{fleet}" if key in _BY_FLEET else key: value for key, value in tags.items()}
+
+
+def tags_for(fleet: str, tags: Mapping[str, str]) -> dict[str, str]:
+    """An instance's tags as one fleet sees them: its own marks without its name, those of others with theirs.
+
+    A mark without a name belongs to the fleet that launched the instance. Earlier versions set such marks on what
+    they installed in place, too: with no fleet that launched it they are this one's, unless another left a mark.
+    """
+    own = {key: tags[f"{key}:{fleet}"] for key in _BY_FLEET if f"{key}:{fleet}" in tags}
+    launched_by = tags.get(Tag.FLEET)
+    foreign = launched_by != fleet if launched_by is not None else bool(other_fleets(fleet, tags))
+    hidden = {f"{key}:{fleet}" for key in _BY_FLEET} | (set(_BY_FLEET) | {Tag.SLOT} if foreign else set())
+    return {**{key: value for key, value in tags.items() if key not in hidden}, **own}
+
+
+def other_fleets(fleet: str, tags: Mapping[str, str]) -> frozenset[str]:
+    """The other fleets that have a release on an instance, as its tags tell."""
+    marked = {key.removeprefix(f"{Tag.RELEASE}:") for key in tags if key.startswith(f"{Tag.RELEASE}:")}
+    launched_by = tags.get(Tag.FLEET)
+    return frozenset(marked | ({launched_by} if launched_by is not None else set())) - {fleet}
+
+
 def installed_tags(release: str, digest: str, rollout: str) -> dict[str, str]:
     """The tags of an instance that a rollout has installed a release on."""
     return {Tag.RELEASE: release, Tag.DIGEST: digest, Tag.ROLLOUT: rollout, Tag.IN_PLACE: release}

@@ -158,6 +158,8 @@ class Worked:
     task: Quieten | StageRelease | PutRelease
     work: Work
     detail: str = ""
+    harmless: bool = False
+    """Whether an installation failed before any file of the application was changed."""
 
 
 @dataclass(frozen=True)

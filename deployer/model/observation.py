@@ -56,6 +56,8 @@ class Install:
     detail: str = ""
     release: str = ""
     """Of which release: on the way back, one that was begun on the way forward may still be running."""
+    harmless: bool = False
+    """Whether it failed before any file of the application was changed."""
 
     def is_of(self, release: str) -> bool:
         """Whether it is about this release."""
@@ -130,7 +132,12 @@ class Seen:
     def spoilt(self) -> bool:
         """Whether it was given up on after something of it was changed; one that was not touched still serves."""
         untouched = not self.launched_by_us and self.install.work is Work.NONE and self.detached_since is None
-        return self.failed is not None and not untouched
+        return self.failed is not None and not untouched and not self.unharmed
+
+    @property
+    def unharmed(self) -> bool:
+        """Whether an installation failed and left every file as it was: what ran before may well run still."""
+        return self.install.work is Work.FAILED and self.install.harmless
 
     @property
     def running(self) -> bool:

@@ -40,7 +40,7 @@ def is_fit(seen: Observation, instance: Seen) -> bool:
         return False
     if not instance.targets and (instance.answer is None or not instance.answer.ok or is_withdrawn(instance)):
         return False  # a worker has no balancer to vouch for it: unknown health is not healthy (promise 14)
-    if instance.install.work in (Work.RUNNING, Work.FAILED, Work.UNKNOWN):
+    if instance.install.work in (Work.RUNNING, Work.FAILED, Work.UNKNOWN) and not instance.unharmed:
         return False
     if not is_changed(instance) or is_proven(seen, instance) or _served_before_turning_back(seen, instance):
         return True

@@ -94,7 +94,7 @@ class SshHosts:
                 ended = work.install(host, package, deployment, release_from, ignore_stop_failures=passes_over)
             case GatherEvidence(host):
                 return Evidence(host.instance, work.evidence(host))
-        return Worked(task, ended.work, ended.detail)
+        return Worked(task, ended.work, ended.detail, ended.harmless)
 
     def _failed(self, task: HostTask, problem: Exception) -> HostReport:
         """The report of a task that raised; an error that is not ours is named by its type."""

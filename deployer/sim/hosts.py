@@ -154,7 +154,7 @@ class SimHosts:
         self.world.time.after(seconds, lambda: self._installed(machine, task, before, applied=applied))
         if full:
             said = f"no space left on device; {self.world.said_by_hosts()}"
-            report = Worked(task, Work.FAILED, said)
+            report = Worked(task, Work.FAILED, said, harmless=True)
         elif dropped:
             report = Worked(task, Work.UNKNOWN, "the connection was lost")
         else:

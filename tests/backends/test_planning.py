@@ -15,6 +15,7 @@ from deployer.backends.native.planning import (
     previous_release,
     proof_of,
     refuse_type_change,
+    refuse_unfit,
     sides_of,
     slots_for,
 )
@@ -141,3 +142,20 @@ def test_a_share_by_which_the_fleet_is_scaled_out_rounds_up() -> None:
     found = [instance(f"i-{n}") for n in range(5)]
     assert pre_scale_of(settings(pre_scale=Amount(25, percent=True)), found) == 2
     assert pre_scale_of(settings(), found) == 0
+
+
+SHARED = {
+    "installed in place by another fleet": {"release:side": "3"},
+    "launched for another fleet": {"fleet": "side", "release": "3"},
+}
+
+
+@pytest.mark.parametrize("tags", SHARED.values(), ids=SHARED.keys())
+def test_hosts_that_carry_another_fleet_are_not_replaced_and_may_be_updated_in_place(tags: dict[str, str]) -> None:
+    found = [replace(instance("i-1"), tags={f"deployer:{k}": v for k, v in tags.items()}), instance("i-2")]
+    settings = FleetSettings("web", FindSettings(), Path("deployer.toml"), rollout=RolloutSettings())
+
+    with pytest.raises(PreflightRefused, match=r"i-1 also carries fleet side, .* use --method in-place"):
+        refuse_unfit(settings, found)
+    refuse_unfit(replace(settings, rollout=RolloutSettings(method=Method.IN_PLACE)), found)
+    refuse_unfit(replace(settings, name="side"), found[:1])

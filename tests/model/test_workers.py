@@ -44,7 +44,9 @@ def test_a_worker_is_asked_to_take_no_more_work_before_it_is_ended() -> None:
     busy = worker(detached_since=NOW - 9, lame_duck=Work.DONE, connections=2)
     assert moves(fleet(busy, successor(), policy=Policy(lame_duck=LAME))) == []
 
-    quiet = worker(detached_since=NOW - 60, lame_duck=Work.DONE, connections=0, quiet_since=NOW - 30, quiet_until=NOW)
+    quiet = worker(
+        detached_since=NOW - 60, lame_duck=Work.DONE, connections=0, quiet_since=NOW - 30, quiet_until=NOW
+    )
     assert moves(fleet(quiet, successor(), policy=Policy(lame_duck=LAME))) == [Terminate("i-1")]
 
 

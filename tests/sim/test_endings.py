@@ -126,6 +126,18 @@ def test_the_answer_to_turn_back_brings_the_fleet_back(method: Method) -> None:
     assert {one.app.release for one in twin.world.fleet()} == {"1"}
 
 
+@pytest.mark.parametrize("on_failure", [OnFailure.STOP, OnFailure.ASK])
+def test_what_could_not_be_installed_and_was_not_changed_goes_back_into_service(on_failure: OnFailure) -> None:
+    base = setup(Method.IN_PLACE, Planned(Fault.DISK_FULL, 0.0))
+    twin = build(replace(base, policy=replace(base.policy, on_failure=on_failure)))
+    twin.mishaps.schedule()
+    result = twin.live()
+    assert isinstance(result, Result)
+    assert (result.status, result.exit_code, result.failed) == (Status.FAILED, ExitCode.FAILED_SAFE, 1)
+    assert len(twin.witness.serving()) == len(twin.setup.zones)
+    assert twin.witness.violations == []
+
+
 def test_without_any_capacity_it_stops_at_the_progress_deadline_and_says_so() -> None:
     base = setup(Method.RELAUNCH, Planned(Fault.QUOTA, 0.0, 1e9))
     twin = build(replace(base, policy=replace(base.policy, on_failure=OnFailure.STOP)))

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from deployer.config.rollout import BackendName
 from deployer.config.settings import FleetSettings
 from deployer.engine.plan import PlannedSlot
 from deployer.model.capacity import Amount, Limits, limits_for
 from deployer.model.errors import PreflightRefused
-from deployer.model.fleet import Balancer, Instance, InstanceState, Release, Tag, Target, is_apart
+from deployer.model.fleet import (
+    Balancer,
+    Instance,
+    InstanceState,
+    Release,
+    Tag,
+    Target,
+    is_apart,
+    other_fleets,
+)
 from deployer.model.observation import Answer, Proof
 from deployer.model.policy import Method
 
@@ -202,9 +211,33 @@ def refuse_unfit(settings: FleetSettings, instances: Sequence[Instance]) -> None
         raise PreflightRefused(
             f"fleet {settings.name} has no instances, so there is nothing to roll a release out on"
         )
+    if settings.rollout.method is Method.RELAUNCH:
+        _refuse_shared(settings, found)
     stuck = [one for one in found if one.state in (InstanceState.STOPPED, InstanceState.STOPPING)]
     if stuck:
         raise PreflightRefused(
             f"{', '.join(one.id for one in stuck)} of fleet {settings.name} is stopped; start it, "
             "or take it out of the fleet (its tags) before rolling out"
         )
+
+
+def _refuse_shared(settings: FleetSettings, found: Sequence[Instance]) -> None:
+    """Refuses to replace hosts that carry another fleet.
+
+    They would be drained from this fleet's balancers only, and what the other has installed is in no image.
+    """
+    shared = {one.id: others for one in found if (others := other_fleets(settings.name, one.tags))}
+    if not shared:
+        return
+    instance, others = next(iter(shared.items()))
+    more = f" and {len(shared) - 1} more" if len(shared) > 1 else ""
+    names = ", ".join(sorted(others))
+    raise PreflightRefused(
+        f"{instance}{more} also carries fleet {names}, which replacing the instances of {settings.name} would "
+        f"cut off; use --method in-place, or remove the tags {', '.join(_marks_of(others))} if that fleet is no "
+        "longer there"
+    )
+
+
+def _marks_of(fleets: Iterable[str]) -> list[str]:
+    return [f"{Tag.RELEASE}:{name}" for name in sorted(fleets)]

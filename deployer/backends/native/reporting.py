@@ -7,6 +7,7 @@ import time
 from deployer.backends.native import planning
 from deployer.backends.native.baking import finished_image, has_way_back
 from deployer.backends.native.connections import plan_remarks
+from deployer.backends.native.host_check import look_at_hosts
 from deployer.backends.native.kept import kept_instances
 from deployer.backends.native.outline import steps_of, way_back_of
 from deployer.backends.native.preparing import Prepared, check_settings, new_rollout, on_ground, prepare, survey
@@ -41,7 +42,7 @@ def plan(settings: FleetSettings, options: RunOptions) -> PlanReport:
             bundle=settings.release.bundle_of(ready.plan.goal.name, settings.folder),
             seconds_lower_bound=None,
             steps=(*steps_of(ready.plan, strategy, image), *way_back),
-            warnings=_warnings(ready),
+            warnings=(*_warnings(ready), *_from_hosts(ready)),
         )
 
 
@@ -59,6 +60,12 @@ def _warnings(ready: Prepared) -> tuple[str, ...]:
     if silent:
         remarks.append(f"{', '.join(sorted(silent))} did not answer the health path")
     return (*remarks, *plan_remarks(ready.ground))
+
+
+def _from_hosts(ready: Prepared) -> tuple[str, ...]:
+    """What a rollout would be refused for, and what it would remark, after a look at the hosts."""
+    check = look_at_hosts(ready)
+    return (*(f"a rollout would be refused: {line}" for line in check.lasting), *check.doubtful)
 
 
 def status(settings: FleetSettings) -> FleetStatus:

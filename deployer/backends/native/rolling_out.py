@@ -6,12 +6,13 @@ from deployer.backends.native import planning
 from deployer.backends.native.baking import bake_order, refuse_no_way_back
 from deployer.backends.native.carrying import Carrier, untouched
 from deployer.backends.native.holding import Mailbox, closing_the_last, holding, superseding
+from deployer.backends.native.host_check import look_at_hosts, refuse_unready
 from deployer.backends.native.preparing import check_settings, new_rollout, on_ground, prepare
 from deployer.backends.native.signals import heeding_signals
 from deployer.backends.native.wiring import Wiring
 from deployer.config.settings import FleetSettings, RunOptions
 from deployer.engine.clock import StopRequest
-from deployer.engine.events import Watch
+from deployer.engine.events import Noted, Watch
 from deployer.engine.reports import BakeReport
 from deployer.engine.result import Result, Status
 from deployer.model.errors import ExitCode
@@ -34,6 +35,10 @@ def rollout(settings: FleetSettings, options: RunOptions, watch: Watch) -> Resul
         ground.found.refuse_problems()
         planning.refuse_cut_off_work(settings, ground.found.balancers)
         refuse_no_way_back(ground, ready.plan)
+        check = look_at_hosts(ready)
+        refuse_unready(check, ready.plan.goal.name)
+        for remark in check.doubtful:
+            watch(Noted(remark, warning=True))
         closing_the_last(wiring, store, hold.lease, rollout_id, watch)
         journal = store.open_rollout(settings.name, rollout_id, hold.lease, wiring.clock)
         mailbox = Mailbox(store, settings.name, rollout_id, stop, wiring.clock)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from deployer.model.holds import starts_barred
 from deployer.model.methods.room import Room
-from deployer.model.methods.steps import attach_again, bring_up, take_out
+from deployer.model.methods.steps import attach_again, bring_up, put_back, take_out
 from deployer.model.moves import GiveUp, Move, Stage, Update, Wait
 from deployer.model.observation import Observation, Seen, Slot, Work
 from deployer.model.service import in_service, is_at_work
@@ -24,12 +24,16 @@ def settle(seen: Observation, slot: Slot, room: Room) -> list[Move]:
     for one in slot.alive:
         if one.install.work in (Work.RUNNING, Work.DONE) or seen.on_goal(one):
             moves.append(_next(seen, one, room))
-        elif not in_service(seen, one) and one.failed is None:
+        elif one.failed is not None:
+            moves.append(put_back(seen, one) if one.unharmed else None)
+        elif not in_service(seen, one):
             moves.append(attach_again(seen, one))
     return [move for move in moves if move is not None]
 
 
 def _next(seen: Observation, one: Seen, room: Room) -> Move | None:
+    if one.failed is not None and one.unharmed:
+        return put_back(seen, one)
     if one.failed is not None:
         return take_out(seen, one, room) if one.spoilt else None
     install = one.install

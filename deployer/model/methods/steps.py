@@ -11,6 +11,8 @@ from deployer.model.occasions import Occasion, Point
 from deployer.model.policy import Keep, Sabotage
 from deployer.model.service import balancer_word, drain_missing, is_at_work, is_withdrawn, proof_missing
 
+_ANSWERS_WITHIN = 90.0
+"""Seconds in which what was not changed answers again, if it was only started anew; stopped, it never does."""
 _MISSING = (TargetState.ABSENT, TargetState.DRAINING)
 
 
@@ -194,6 +196,25 @@ def attach_again(seen: Observation, instance: Seen) -> Move | None:
     return _wait_or_give_up(
         seen, instance, word, f"did not turn healthy again: {word}", seen.policy.deadlines.health
     )
+
+
+def put_back(seen: Observation, instance: Seen) -> Move | None:
+    """The next move of one whose installation failed before anything was changed: back, if it still answers.
+
+    None once it is in service, and where it does not come back: it was given up on, and stays so.
+    """
+    if instance.expecting is not None:
+        return Wait(instance.id, instance.expecting)
+    if any(t.state in _MISSING for t in instance.targets.values()):
+        if instance.answer is not None and instance.answer.ok and instance.running:
+            return Attach(instance.id)
+        end = instance.since + _ANSWERS_WITHIN
+        silent = instance.answer is not None and seen.now >= end
+        return None if silent else Wait(instance.id, "asked whether what ran before still answers", end)
+    if instance.healthy_everywhere and instance.in_service_since is not None:
+        return None
+    end = instance.since + seen.policy.deadlines.health
+    return Wait(instance.id, balancer_word(seen, instance), end) if seen.now < end else None
 
 
 def _no_room(seen: Observation) -> str:
