@@ -67,7 +67,7 @@ def _new(plan: RolloutPlan, follower: Follower) -> tuple[str, ...]:
         one.id
         for _, one in (seen.instances() if seen is not None else ())
         if one.alive and one.healthy_everywhere and one.answer is not None and one.answer.release == plan.goal.name
-        if is_changed(plan.rollout, one)
+        if is_changed(plan, one)
     )
 
 

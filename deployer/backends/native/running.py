@@ -159,7 +159,7 @@ class Run:
             one.id
             for _, one in self._last.instances()
             if one.alive
-            and is_changed(self.plan.rollout, one)
+            and is_changed(self.plan, one)
             and one.answer is not None
             and one.answer.release == release.name
             and release.instance_type in (None, one.instance.type)
@@ -167,10 +167,11 @@ class Run:
         )
 
 
-def is_changed(rollout: str, one: Seen) -> bool:
-    """Whether a rollout, in this run or an earlier one, launched an instance or installed a release on it."""
-    ours = one.instance.tags.get(Tag.ROLLOUT) == rollout
-    return ours or one.launched_by_us or one.install.work is Work.DONE
+def is_changed(plan: RolloutPlan, one: Seen) -> bool:
+    """Whether an instance came in this rollout, by our launch or its group's, or had a release installed by it."""
+    ours = one.instance.tags.get(Tag.ROLLOUT) == plan.rollout or one.launched_by_us
+    came = all(one.id != slot.instance for slot in plan.slots)
+    return ours or came or one.install.work is Work.DONE
 
 
 def _serves(seen: Observation, ident: str) -> bool:
