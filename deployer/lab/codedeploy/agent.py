@@ -94,7 +94,7 @@ class Agents:
             known_hosts=(home.known_hosts,),
         )
         self._door = SshDoor(settings)
-        self._installer = Installer(self._door, InstallSettings("codedeploy", root=ROOT, poll=0.3))
+        self._installers: dict[str, Installer] = {}
         self._bundles: dict[str, Bundle | str] = {}
         self._lock = threading.Lock()
 
@@ -140,14 +140,29 @@ class Agents:
         def tell(status: EventStatus) -> None:
             on_event(LifecycleEvent(status.event), status.state)
 
+        installer = self._installer(deployment.group.id)
         try:
             if LifecycleEvent.DOWNLOAD_BUNDLE in events:
-                self._installer.stage(host, bundle.packed)
-            status = self._installer.install(host, self._request(deployment, instance, events, bundle), tell)
+                installer.stage(host, bundle.packed)
+            status = installer.install(host, self._request(deployment, instance, events, bundle), tell)
         except RemoteError as problem:
             text = f"The agent on {instance.id} did not answer: {problem}"
             return events[0], Diagnostics("UnknownError", "", text)
         return _failure(status, events)
+
+    def _installer(self, group: str) -> Installer:
+        """The agent's side of one deployment group, with a folder of its own.
+
+        So it is in the agent: revisions lie in `deployment-root/GROUP-ID`, and what it installed and which revision
+        was the last good one is kept in files that are named after the group's id (aws-codedeploy-agent 1.8,
+        command_executor.rb, installer.rb). Groups on one host know nothing of each other.
+        """
+        with self._lock:
+            if group not in self._installers:
+                self._installers[group] = Installer(
+                    self._door, InstallSettings("codedeploy", root=f"{ROOT}/{group}", poll=0.3)
+                )
+            return self._installers[group]
 
     def _unfetched(
         self, events: Sequence[LifecycleEvent], why: str, on_event: Callable[[LifecycleEvent, JobState], None]

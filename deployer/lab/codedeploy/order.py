@@ -25,7 +25,8 @@ def in_place(*, balanced: bool) -> tuple[LifecycleEvent, ...]:
 def parts(events: Iterable[LifecycleEvent]) -> list[tuple[LifecycleEvent, ...]]:
     """Events in pieces that one command to the agent can run: what CodeDeploy does itself stands alone.
 
-    ApplicationStop ends a piece, because its failure can be ignored.
+    ApplicationStop ends a piece, because its failure can be ignored; Install ends one, because a revision is the
+    last successful one from then on, whatever its later scripts say (aws-codedeploy-agent, command_executor.rb).
     """
     found: list[tuple[LifecycleEvent, ...]] = []
     piece: list[LifecycleEvent] = []
@@ -36,7 +37,7 @@ def parts(events: Iterable[LifecycleEvent]) -> list[tuple[LifecycleEvent, ...]]:
             piece = []
             continue
         piece.append(event)
-        if event is LifecycleEvent.APPLICATION_STOP:
+        if event in {LifecycleEvent.APPLICATION_STOP, LifecycleEvent.INSTALL}:
             found.append(tuple(piece))
             piece = []
     return found + ([tuple(piece)] if piece else [])

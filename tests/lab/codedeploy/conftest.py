@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import shlex
+import stat
 import subprocess
 import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import boto3
+import paramiko
 import pytest
 
 from deployer.lab.examples import web_release
@@ -48,13 +51,21 @@ class CodeDeployLab:
 
     def push(self, key: str, release: int, **changed: str) -> dict[str, Any]:
         """A revision in S3: the worked example's bundle, with some files changed."""
-        buffer = io.BytesIO()
         folder = web_release(release)
+        files = {
+            path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*") if path.is_file()
+        }
+        return self.push_files(key, {**files, **changed})
+
+    def push_files(self, key: str, files: Mapping[str, str]) -> dict[str, Any]:
+        """A revision in S3 of these files by name."""
+        buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w") as archive:
-            for path in sorted(folder.rglob("*")):
-                name = path.relative_to(folder).as_posix()
-                if path.is_file():
-                    archive.writestr(name, changed.get(name, path.read_text()))
+            for name, text in sorted(files.items()):
+                entry = zipfile.ZipInfo(name)
+                # Without a mode an entry is its owner's alone, and the service is not root's.
+                entry.external_attr = (stat.S_IFREG | (0o755 if text.startswith("#!") else 0o644)) << 16
+                archive.writestr(entry, text)
         self.client("s3").put_object(Bucket=BUCKET, Key=key, Body=buffer.getvalue())
         return {"revisionType": "S3", "s3Location": {"bucket": BUCKET, "key": key, "bundleType": "zip"}}
 
@@ -97,6 +108,26 @@ class CodeDeployLab:
         ids = self.deploy.list_deployment_targets(deploymentId=deployment)["targetIds"]
         found = self.deploy.batch_get_deployment_targets(deploymentId=deployment, targetIds=ids)
         return {t["instanceTarget"]["targetId"]: t["instanceTarget"] for t in found["deploymentTargets"]}
+
+    def on_a_machine(self, script: str) -> str:
+        """What a shell script says on one of the instances, run there as root."""
+        running = [{"Name": "instance-state-name", "Values": ["running"]}]
+        found = self.client("ec2").describe_instances(Filters=running)["Reservations"]
+        home = Path(self.environment["DEPLOYER_LAB_HOME"]) / "lab"
+        with paramiko.SSHClient() as client:
+            client.load_host_keys(str(home / "known_hosts"))
+            client.connect(
+                found[0]["Instances"][0]["PrivateIpAddress"],
+                json.loads((home / "lab.json").read_text())["ssh_port"],
+                username="ec2-user",
+                key_filename=str(home / "id_ed25519"),
+                look_for_keys=False,
+                allow_agent=False,
+            )
+            _, out, problems = client.exec_command(f"sudo sh -c {shlex.quote(script)}", timeout=PATIENCE)
+            said = out.read().decode().strip()
+            assert out.channel.recv_exit_status() == 0, problems.read()
+            return said
 
     def healthy(self) -> int:
         """How many targets the balancer finds healthy."""

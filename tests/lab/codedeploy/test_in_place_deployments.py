@@ -182,3 +182,51 @@ def test_an_alarm_that_goes_off_stops_the_deployment_and_the_last_good_revision_
     back = wait_until(lambda: lab.info(second).get("rollbackInfo", {}).get("rollbackDeploymentId"))
     rolled = lab.until(back, "Succeeded", "Failed", "Stopped")
     assert (rolled["status"], rolled["revision"]) == ("Succeeded", good)
+
+
+def side_bundle(lab: CodeDeployLab, name: str, folder: str, ends_with: int = 0) -> dict[str, Any]:
+    """A revision of one file for `folder`. Its ApplicationStop leaves its name there; its start ends as ordered."""
+    spec = (
+        f"version: 0.0\nos: linux\nfiles:\n  - source: note\n    destination: {folder}\n"
+        f"permissions:\n  - object: {folder}\n    pattern: note\n    owner: deploy\n    mode: '640'\n"
+        "    type: [file]\nhooks:\n  ApplicationStop:\n    - location: stop.sh\n"
+        "  ApplicationStart:\n    - location: start.sh\n      runas: deploy\n"
+    )
+    stop = f"#!/bin/sh\necho {name} >>{folder}/stopped\n"
+    start = f"#!/bin/sh\nid -un >/tmp/{Path(folder).name}-by\nexit {ends_with}\n"
+    return lab.push_files(f"{name}.zip", {"appspec.yml": spec, "note": name, "stop.sh": stop, "start.sh": start})
+
+
+PLAIN: dict[str, Any] = {
+    "deploymentStyle": {"deploymentType": "IN_PLACE", "deploymentOption": "WITHOUT_TRAFFIC_CONTROL"},
+    "loadBalancerInfo": {},
+}
+EVERYWHERE = {"deploymentConfigName": "CodeDeployDefault.AllAtOnce"}
+
+
+def test_two_groups_on_one_host_leave_each_others_files_and_scripts_alone(lab: CodeDeployLab) -> None:
+    """As the agent does, which keeps what it installed, and what succeeded, by the deployment group's id."""
+    one, two = lab.group("side-one", **PLAIN), lab.group("side-two", **PLAIN)
+    for group, name in ((one, "one-1"), (two, "two-1"), (one, "one-2")):
+        lab.until(lab.start(group, side_bundle(lab, name, f"/opt/{group}"), **EVERYWHERE), "Succeeded")
+
+    assert lab.on_a_machine("cat /opt/side-one/note /opt/side-one/stopped") == "one-2one-1"
+    assert lab.on_a_machine("cat /opt/side-two/note; ls /opt/side-two") == "two-1note"
+    assert lab.healthy() == 3
+
+
+def test_owner_mode_and_runas_are_those_of_the_appspec(lab: CodeDeployLab) -> None:
+    group = lab.group("side-owned", **PLAIN)
+    lab.until(lab.start(group, side_bundle(lab, "owned", f"/opt/{group}"), **EVERYWHERE), "Succeeded")
+    deploy = lab.on_a_machine("id -u deploy")
+    told = lab.on_a_machine("stat -c '%u %a' /opt/side-owned/note /tmp/side-owned-by")
+    assert told.splitlines() == [f"{deploy} 640", f"{deploy} 644"]
+
+
+def test_a_revision_is_the_last_successful_one_from_its_install_on(lab: CodeDeployLab) -> None:
+    """Also one whose later scripts fail: the next ApplicationStop is its own (command_executor.rb)."""
+    group = lab.group("side-failing", **PLAIN)
+    for name, ends_with, status in (("good", 0, "Succeeded"), ("bad", 1, "Failed"), ("next", 0, "Succeeded")):
+        lab.until(lab.start(group, side_bundle(lab, name, f"/opt/{group}", ends_with), **EVERYWHERE), status)
+
+    assert lab.on_a_machine("cat /opt/side-failing/stopped").split() == ["good", "bad"]

@@ -128,3 +128,8 @@ def test_the_agent_gets_no_event_that_codedeploy_keeps_for_itself() -> None:
         if len(piece) > 1:
             assert LifecycleEvent.BLOCK_TRAFFIC not in piece
             assert LifecycleEvent.ALLOW_TRAFFIC not in piece
+
+
+def test_the_agent_is_through_with_a_command_at_install() -> None:
+    """From then on the revision is the last successful one there."""
+    assert any(piece[-1] is LifecycleEvent.INSTALL for piece in parts(in_place(balanced=False)))
