@@ -197,7 +197,8 @@ def status(name: str | None, output: str) -> None:
             found.append({"name": home.name, "running": False})
         else:
             now = daemon.ask(facts, "status")
-            found.append({"running": True, "phase": facts.phase.value, "endpoint": facts.endpoint, **now})
+            told = {"phase": facts.phase.value, "endpoint": facts.endpoint, "one_user": facts.one_user}
+            found.append({"running": True, **told, **now})
     if output == "json":
         click.echo(json.dumps({"labs": found}, indent=2))
     else:
@@ -207,9 +208,13 @@ def status(name: str | None, output: str) -> None:
 
 
 def _as_text(entry: dict[str, Any]) -> str:
+    from deployer.lab.home import one_user_note
+
     if not entry["running"]:
         return f"{entry['name']}: not running (deployer lab up --name {entry['name']})"
     lines = [f"{entry['name']}: {entry['phase']}, AWS endpoint {entry['endpoint']}, machines in {entry['network']}"]
+    if entry["one_user"]:
+        lines.append(f"  {one_user_note(entry['one_user'])}")
     lines += [f"  {name}  http://{address}" for name, address in entry["balancers"].items()]
     lines += [f"  {i['id']}  {i['state']:<13}  {i['zone']}  {i['address']}" for i in entry["instances"]]
     return "\n".join(lines)

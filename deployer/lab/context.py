@@ -137,6 +137,10 @@ class MachineRoom(Protocol):
         """Whether the machine runs."""
         ...
 
+    def work_on_disks(self, argv: Sequence[str]) -> tuple[int, str]:
+        """Runs a command on the lab's disks, whose files belong to users of machines; exit code and errors."""
+        ...
+
     def subscribe(self, listener: Callable[[str], None]) -> None:
         """Calls `listener` with the id of each machine that went down by itself, from some thread."""
         ...

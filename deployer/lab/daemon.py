@@ -138,17 +138,17 @@ def _clear(home: LabHome) -> None:
 
     end_marked(OWNER_MARK, str(home.folder))
     if home.folder.is_dir():
-        _make_removable(home.folder)
-        shutil.rmtree(home.folder)
+        _remove(home.folder)
 
 
-def _make_removable(folder: Path) -> None:
-    """A bundle may have set modes that keep even the owner from removing a folder's content."""
-    for path, folders, _ in os.walk(folder):
-        for name in folders:
-            entry = Path(path, name)
-            if not entry.is_symlink() and not os.access(entry, os.W_OK | os.X_OK | os.R_OK):
-                entry.chmod(0o700)
+def _remove(folder: Path) -> None:
+    """Removes a lab's folder; its machines' users may have files there, which are not this user's to remove."""
+    try:
+        shutil.rmtree(folder)
+    except PermissionError:
+        from deployer.lab.machines.attendant import remove_leftovers
+
+        remove_leftovers(folder)
 
 
 def exports(home: LabHome, facts: Facts, environment: Mapping[str, str]) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from deployer.lab.context import MachineSpec
+from deployer.lab.machines.disk import LOGINS
 from deployer.lab.machines.room import Room
 from deployer.model.errors import DeployerError
 
@@ -20,7 +21,7 @@ _HOOK_TIMEOUT = 120.0
 _INSIDE = "opt/bundle"
 _TRACES = (
     _INSIDE,
-    "home/ec2-user/.ssh/authorized_keys",
+    *(f"home/{login}/.ssh" for login in LOGINS),
     "var/lib/cloud/instances",
     "var/log/journal",
     "etc/ssh",
@@ -66,12 +67,9 @@ def make_golden_disk(room: Room, folder: Path, zone: str, bundle: Path) -> Path:
     finally:
         room.power_off(_BUILDER, 1.0)
         room.forget(_BUILDER)
-    for trace in _TRACES:
-        path = disk / trace
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
+    code, said = room.work_on_disks(["rm", "-rf", "--", *(str(disk / trace) for trace in _TRACES)])
+    if code != 0:
+        raise GoldenImageError(f"the first disk cannot be cleaned of its first machine: {said.strip()}")
     return disk
 
 
@@ -97,7 +95,7 @@ def _set_modes(disk: Path, permissions: list[dict[str, Any]]) -> None:
 
 
 def _run_hook(room: Room, event: str, location: str) -> None:
-    code, output = room.run(_BUILDER, ["sudo", f"/{_INSIDE}/{location}"], _HOOK_TIMEOUT)
+    code, output = room.run(_BUILDER, [f"/{_INSIDE}/{location}"], _HOOK_TIMEOUT)
     if code != 0:
         raise GoldenImageError(
             f"{event} ({location}) of the example ended with {code} on the lab's first machine; it said: "

@@ -71,8 +71,15 @@ class Facts:
     app_port: int = 0
     progress: tuple[str, ...] = ()
     error: str = ""
+    one_user: str = ""
+    """Why its machines have one user only; empty where they have users."""
     fleet: Mapping[str, str] = field(default_factory=dict)
     """The first fleet: `tag_service`, `tag_role`, `balancer`, `address`."""
+
+
+def one_user_note(reason: str) -> str:
+    """What a lab does not show whose machines have one user only, and why they have."""
+    return f"the machines have one user, so runas, owner, group and closed folders are not tested here: {reason}"
 
 
 @dataclass(frozen=True)

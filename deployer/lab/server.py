@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from deployer.lab.access import ACCESS_KEY, SECRET_KEY, client_key, exports, write_ssh_config
 from deployer.lab.context import Directory, LabContext, LabSettings
-from deployer.lab.home import OWNER_MARK, Facts, LabHome, Phase, Process
+from deployer.lab.home import OWNER_MARK, Facts, LabHome, Phase, Process, one_user_note
 from deployer.lab.listener import Listener
 from deployer.lab.network import Network, free_port
 from deployer.lab.order import Order, TrafficPort
@@ -158,6 +158,9 @@ class Lab:
             public_keys=lambda names: [found for name in names if (found := self._public_key(name, key))],
         )
         self._closers.append(room.stop)
+        if room.one_user:
+            self._tell(one_user=room.one_user)
+            self.say(one_user_note(room.one_user))
         return room
 
     def _public_key(self, name: str, own: str) -> str | None:

@@ -51,7 +51,7 @@ def seed_base_image(ec2: Ec2, name: str, folder: Path, size: int = 8, tags: Mapp
         ready_at=clock,
         description=f"the disk of {name}",
     )
-    copy_tree(folder, ec2.blocks.snapshots.path(snapshot.id))
+    copy_tree(folder, ec2.blocks.snapshots.path(snapshot.id), ec2.blocks.work)
     image = Image(
         id=store.new_id("ami"),
         name=name,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from deployer.lab.context import Directory, LabSettings
-from deployer.lab.ec2.disks import DiskError, Shelf
+from deployer.lab.ec2.disks import DiskError, DiskWork, Shelf
 from deployer.lab.ec2.errors import snapshot_not_found
 from deployer.lab.ec2.records import DiskMapping, Instance, Snapshot, Volume, VolumeState
 from deployer.lab.ec2.store import Store
@@ -16,9 +16,10 @@ from deployer.lab.ec2.troubles import Trouble, Troubles
 class Blocks:
     """The volumes and snapshots of one lab."""
 
-    def __init__(self, directory: Directory, settings: LabSettings, troubles: Troubles) -> None:
-        self.volumes = Shelf(directory.volumes)
-        self.snapshots = Shelf(directory.snapshots)
+    def __init__(self, directory: Directory, settings: LabSettings, troubles: Troubles, work: DiskWork) -> None:
+        self.work = work
+        self.volumes = Shelf(directory.volumes, work)
+        self.snapshots = Shelf(directory.snapshots, work)
         self._settings = settings
         self._troubles = troubles
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import sys
 import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 COPY_SECONDS = 300
@@ -17,7 +14,11 @@ class DiskError(Exception):
     """A folder could not be copied; the sentence says which and why."""
 
 
-def copy_tree(source: Path, target: Path) -> None:
+DiskWork = Callable[[Sequence[str]], tuple[int, str]]
+"""Runs a command that may do with every file of a disk what root may; returns its exit code and errors."""
+
+
+def copy_tree(source: Path, target: Path, work: DiskWork) -> None:
     """Makes `target` a copy of `source`: modes, times, owners and links kept, data shared only copy-on-write.
 
     What disappears from a live disk while it is copied is left out, as a snapshot of a disk that is in
@@ -26,31 +27,29 @@ def copy_tree(source: Path, target: Path) -> None:
     if not source.is_dir():
         raise DiskError(f"cannot copy the disk {source}: the folder is not there")
     partial = target.with_name(target.name + ".partial")
-    if partial.exists():
-        shutil.rmtree(partial)
+    remove_tree(partial, work)
     partial.parent.mkdir(parents=True, exist_ok=True)
-    command = ["cp", "-a", "--reflink=auto"] if sys.platform == "linux" else ["cp", "-a"]
-    run = subprocess.run(
-        [*command, "--", str(source), str(partial)],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=COPY_SECONDS,
-        env={**os.environ, "LC_ALL": "C"},
-    )
-    problems = [line for line in run.stderr.splitlines() if not line.endswith("No such file or directory")]
-    if run.returncode != 0 and (problems or not partial.is_dir()):
-        shutil.rmtree(partial, ignore_errors=True)
-        raise DiskError(f"cannot copy the disk {source} to {target}: {'; '.join(problems[:3]) or run.stderr}")
+    copy = ["timeout", str(COPY_SECONDS), "cp", "-a", "--reflink=auto", "--", str(source), str(partial)]
+    code, said = work(copy)
+    problems = [line for line in said.splitlines() if not line.endswith("No such file or directory")]
+    if code != 0 and (problems or not partial.is_dir()):
+        remove_tree(partial, work)
+        raise DiskError(f"cannot copy the disk {source} to {target}: {'; '.join(problems[:3]) or said}")
     partial.rename(target)
+
+
+def remove_tree(path: Path, work: DiskWork) -> None:
+    """Removes a disk, if it is there; what cannot be removed is left."""
+    if path.exists():
+        work(["rm", "-rf", "--", str(path)])
 
 
 class Shelf:
     """A folder of disks by id. A disk in use is removed when its last reader lets go of it."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, work: DiskWork) -> None:
         self._home = home
+        self._work = work
         self._lock = threading.Lock()
         self._readers: dict[str, int] = {}
         self._doomed: set[str] = set()
@@ -69,7 +68,7 @@ class Shelf:
         """Copies the disk to `target`, held meanwhile. Raises DiskError."""
         self.hold(disk_id)
         try:
-            copy_tree(self.path(disk_id), target)
+            copy_tree(self.path(disk_id), target, self._work)
         finally:
             self.release(disk_id)
 
@@ -88,7 +87,7 @@ class Shelf:
             if disk_id not in self._doomed:
                 return
             self._doomed.discard(disk_id)
-        shutil.rmtree(self.path(disk_id), ignore_errors=True)
+        remove_tree(self.path(disk_id), self._work)
 
     def discard(self, disk_id: str) -> None:
         """Removes the disk now, or when nobody reads it any more."""
@@ -96,4 +95,4 @@ class Shelf:
             if self._readers.get(disk_id):
                 self._doomed.add(disk_id)
                 return
-        shutil.rmtree(self.path(disk_id), ignore_errors=True)
+        remove_tree(self.path(disk_id), self._work)

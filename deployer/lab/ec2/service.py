@@ -45,7 +45,7 @@ class Ec2:
         self.capacity = Capacity()
         self.scheduler = Scheduler()
         self.troubles = Troubles()
-        self.blocks = Blocks(context.directory, context.settings, self.troubles)
+        self.blocks = Blocks(context.directory, context.settings, self.troubles, context.machines.work_on_disks)
         self._regions: dict[str, Region] = {}
         self._lock = threading.Lock()
         self._listeners: list[Listener] = []

@@ -26,21 +26,60 @@ class Birth:
     user_data: str = ""
     """The user data script's path on the disk; empty when there is none or it ran already."""
     console_lines: Sequence[str] = ()
+    users: bool = True
+    """Whether the machine has users; else everything is done by its only one."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The lab's answer to a fork server that is in its own user namespace: it has ids now."""
+
+    users: bool
+    trial: str
+    """An empty folder to try walls in."""
+    python: str
+    """A program that every user of a machine has to be able to run."""
+    binds: Sequence[tuple[str, str, bool]]
+
+
+@dataclass(frozen=True)
+class Chore:
+    """Work on disks, done in the fork server's user namespace; comes with an open file for the `Done`.
+
+    `run`: the command `argv`. `furnish`: what a disk needs before `machine` can boot from it.
+    """
+
+    do: str
+    argv: Sequence[str] = ()
+    root: str = ""
+    machine: str = ""
+    hostname: str = ""
+    user_data: str = ""
+    """In base64."""
+    public_keys: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of a chore: a command's exit code and errors, or the path of a disk's user data script."""
+
+    code: int = 0
+    text: str = ""
 
 
 @dataclass(frozen=True)
 class Order:
-    """From the lab to a machine's init: run a command, signal one, or power off.
+    """From the lab to a machine's init: run a command, signal one, tell a user's keys, or power off.
 
     `exec` comes with three open files, or asks for a terminal; its answers are `started`, with the terminal's
-    other end, and later `ended`.
+    other end, and later `ended`. `keys` is answered by `keys`.
     """
 
     do: str
     number: int = 0
+    user: str = ""
     argv: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
-    folder: str = ""
     terminal: bool = False
     signal: int = 0
     grace: float = 0.0
@@ -51,10 +90,11 @@ class Word:
     """From a machine's init to the lab."""
 
     say: str
-    """`up`, `started`, `ended`, `booted`, `going-down`."""
+    """`up`, `started`, `ended`, `keys`, `booted`, `going-down`; of the fork server `apart`, `ready`, `refused`."""
     number: int = 0
     pid: int = 0
     code: int = 0
+    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,7 +113,10 @@ class Reply:
     err: str = ""
 
 
-def put(channel: socket.socket, message: Birth | Order | Word | Request | Reply, files: Sequence[int] = ()) -> None:
+Message = Birth | Terms | Chore | Done | Order | Word | Request | Reply
+
+
+def put(channel: socket.socket, message: Message, files: Sequence[int] = ()) -> None:
     """Sends one message. Raises OSError when the other side is gone."""
     data = json.dumps(asdict(message)).encode()
     ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", files))] if files else []

@@ -16,6 +16,8 @@ _SHUTDOWN_GRACE = 10.0
 _NOT_RUNNING = 3
 """The exit code of `systemctl is-active` and `status` for what does not run (LSB)."""
 
+_ANYBODYS = {"is-active", "is-failed", "is-enabled", "status", "show", "list-units", "list-unit-files"}
+
 
 class Commands:
     """Answers the stand-ins on the machine's PATH."""
@@ -28,9 +30,11 @@ class Commands:
         self._shut_down = shut_down
         self._going: asyncio.Future[None] | None = None
 
-    async def run(self, argv: Sequence[str]) -> Reply:
-        """Runs one command line; what is wrong with a unit is raised as UnitError."""
+    async def run(self, argv: Sequence[str], uid: int) -> Reply:
+        """Runs one command line of the user `uid`; what is wrong with a unit is raised as UnitError."""
         name, *words = argv
+        if uid != 0 and (refused := _needs_root(name, words)):
+            return Reply(1, err=f"{refused}: Interactive authentication required.\n")
         match name:
             case "systemctl":
                 return await self._systemctl(words)
@@ -171,6 +175,20 @@ class Commands:
         if self._going is None:
             self._going = asyncio.ensure_future(self._shut_down(_SHUTDOWN_GRACE))
         return Reply()
+
+
+def _needs_root(name: str, words: Sequence[str]) -> str:
+    """What an ordinary user is told who may not do this (polkit asks, and nobody is there to answer)."""
+    match name:
+        case "shutdown" | "poweroff" | "halt":
+            return f"Call to {name} failed"
+        case "service" if len(words) > 1 and words[1] != "status":
+            return f"Failed to {words[1]} {words[0]}"
+        case "systemctl" if "--user" not in words:
+            verb, names, _ = _read(words)
+            return "" if verb in _ANYBODYS else f"Failed to {verb} {' '.join(_full(n) for n in names)}".rstrip()
+        case _:
+            return ""
 
 
 def _full(name: str) -> str:

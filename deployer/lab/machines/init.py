@@ -6,21 +6,23 @@ import asyncio
 import os
 import signal
 import socket
+import struct
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
-from deployer.lab.machines import channel
+from deployer.lab.machines import accounts, channel
 from deployer.lab.machines.channel import Birth, Order, Reply, Word
 from deployer.lab.machines.commands import Commands
 from deployer.lab.machines.console import BoundedLog
 from deployer.lab.machines.processes import Command, everyone_else, reap, send, spawn
+from deployer.lab.machines.programs import ENVIRONMENT
 from deployer.lab.machines.services import Services
+from deployer.lab.machines.standins import SOCKET
 from deployer.lab.machines.units import UnitError
 
 _LOOK_AGAIN = 0.02
-SOCKET = "/run/lab/init.sock"
-"""Where commands on the machine (`systemctl`, …) reach their init; the stand-ins know it."""
+_LONGEST_KEYS = 64 * 1024
 
 
 class Init:
@@ -36,7 +38,7 @@ class Init:
         self._tasks: set[asyncio.Task[None]] = set()
         self._down = asyncio.Event()
         self._booted = asyncio.Event()
-        self._services = Services(Path("/"), birth.environment, self._run, console)
+        self._services = Services(Path("/"), birth.environment, self._run, console, users=birth.users)
         self._commands = Commands(self._services, self._booted, self.shut_down)
 
     async def live(self) -> None:
@@ -46,6 +48,8 @@ class Init:
         self._line.setblocking(False)
         loop.add_reader(self._line, self._hear)
         self._open_commands()
+        told = "".join(f"{name}={value}\n" for name, value in self._birth.environment.items())
+        Path(ENVIRONMENT).write_text(told)
         self._do(self._boot())
         self._tell(Word("up"))
         await self._down.wait()
@@ -89,15 +93,21 @@ class Init:
                 self._do(self._exec(order, files))
             case "signal":
                 self._signal(order)
+            case "keys":
+                self._tell(Word("keys", order.number, text=_keys_of(order.user)))
             case "power-off":
                 self._do(self.shut_down(order.grace))
 
     async def _exec(self, order: Order, files: list[int]) -> None:
-        environment = {**self._birth.environment, **order.environment}
+        account = accounts.find(order.user) or accounts.ROOT
+        environment = {**self._birth.environment, **account.variables(), **order.environment}
         # A terminal is opened here, where it has a name in /dev/pts; the lab gets the other end.
         leaders, streams = _terminal() if order.terminal else ([], files)
         stdin, stdout, stderr = streams
-        command = Command(order.argv, environment, order.folder, stdin, stdout, stderr, order.terminal)
+        if order.terminal:
+            # As sshd does, or the user could not open its own /dev/tty.
+            os.chown(stdin, account.uid, account.gid)
+        command = Command(order.argv, environment, account.home, stdin, stdout, stderr, order.terminal, account)
         pid, ended = self._run(command)
         self._orders[order.number] = pid
         self._tell(Word("started", order.number, pid), leaders)
@@ -146,7 +156,7 @@ class Init:
     async def _user_data(self) -> None:
         reader, writer = os.pipe()
         nothing = os.open(os.devnull, os.O_RDONLY)
-        environment = {**self._birth.environment, "HOME": "/root", "USER": "root", "LOGNAME": "root"}
+        environment = {**self._birth.environment, **accounts.ROOT.variables()}
         command = Command([self._birth.user_data], environment, "/", nothing, writer, writer)
         _, ended = self._run(command)
         os.close(writer)
@@ -189,6 +199,7 @@ class Init:
         listener.setblocking(False)
         Path(SOCKET).parent.mkdir(parents=True, exist_ok=True)
         listener.bind(SOCKET)
+        Path(SOCKET).chmod(0o666)
         listener.listen(32)
 
         def connected() -> None:
@@ -205,13 +216,32 @@ class Init:
                 return
             argv = [str(word) for word in message[0]["argv"]]  # type: ignore[attr-defined]
             try:
-                reply = await self._commands.run(argv)
+                reply = await self._commands.run(argv, _peer(connection))
             except UnitError as trouble:
                 reply = Reply(1, err=f"{trouble}\n")
             try:
                 channel.put(connection, reply)
             except OSError:
                 return
+
+
+def _peer(connection: socket.socket) -> int:
+    """The user id of whoever is at the other end (unix(7), SO_PEERCRED)."""
+    told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    _, uid, _ = struct.unpack("3i", told)
+    return int(uid)
+
+
+def _keys_of(user: str) -> str:
+    """The user's authorized_keys, as they are now; empty for one that is not there."""
+    account = accounts.find(user)
+    if account is None:
+        return ""
+    try:
+        with Path(account.home, ".ssh/authorized_keys").open() as file:
+            return file.read(_LONGEST_KEYS)
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def _terminal() -> tuple[list[int], list[int]]:

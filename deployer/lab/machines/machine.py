@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from deployer.lab.context import MachineSpec
 from deployer.lab.machines import channel
@@ -52,17 +53,13 @@ class Machine:
         self._ending: asyncio.Task[None] | None = None
         self._next = 1
         self._running: dict[int, Running] = {}
+        self._keys: dict[int, asyncio.Future[str]] = {}
         loop = asyncio.get_running_loop()
         self.up: asyncio.Future[None] = loop.create_future()
         self.booted = asyncio.Event()
         self.down = asyncio.Event()
         line.setblocking(False)
         loop.add_reader(line, self._hear)
-
-    @property
-    def home(self) -> str:
-        """The login user's home, as programs on the machine see it."""
-        return self.environment["HOME"]
 
     def _hear(self) -> None:
         try:
@@ -84,6 +81,10 @@ class Machine:
                 self._running[word.number].started.set_result(message[1])
             case "ended":
                 self._running.pop(word.number).exit_code.set_result(word.code)
+            case "keys":
+                keys = self._keys.get(word.number)
+                if keys is not None and not keys.done():
+                    keys.set_result(word.text)
 
     def _closed(self) -> None:
         loop = asyncio.get_running_loop()
@@ -97,13 +98,15 @@ class Machine:
             await asyncio.sleep(_LOOK_AGAIN)
         self.down.set()
         reason = MachineGone(f"{self.spec.instance_id} went down")
-        for running in self._running.values():
-            for future in (running.started, running.exit_code):
-                if not future.done():
-                    future.set_exception(reason)
-                    # Nobody has to wait for a command of a machine that went down.
-                    future.exception()
+        waits: list[asyncio.Future[Any]] = [*self._keys.values()]
+        waits += [future for running in self._running.values() for future in (running.started, running.exit_code)]
+        for future in waits:
+            if not future.done():
+                future.set_exception(reason)
+                # Nobody has to wait for an answer of a machine that went down.
+                future.exception()
         self._running.clear()
+        self._keys.clear()
         if not self.up.done():
             self.up.set_exception(reason)
         self._gone(self)
@@ -121,13 +124,14 @@ class Machine:
         argv: Sequence[str],
         files: Sequence[int],
         environment: Mapping[str, str],
+        *,
+        user: str,
         terminal: bool = False,
     ) -> Running:
-        """Starts a command in the login user's home; `files` become its streams, the caller keeps its own."""
+        """Starts a command as `user`, in its home; `files` become its streams, the caller keeps its own."""
         loop = asyncio.get_running_loop()
-        running = Running(self._next, loop.create_future(), loop.create_future())
-        self._next += 1
-        order = Order("exec", running.number, argv, environment, self.home, terminal)
+        running = Running(self._number(), loop.create_future(), loop.create_future())
+        order = Order("exec", running.number, user, argv, environment, terminal)
         self._running[running.number] = running
         try:
             self._send(order, files)
@@ -135,6 +139,21 @@ class Machine:
             del self._running[running.number]
             raise
         return running
+
+    def _number(self) -> int:
+        self._next += 1
+        return self._next
+
+    async def keys_of(self, user: str) -> list[str]:
+        """The lines of the user's authorized_keys, as they are now; none for a user that the machine has not."""
+        number = self._number()
+        answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._keys[number] = answer
+        try:
+            self._send(Order("keys", number, user))
+            return (await answer).splitlines()
+        finally:
+            self._keys.pop(number, None)
 
     def signal(self, running: Running, number: int) -> None:
         """Signals the command's process group; nothing happens when it has ended."""

@@ -12,7 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from deployer.lab.machines.standins import is_there
+from deployer.lab.machines import accounts
+from deployer.lab.machines.accounts import Account
+from deployer.lab.machines.programs import is_there
 
 MACHINE_MARK = "DEPLOYER_LAB_MACHINE"
 """In the environment of everything that runs on a machine: its instance id."""
@@ -29,7 +31,7 @@ _NEVER_CLOSED = 256
 
 @dataclass(frozen=True)
 class Command:
-    """What to run; the descriptors become its standard input, output and error."""
+    """What to run, and as whom (None: as this process); the descriptors become its input, output and error."""
 
     argv: Sequence[str]
     environment: Mapping[str, str]
@@ -38,6 +40,7 @@ class Command:
     stdout: int
     stderr: int
     terminal: bool = False
+    account: Account | None = None
 
 
 def spawn(command: Command) -> int:
@@ -72,6 +75,8 @@ def _become(command: Command) -> None:
         for number in (signal.SIGPIPE, signal.SIGINT, signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        if command.account is not None:
+            accounts.become(command.account)
         _enter(command.folder)
         os.execvpe(command.argv[0], list(command.argv), dict(command.environment))  # noqa: S606 - no shell is meant
     except OSError as trouble:

@@ -5,25 +5,22 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import socket
-import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-import deployer
 from deployer.lab.context import Directory, LabSettings, MachineSpec
-from deployer.lab.machines import channel, disk, standins
+from deployer.lab.machines import channel, disk, launchers
+from deployer.lab.machines.attendant import Attendant
 from deployer.lab.machines.channel import Birth
 from deployer.lab.machines.machine import Machine, MachineGone, console_path, hostname_of
-from deployer.lab.machines.processes import MACHINE_MARK, interpreter
+from deployer.lab.machines.processes import MACHINE_MARK
 from deployer.lab.network import Network
+from deployer.lab.ssh.host_keys import host_key, host_key_lines
 from deployer.lab.ssh.known_hosts import KnownHosts
 from deployer.lab.ssh.server import MachineDoor
-from deployer.model.errors import PreflightRefused
 
 _T = TypeVar("_T")
 _UP_TIMEOUT = 20.0
@@ -76,10 +73,8 @@ class Room:
         self._loop = Loop()
         self.boot = settings.boot
         """Seconds that a machine without a boot time of its own takes; may be changed at any time."""
-        self._bin = _install_standins(directory.home / "bin")
-        _require_walls(directory.home)
-        self._fork_line, far = channel.pair()
-        self._fork_server = _start_fork_server(far, environment)
+        self._bin = launchers.install(directory.home / "bin")
+        self._attendant = Attendant(directory.home, environment)
 
     # --- the contract -----------------------------------------------------------------------
 
@@ -93,11 +88,10 @@ class Room:
             if spec.instance_id in self._machines:
                 return
         hostname = hostname_of(spec.address)
-        disk.furnish(spec.root, hostname)
-        first = disk.FirstBoot(spec.root, spec.instance_id)
-        script = first.prepare(spec.user_data, self._public_keys(spec.key_names)) if first.due() else None
-        key = disk.host_key(spec.root, hostname)
-        birth = self._birth(spec, script, disk.host_key_lines(key, hostname))
+        keys = self._public_keys(spec.key_names)
+        script = self._attendant.furnish(spec.root, spec.instance_id, hostname, spec.user_data, keys)
+        key = host_key(spec.root, hostname)
+        birth = self._birth(spec, script, host_key_lines(key, hostname))
         machine = self._loop.call(self._bear(spec, birth), _UP_TIMEOUT)
         door = MachineDoor(machine, key, self._settings.ssh_port)
         self._loop.call(door.open(), _UP_TIMEOUT)
@@ -127,11 +121,20 @@ class Room:
         except FileNotFoundError:
             return b""
 
+    def work_on_disks(self, argv: Sequence[str]) -> tuple[int, str]:
+        """See `MachineRoom`."""
+        return self._attendant.run(argv)
+
     # --- what the lab itself needs ----------------------------------------------------------
 
     def subscribe(self, listener: Callable[[str], None]) -> None:
         """Calls `listener` with the id of each machine that went down by itself, from a thread of its own."""
         self._listeners.append(listener)
+
+    @property
+    def one_user(self) -> str:
+        """Why the machines have one user only; empty where they have users."""
+        return self._attendant.one_user
 
     def is_up(self, instance_id: str) -> bool:
         """Whether the machine's init runs."""
@@ -144,13 +147,13 @@ class Room:
         with self._lock:
             return {name: machine.pid for name, machine in self._machines.items()}
 
-    def run(self, instance_id: str, argv: Sequence[str], timeout: float) -> tuple[int, str]:
+    def run(self, instance_id: str, argv: Sequence[str], timeout: float, user: str = "root") -> tuple[int, str]:
         """Runs a command on a machine; returns its exit code and output. For agents, which live on the machine."""
         with self._lock:
             machine = self._machines.get(instance_id)
         if machine is None:
             raise MachineGone(f"{instance_id} is not running")
-        return self._loop.call(_run(machine, argv), timeout)
+        return self._loop.call(_run(machine, argv, user), timeout)
 
     def wait_booted(self, instance_id: str, timeout: float) -> None:
         """Returns when user data has run and the disk's services were started."""
@@ -167,8 +170,7 @@ class Room:
             thread.start()
         for thread in threads:
             thread.join(grace + 15.0)
-        self._fork_line.close()
-        self._fork_server.wait(5)
+        self._attendant.close()
         self._loop.stop()
 
     # --- inside -----------------------------------------------------------------------------
@@ -176,7 +178,7 @@ class Room:
     def _folder(self, instance_id: str) -> Path:
         return self._directory.machines / instance_id
 
-    def _birth(self, spec: MachineSpec, script: str | None, key_lines: Sequence[str]) -> Birth:
+    def _birth(self, spec: MachineSpec, script: str, key_lines: Sequence[str]) -> Birth:
         folder = self._folder(spec.instance_id)
         folder.mkdir(parents=True, exist_ok=True)
         binds = [(path, path, False) for path in disk.interpreter_folders()]
@@ -192,18 +194,15 @@ class Room:
             environment=self._environment_of(spec),
             binds=binds,
             boot=self.boot if spec.boot is None else spec.boot,
-            user_data=script or "",
+            user_data=script,
             console_lines=(*_boot_lines(spec, hostname_of(spec.address)), *key_lines),
+            users=not self.one_user,
         )
 
     def _environment_of(self, spec: MachineSpec) -> dict[str, str]:
         return {
             **self._environment,
             MACHINE_MARK: spec.instance_id,
-            "HOME": f"/{disk.HOME}",
-            "USER": disk.LOGIN,
-            "LOGNAME": disk.LOGIN,
-            "SHELL": "/bin/bash",
             "LANG": "C.UTF-8",
             "PATH": f"{_BIN_INSIDE}:{Path(sys.prefix, 'bin')}:{_USUAL_PATH}",
             "HOST": spec.address,
@@ -219,7 +218,7 @@ class Room:
         near, far = channel.pair()
         log = os.open(console_path(self._folder(spec.instance_id)), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            channel.put(self._fork_line, birth, (far.fileno(), log))
+            self._attendant.bear(birth, far.fileno(), log)
         finally:
             far.close()
             os.close(log)
@@ -265,67 +264,11 @@ def _boot_lines(spec: MachineSpec, hostname: str) -> list[str]:
     ]
 
 
-def _install_standins(folder: Path) -> Path:
-    """A folder with one small launcher for each stand-in; the same for all machines."""
-    folder.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(standins.__file__, folder / "standins.py")
-    launcher = f'#!/bin/sh\nexec "{interpreter()}" -I -S "${{0%/*}}/standins.py" "${{0##*/}}" "$@"\n'
-    for name in standins.COMMANDS:
-        path = folder / name
-        path.write_text(launcher)
-        path.chmod(0o755)
-    return folder
-
-
-class NoWallsError(PreflightRefused):
-    """This system does not let the lab give its machines a private root."""
-
-
-def _require_walls(home: Path) -> None:
-    """Tries namespaces in a process of their own, because forking one with threads is not safe."""
-    script = "import sys; from pathlib import Path; from deployer.lab.machines.walls import why_not; "
-    script += "print(why_not(Path(sys.argv[1])) or '', end='')"
-    with tempfile.TemporaryDirectory(dir=home) as trial:
-        done = subprocess.run(
-            [interpreter(), "-S", "-s", "-P", "-c", script, trial],
-            env=_python_environment({}),
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=False,
-        )
-    reason = done.stdout or done.stderr.strip()
-    if reason:
-        raise NoWallsError(
-            f"the lab's machines need unprivileged user namespaces, which this system refuses ({reason}); allow "
-            "them: on Ubuntu with `sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`, in Docker with "
-            "`--security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt "
-            "systempaths=unconfined`"
-        )
-
-
-def _python_environment(extra: Mapping[str, str]) -> dict[str, str]:
-    return {"PYTHONPATH": str(Path(deployer.__file__).parents[1]), "PYTHONDONTWRITEBYTECODE": "1", **extra}
-
-
-def _start_fork_server(line: socket.socket, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    with line:
-        return subprocess.Popen(
-            [interpreter(), "-S", "-s", "-P", "-m", "deployer.lab.machines.forkserver", str(line.fileno())],
-            env=_python_environment(environment),
-            cwd="/",
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            pass_fds=(line.fileno(),),
-            start_new_session=True,
-        )
-
-
-async def _run(machine: Machine, argv: Sequence[str]) -> tuple[int, str]:
+async def _run(machine: Machine, argv: Sequence[str], user: str) -> tuple[int, str]:
     reader, writer = os.pipe()
     nothing = os.open(os.devnull, os.O_RDONLY)
     try:
-        running = machine.run(argv, (nothing, writer, writer), {})
+        running = machine.run(argv, (nothing, writer, writer), {}, user=user)
     finally:
         os.close(nothing)
         os.close(writer)

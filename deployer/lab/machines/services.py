@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from deployer.lab.machines import accounts
+from deployer.lab.machines.accounts import Account
 from deployer.lab.machines.console import BoundedLog
+from deployer.lab.machines.disk import LOGIN
 from deployer.lab.machines.journal import Journal
 from deployer.lab.machines.processes import UNIT_MARK, Command
 from deployer.lab.machines.service import Service, State
@@ -22,8 +26,12 @@ Runner = Callable[[Command], "tuple[int, asyncio.Future[int]]"]
 class Services:
     """All units of the machine's disk."""
 
-    def __init__(self, root: Path, environment: Mapping[str, str], runner: Runner, console: BoundedLog) -> None:
+    def __init__(
+        self, root: Path, environment: Mapping[str, str], runner: Runner, console: BoundedLog, *, users: bool = True
+    ) -> None:
+        """Without `users` the machine has one only, and every name in its files means that one."""
         self._root = root
+        self._users = users
         self._environment = environment
         self._runner = runner
         self._journal = Journal(root, console)
@@ -31,8 +39,8 @@ class Services:
 
     def folders(self) -> tuple[Path, Path]:
         """Where unit files are looked for: the system's, then the user's own."""
-        home = Path(self._environment["HOME"])
-        return self._root / "etc/systemd/system", home / ".config/systemd/user"
+        login = accounts.find(LOGIN, str(self._root)) or accounts.ROOT
+        return self._root / "etc/systemd/system", self._root / login.home.lstrip("/") / ".config/systemd/user"
 
     def _wants(self) -> list[Path]:
         return [folder / target for folder in self.folders() for target in _BOOT_TARGETS]
@@ -46,7 +54,7 @@ class Services:
         for folder in self.folders():
             path = folder / name
             if path.is_file():
-                unit = load(path, self._specifiers(name), self._root)
+                unit = self._load(path)
                 if running is None:
                     running = self._services[name] = Service(unit, self)
                 running.unit = unit
@@ -58,10 +66,22 @@ class Services:
         for name, service in self._services.items():
             for folder in self.folders():
                 if (folder / name).is_file():
-                    service.unit = load(folder / name, self._specifiers(name), self._root)
+                    service.unit = self._load(folder / name)
                     break
 
-    def _specifiers(self, name: str) -> dict[str, str]:
+    def _load(self, path: Path) -> Unit:
+        manager = self._manager(path)
+        unit = load(path, self._specifiers(path.name, manager), self._root)
+        # A user's own manager can only start what is this user's.
+        return replace(unit, user=manager.name, group="", dynamic_user=False) if manager.uid else unit
+
+    def _manager(self, path: Path) -> Account:
+        """Whose manager reads the unit: the system's, or the login user's own."""
+        if path.parent == self.folders()[0]:
+            return accounts.ROOT
+        return accounts.find(LOGIN, str(self._root)) or accounts.ROOT
+
+    def _specifiers(self, name: str, manager: Account) -> dict[str, str]:
         stem = name.removesuffix(".service")
         environment = self._environment
         return {
@@ -70,8 +90,8 @@ class Services:
             "N": stem,
             "p": stem.split("@")[0],
             "i": stem.partition("@")[2],
-            "h": environment["HOME"],
-            "u": environment["USER"],
+            "h": manager.home,
+            "u": manager.name,
             "H": environment.get("HOSTNAME", "localhost"),
             "t": "/run",
         }
@@ -130,17 +150,41 @@ class Services:
         return tuple(self._services.values())
 
     def environment_of(self, unit: Unit) -> dict[str, str]:
-        """What a service's processes get: the machine's environment, the unit's own, and the mark."""
-        return {**self._environment, **unit.environment, UNIT_MARK: unit.name}
+        """What a service's processes get: the machine's environment, the user's, the unit's own, and the mark.
+
+        As in systemd, a unit without User= has no HOME and no USER.
+        """
+        account = self._account(unit)
+        who = account.variables() if unit.user or unit.dynamic_user else {}
+        places = {f"{kind}_DIRECTORY": ":".join(names) for kind, names in unit.directories.items()}
+        return {**self._environment, **who, **places, **unit.environment, UNIT_MARK: unit.name}
+
+    def _account(self, unit: Unit) -> Account:
+        """Who the unit runs as. Raises UnitError for a user or group that the machine has not."""
+        if unit.dynamic_user:
+            return accounts.dynamic(unit.user or unit.name, users=self._users)
+        root = str(self._root)
+        account = accounts.find(unit.user or "root", root) or accounts.find(f"#{unit.user}", root)
+        if account is None:
+            raise UnitError(f"{unit.name}: Failed to determine user credentials: there is no user {unit.user}")
+        if not unit.group:
+            return account
+        group = accounts.find_group(unit.group, root)
+        if group is None:
+            raise UnitError(f"{unit.name}: Failed to determine group credentials: there is no group {unit.group}")
+        return account._replace(gid=group)
 
     def run(self, unit: Unit, line: Exec, environment: Mapping[str, str]) -> tuple[int, asyncio.Future[int]]:
         """Starts one command line of a unit with its output on the console and in the unit's journal."""
+        account = self._account(unit)
+        _make_directories(unit, account)
         reader, writer = os.pipe()
         nothing = os.open(os.devnull, os.O_RDONLY)
         try:
             argv = line.argv(environment)
-            folder = environment["HOME"] if unit.folder == "~" else unit.folder
-            command = Command(argv, environment, folder, nothing, writer, writer)
+            folder = account.home if unit.folder == "~" else unit.folder
+            who = accounts.ROOT if line.privileged else account
+            command = Command(argv, environment, folder, nothing, writer, writer, account=who)
             pid, ended = self._runner(command)
         finally:
             os.close(writer)
@@ -155,3 +199,12 @@ class Services:
     def journal_path(self, name: str) -> Path:
         """The file that holds a unit's journal."""
         return self._journal.path(name)
+
+
+def _make_directories(unit: Unit, account: Account) -> None:
+    """StateDirectory= and its kin: there when the unit starts, and its user's."""
+    for path in (Path(name) for names in unit.directories.values() for name in names):
+        if not path.is_dir():
+            path.mkdir(parents=True)
+        if path.stat().st_uid != account.uid:
+            os.chown(path, account.uid, account.gid)

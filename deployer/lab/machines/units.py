@@ -6,12 +6,12 @@ import re
 import shlex
 import signal
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 _SECONDS = {"": 1.0, "s": 1.0, "sec": 1.0, "ms": 0.001, "m": 60.0, "min": 60.0, "h": 3600.0}
 _SPAN = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)")
-_VARIABLE = re.compile(r"\$\{(\w+)\}")
+_VARIABLE = re.compile(r"\$\$|\$\{(\w+)\}")
 _DEFAULT_STOP = 90.0
 _DEFAULT_START = 90.0
 
@@ -22,19 +22,23 @@ class UnitError(Exception):
 
 @dataclass(frozen=True)
 class Exec:
-    """One command line of a unit, with systemd's `-` prefix (a failure does not count) taken off."""
+    """One command line of a unit; its prefixes are taken off.
+
+    `forgiven` is systemd's `-`: a failure does not count. `privileged` is `+` or `!`: run as root in any case.
+    """
 
     words: tuple[str, ...]
     forgiven: bool
+    privileged: bool = False
 
     def argv(self, environment: Mapping[str, str]) -> list[str]:
-        """The words with `${NAME}` filled in, and a bare `$NAME` word split at spaces, as systemd does."""
+        """The words as systemd makes them: `${NAME}` filled in, a bare `$NAME` split at spaces, `$$` as `$`."""
         result: list[str] = []
         for word in self.words:
             if re.fullmatch(r"\$\w+", word):
                 result.extend(environment.get(word[1:], "").split())
             else:
-                result.append(_VARIABLE.sub(lambda match: environment.get(match[1], ""), word))
+                result.append(_VARIABLE.sub(lambda m: environment.get(m[1], "") if m[1] else "$", word))
         return result
 
 
@@ -61,6 +65,12 @@ class Unit:
     remain_after_exit: bool
     after: tuple[str, ...]
     wanted_by: tuple[str, ...]
+    user: str = ""
+    """Empty for the one whose manager it is: root."""
+    group: str = ""
+    dynamic_user: bool = False
+    directories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """`STATE`, `RUNTIME`, `CACHE`, `LOGS` → the folders that are made for the unit's user."""
 
 
 def seconds(text: str) -> float:
@@ -105,10 +115,28 @@ def load(path: Path, specifiers: Mapping[str, str], root: Path) -> Unit:
         start_timeout=seconds(one["TimeoutStartSec"]) if "TimeoutStartSec" in one else _DEFAULT_START,
         restart=one.get("Restart", "no"),
         restart_after=seconds(one.get("RestartSec", "100ms")),
-        remain_after_exit=one.get("RemainAfterExit", "no").lower() in {"yes", "true", "1", "on"},
+        remain_after_exit=_yes(one.get("RemainAfterExit", "no")),
         after=tuple(" ".join(entries.get("After", ())).split()),
         wanted_by=tuple(" ".join(entries.get("WantedBy", ())).split()),
+        user=one.get("User", ""),
+        group=one.get("Group", ""),
+        dynamic_user=_yes(one.get("DynamicUser", "no")),
+        directories=_directories(entries),
     )
+
+
+def _yes(text: str) -> bool:
+    return text.lower() in {"yes", "true", "1", "on"}
+
+
+def _directories(entries: Mapping[str, list[str]]) -> dict[str, tuple[str, ...]]:
+    """RuntimeDirectory= and so on (systemd.exec); below the place that each kind has."""
+    found = {}
+    for key, place in (("State", "/var/lib"), ("Runtime", "/run"), ("Cache", "/var/cache"), ("Logs", "/var/log")):
+        names = " ".join(entries.get(f"{key}Directory", ())).split()
+        if names:
+            found[key.upper()] = tuple(f"{place}/{name.split(':')[0]}" for name in names)
+    return found
 
 
 def _entries(text: str, specifiers: Mapping[str, str]) -> dict[str, list[str]]:
@@ -130,7 +158,8 @@ def _entries(text: str, specifiers: Mapping[str, str]) -> dict[str, list[str]]:
 
 def _command(line: str) -> Exec:
     stripped = line.lstrip("-@:+!|")
-    return Exec(tuple(shlex.split(stripped)), forgiven="-" in line[: len(line) - len(stripped)])
+    prefixes = line[: len(line) - len(stripped)]
+    return Exec(tuple(shlex.split(stripped)), "-" in prefixes, "+" in prefixes or "!" in prefixes)
 
 
 def _signal(name: str, unit: str) -> int:

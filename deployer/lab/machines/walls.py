@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,24 +75,20 @@ def adopt_orphans() -> None:
     _check(_libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "prctl PR_SET_CHILD_SUBREAPER")
 
 
+def enter_user_namespace() -> None:
+    """Enters a new user namespace, where this process is nobody until somebody outside has given it ids.
+
+    Raises OSError where the system forbids it.
+    """
+    _check(_libc.unshare(_CLONE_NEWUSER), "unshare")
+
+
 def leave_host() -> None:
-    """Enters new user, mount, host-name and process namespaces, as root of the new user namespace.
+    """Enters new mount, host-name and process namespaces; the process has to be root of its user namespace.
 
     The caller's next fork becomes process 1 there. Raises OSError where the system forbids it.
     """
-    user, group = os.geteuid(), os.getegid()
-    _check(_libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNS | _CLONE_NEWUTS | _CLONE_NEWPID), "unshare")
-    _write("/proc/self/setgroups", "deny")
-    _write("/proc/self/uid_map", f"0 {user} 1")
-    _write("/proc/self/gid_map", f"0 {group} 1")
-
-
-def _write(path: str, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY)
-    try:
-        os.write(descriptor, text.encode())
-    finally:
-        os.close(descriptor)
+    _check(_libc.unshare(_CLONE_NEWNS | _CLONE_NEWUTS | _CLONE_NEWPID), "unshare")
 
 
 def settle(root: str, hostname: str, binds: Sequence[Bind]) -> None:
@@ -115,7 +111,7 @@ def settle(root: str, hostname: str, binds: Sequence[Bind]) -> None:
     _mount("tmpfs", f"{root}/run", "tmpfs", _MS_NOSUID | _MS_NODEV, "mode=755")
     for bind in binds:
         target = f"{root}{bind.target}"
-        Path(target).mkdir(parents=True, exist_ok=True)
+        _make_way(root, bind.target)
         if bind.writable:
             _mount(bind.source, target, None, _MS_BIND | _MS_REC)
         else:
@@ -124,6 +120,17 @@ def settle(root: str, hostname: str, binds: Sequence[Bind]) -> None:
     _check(_libc.sethostname(name, len(name)), "sethostname")
     os.chroot(root)
     os.chdir("/")
+
+
+def _make_way(root: str, target: str) -> None:
+    """The mount point, and a way to it for every user: the lab's Python may be in what is a closed home here."""
+    here = Path(root)
+    for part in Path(target).parts[1:]:
+        here = here / part
+        here.mkdir(exist_ok=True)
+        mode = here.stat().st_mode
+        if not mode & 0o001:
+            here.chmod(mode & 0o7777 | 0o001)
 
 
 def _bind_read_only(source: str, target: str) -> None:
@@ -165,14 +172,15 @@ def _make_devices(root: str) -> None:
         Path(root, "dev", name).symlink_to(target)
 
 
-def why_not(folder: Path) -> str | None:
-    """Tries walls on the empty `folder` in a child process; None when they hold, else what went wrong."""
-    for name in ("proc", "dev", "run"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
+def why_not(folder: Path, binds: Sequence[Bind], inside: Callable[[], str | None]) -> str | None:
+    """Tries walls on the disk `folder` in a child process; None when they hold, else what went wrong.
+
+    `inside` is called behind them, and may find that something else is wrong.
+    """
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
-        _try_walls(folder, writer)
+        _try_walls(folder, binds, writer, inside)
     os.close(writer)
     with os.fdopen(reader) as report:
         said = report.read()
@@ -180,13 +188,13 @@ def why_not(folder: Path) -> str | None:
     return None if said == "ok" else said or "the trial ended without a word"
 
 
-def _try_walls(folder: Path, writer: int) -> None:
+def _try_walls(folder: Path, binds: Sequence[Bind], writer: int, inside: Callable[[], str | None]) -> None:
     try:
         leave_host()
         inner = os.fork()
         if inner == 0:
-            settle(str(folder), "trial", ())
-            os.write(writer, b"ok")
+            settle(str(folder), "trial", binds)
+            os.write(writer, (inside() or "ok").encode())
         else:
             os.waitpid(inner, 0)
     except OSError as trouble:

@@ -9,15 +9,12 @@ import signal
 import socket
 import struct
 import termios
-from collections.abc import Sequence
-from typing import cast
+from collections.abc import Coroutine, Sequence
+from typing import Any, cast
 
 import asyncssh
 
-from deployer.lab.machines.disk import HOME
 from deployer.lab.machines.machine import Machine, MachineGone, Running
-from deployer.lab.ssh.paths import View
-from deployer.lab.ssh.sftp import DiskServer
 
 _DRAIN_AFTER_EXIT = 0.5
 """How long a command's output is followed after its end; a process it left behind may hold the pipe open."""
@@ -33,8 +30,22 @@ class _Session(asyncssh.SSHServerProcess[bytes]):
     terminal: int | None = None
 
     def __init__(self, door: MachineDoor) -> None:
-        super().__init__(door.serve, door.files, 3, True)
+        super().__init__(door.serve, None, 0, False)
         self._machine = door.machine
+
+    def subsystem_requested(self, subsystem: str) -> bool:
+        """SFTP is a program on the machine, as with sshd."""
+        return subsystem == "sftp"
+
+    def session_started(self) -> None:
+        """Begins; asyncssh itself would serve SFTP from this process, with its rights and not the user's."""
+        streams = (
+            asyncssh.SSHReader[bytes](self, self.channel),
+            asyncssh.SSHWriter[bytes](self, self.channel),
+            asyncssh.SSHWriter[bytes](self, self.channel, asyncssh.EXTENDED_DATA_STDERR),
+        )
+        handler = cast("Coroutine[Any, Any, None]", self._start_process(*streams))
+        self.channel.get_connection().create_task(handler)
 
     def exception_received(self, exc: Exception) -> None:
         """What asyncssh tells of the channel besides data."""
@@ -87,18 +98,18 @@ class _Door(asyncssh.SSHServer):
         self._door.connections.discard(self._conn)
 
     def begin_auth(self, username: str) -> bool:  # noqa: ARG002 - asyncssh's signature
-        """Every login name has to prove itself."""
+        """Everybody has to prove who they are; a user that the machine has not is never told so."""
         return True
 
     def public_key_auth_supported(self) -> bool:
         """The only way in."""
         return True
 
-    def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:  # noqa: ARG002 - any name
-        """Whether the key is in the login user's authorized_keys on the disk, as it is now."""
+    async def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
+        """Whether the key is in the user's authorized_keys on the disk, as it is now."""
         try:
-            lines = self._door.authorized_keys.read_text().splitlines()
-        except OSError:
+            lines = await self._door.machine.keys_of(username)
+        except MachineGone:
             return False
         offered = key.export_public_key().decode().split()[1]
         return any(offered in line.split() for line in lines if not line.startswith("#"))
@@ -118,12 +129,9 @@ class MachineDoor:
     def __init__(self, machine: Machine, host_key: asyncssh.SSHKey, port: int) -> None:
         self.machine = machine
         self.connections: set[asyncssh.SSHServerConnection] = set()
-        self.authorized_keys = machine.spec.root / HOME / ".ssh/authorized_keys"
         self._host_key = host_key
         self._port = port
         self._acceptor: asyncssh.SSHAcceptor | None = None
-        spec = machine.spec
-        self._view = View(str(spec.root), machine.home)
 
     async def open(self) -> None:
         """Listens on the machine's own address."""
@@ -147,10 +155,6 @@ class MachineDoor:
             for connection in list(self.connections):
                 connection.abort()
 
-    def files(self, channel: object) -> asyncssh.SFTPServer:
-        """An SFTP session."""
-        return DiskServer(cast("asyncssh.SSHServerChannel[bytes]", channel), self._view)
-
     async def serve(self, process: asyncssh.SSHServerProcess[bytes]) -> None:
         """A command or a terminal."""
         try:
@@ -165,6 +169,8 @@ class MachineDoor:
         if process.term_type:
             environment["TERM"] = process.term_type
         argv = ["/bin/bash", "-c", process.command] if process.command else ["/bin/bash", "-l"]
+        if process.subsystem == "sftp":
+            argv = ["sftp-server"]
         if process.term_type:
             await self._with_terminal(process, argv, environment)
         else:
@@ -174,8 +180,9 @@ class MachineDoor:
         stdin_out, stdin_in = os.pipe()
         stdout_out, stdout_in = os.pipe()
         stderr_out, stderr_in = os.pipe()
+        user = _login(process)
         try:
-            running = self.machine.run(argv, (stdin_out, stdout_in, stderr_in), environment)
+            running = self.machine.run(argv, (stdin_out, stdout_in, stderr_in), environment, user=user)
         finally:
             for number in (stdin_out, stdout_in, stderr_in):
                 os.close(number)
@@ -183,7 +190,8 @@ class MachineDoor:
         await self._follow(process, running)
 
     async def _with_terminal(self, process: _Session, argv: Sequence[str], environment: dict[str, str]) -> None:
-        running = self.machine.run(argv, (), environment, terminal=True)
+        user = _login(process)
+        running = self.machine.run(argv, (), environment, user=user, terminal=True)
         (leader,) = await running.started
         _resize(leader, process.term_size)
         await process.redirect(stdin=os.dup(leader), stdout=leader, send_eof=False)
@@ -208,6 +216,10 @@ class MachineDoor:
         finally:
             for task in (closed, exited):
                 task.cancel()
+
+
+def _login(process: asyncssh.SSHServerProcess[bytes]) -> str:
+    return str(process.get_extra_info("username"))
 
 
 async def _drained(process: asyncssh.SSHServerProcess[bytes]) -> None:

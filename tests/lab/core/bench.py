@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,16 @@ def until(true: Callable[[], object], what: str) -> None:
     while not true():
         assert time.monotonic() < deadline, f"waited {PATIENCE:.0f} s: {what}"
         time.sleep(0.02)
+
+
+def close(room: Room, home: Path) -> None:
+    """Ends the room and removes its disks, whose files are not all this user's to remove."""
+    for instance_id in room.pids():
+        room.power_off(instance_id, 0.0)
+    with contextlib.suppress(OSError):
+        # A test may have ended the room itself.
+        room.work_on_disks(["rm", "-rf", "--", *(str(home / name) for name in ("volumes", "snapshots"))])
+    room.stop()
 
 
 @dataclass

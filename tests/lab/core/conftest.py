@@ -12,7 +12,7 @@ from deployer.lab.context import Directory, LabSettings
 from deployer.lab.home import OWNER_MARK
 from deployer.lab.machines.room import Room
 from deployer.lab.network import Network
-from tests.lab.core.bench import ZONES, Lab
+from tests.lab.core.bench import ZONES, Lab, close
 
 
 @pytest.fixture
@@ -31,5 +31,5 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
         public_keys=lambda names: [key.export_public_key().decode()] if "lab" in names else [],
     )
     yield Lab(room, tmp_path, path, settings)
-    room.stop()
+    close(room, tmp_path)
     network.release()

@@ -88,9 +88,16 @@ def test_a_terminal_has_a_name(client: paramiko.SSHClient) -> None:
     assert stdout.read().startswith(b"/dev/pts/")
 
 
-def test_any_login_name_with_the_right_key_comes_in(lab: Lab, machine: MachineSpec) -> None:
-    with connect(lab, machine, user="ubuntu") as client:
-        assert execute(client, "true")[0] == 0
+@pytest.mark.parametrize("user", ["ubuntu", "admin"])
+def test_the_default_users_of_other_images_come_in_as_well(lab: Lab, machine: MachineSpec, user: str) -> None:
+    with connect(lab, machine, user=user) as client:
+        assert execute(client, "echo $USER; pwd")[1] == f"{user}\n/home/{user}\n".encode()
+
+
+@pytest.mark.parametrize("user", ["deploy", "root", "no-such-user"])
+def test_the_key_pair_opens_no_other_account(lab: Lab, machine: MachineSpec, user: str) -> None:
+    with pytest.raises(paramiko.AuthenticationException):
+        connect(lab, machine, user=user)
 
 
 def test_another_key_is_refused(lab: Lab, machine: MachineSpec, tmp_path: Path) -> None:
@@ -118,16 +125,17 @@ def test_the_console_prints_the_host_key_that_the_server_has(lab: Lab, machine: 
 
 
 def test_sftp_and_commands_see_the_same_paths(client: paramiko.SSHClient, machine: MachineSpec) -> None:
+    execute(client, "sudo install -d -o ec2-user /srv/apps")
     with client.open_sftp() as sftp:
         assert sftp.normalize(".") == "/home/ec2-user"
-        sftp.mkdir("/srv/app-2")
-        with sftp.open("/srv/app-2/file", "w") as file:
+        sftp.mkdir("/srv/apps/app-2")
+        with sftp.open("/srv/apps/app-2/file", "w") as file:
             file.write("two")
-        sftp.symlink("/srv/app-2", "/srv/current")
-        assert sftp.listdir("/srv/current") == ["file"]
-        assert sftp.readlink("/srv/current") == "/srv/app-2"
-    assert execute(client, "cat /srv/current/file")[1] == b"two"
-    assert (machine.root / "srv/app-2/file").read_text() == "two"
+        sftp.symlink("/srv/apps/app-2", "/srv/apps/current")
+        assert sftp.listdir("/srv/apps/current") == ["file"]
+        assert sftp.readlink("/srv/apps/current") == "/srv/apps/app-2"
+    assert execute(client, "cat /srv/apps/current/file")[1] == b"two"
+    assert (machine.root / "srv/apps/app-2/file").read_text() == "two"
 
 
 def test_sftp_does_not_leave_the_disk_by_links_or_dots(client: paramiko.SSHClient) -> None:
@@ -159,9 +167,9 @@ def test_a_machine_can_be_the_way_to_another(lab: Lab, machine: MachineSpec) -> 
 
 def test_a_command_goes_on_when_the_connection_is_lost(lab: Lab, machine: MachineSpec) -> None:
     client = connect(lab, machine)
-    client.exec_command("sleep 0.5; echo done >/srv/done")
+    client.exec_command("sleep 0.5; echo done >/tmp/done")
     client.close()
-    until(lambda: (machine.root / "srv/done").exists(), "the command's end")
+    until(lambda: (machine.root / "tmp/done").exists(), "the command's end")
 
 
 def test_a_power_off_ends_connections_and_forgets_the_host_key(lab: Lab, machine: MachineSpec) -> None:

@@ -58,6 +58,20 @@ def test_variables_in_braces_stay_one_word_and_bare_ones_are_split(tmp_path: Pat
     assert unit.start[0].argv({"A": "1 2", "B": "-"}) == ["/bin/run", "1 2", "1", "2", "x-y"]
 
 
+def test_two_dollars_are_one(tmp_path: Path) -> None:
+    unit = read(tmp_path, "[Service]\nExecStart=/bin/sh -c 'echo $${HOME} $$'\n")
+    assert unit.start[0].argv({"HOME": "x"}) == ["/bin/sh", "-c", "echo ${HOME} $"]
+
+
+def test_the_user_of_a_unit_is_read_and_who_is_beyond_it(tmp_path: Path) -> None:
+    text = "[Service]\nUser=shop\nGroup=www\nDynamicUser=yes\nStateDirectory=shop a/b\nRuntimeDirectory=shop\n"
+    unit = read(tmp_path, f"{text}ExecStartPre=+-/bin/one\nExecStart=/bin/two\n")
+    assert (unit.user, unit.group, unit.dynamic_user) == ("shop", "www", True)
+    assert unit.directories == {"STATE": ("/var/lib/shop", "/var/lib/a/b"), "RUNTIME": ("/run/shop",)}
+    assert (unit.before_start[0].privileged, unit.before_start[0].forgiven) == (True, True)
+    assert not unit.start[0].privileged
+
+
 def test_a_unit_without_a_start_command_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UnitError, match="expected ExecStart"):
         read(tmp_path, "[Service]\nType=simple\n")

@@ -19,6 +19,7 @@ from deployer.lab.ec2.filters import pattern
 from deployer.lab.ec2.pages import page
 from deployer.lab.ec2.scheduler import Scheduler
 from deployer.lab.ec2.wire import ShapeWriters, timestamp
+from tests.lab.ec2.cloud import plainly
 from tests.patience import PATIENCE
 
 
@@ -32,7 +33,7 @@ def test_a_copied_disk_keeps_modes_times_links_and_sockets(tmp_path: Path) -> No
     (source / "dangling").symlink_to("/nowhere")
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(source / "app.sock"))
-        copy_tree(source, tmp_path / "copy")
+        copy_tree(source, tmp_path / "copy", plainly)
     copied = tmp_path / "copy" / "run"
     assert copied.stat().st_mode & 0o777 == 0o750
     assert copied.stat().st_mtime == 1_000_000_000
@@ -43,12 +44,12 @@ def test_a_copied_disk_keeps_modes_times_links_and_sockets(tmp_path: Path) -> No
 
 def test_a_disk_that_is_not_there_cannot_be_copied(tmp_path: Path) -> None:
     with pytest.raises(DiskError, match="the folder is not there"):
-        copy_tree(tmp_path / "nothing", tmp_path / "copy")
+        copy_tree(tmp_path / "nothing", tmp_path / "copy", plainly)
     assert not (tmp_path / "copy").exists()
 
 
 def test_a_disk_that_is_being_read_is_removed_when_its_reader_ends(tmp_path: Path) -> None:
-    shelf = Shelf(tmp_path)
+    shelf = Shelf(tmp_path, plainly)
     shelf.path("snap-1").mkdir()
     shelf.hold("snap-1")
     shelf.discard("snap-1")

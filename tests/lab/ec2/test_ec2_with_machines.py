@@ -15,6 +15,7 @@ from deployer.lab import ec2 as lab_ec2
 from deployer.lab.context import Directory, LabContext
 from deployer.lab.machines.room import Room
 from deployer.lab.network import Network, free_port
+from tests.lab.core.bench import close
 from tests.lab.ec2.cloud import QUICK, Cloud, client_at, until
 
 pytestmark = pytest.mark.lab
@@ -74,7 +75,7 @@ def machines(tmp_path: Path) -> Iterator[MachineLab]:
     server.shutdown()
     thread.join()
     server.server_close()
-    room.stop()
+    close(room, directory.home)
     network.release()
 
 
