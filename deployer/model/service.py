@@ -135,14 +135,19 @@ def requests_missing(seen: Observation, instance: Seen) -> str | None:
     release that has proven itself, and a side without weight gets no requests.
     """
     wanted = seen.policy.min_requests
-    changed = is_changed(instance) or instance.updated
-    if not wanted or seen.rolling_back or not changed or not has_weight(seen.weights, instance):
+    if not has_weight(seen.weights, instance) or not is_asked_for_requests(seen, instance):
         return None
     found = instance.requests or 0
     if found >= wanted:
         return None
     why = f", and they cannot be counted: {instance.requests_detail}" if instance.requests_detail else ""
     return f"unproven: {found} of {wanted} requests answered{why}"
+
+
+def is_asked_for_requests(seen: Observation, instance: Seen) -> bool:
+    """Whether it is to have answered some requests before its slot is done."""
+    changed = is_changed(instance) or instance.updated
+    return seen.policy.min_requests > 0 and changed and not seen.rolling_back
 
 
 def is_changed(instance: Seen) -> bool:
@@ -202,6 +207,7 @@ def has_arrived(seen: Observation, slot: Slot) -> bool:
         and slot.alive[0].expecting is None
         and slot.alive[0].failed is None
         and is_proven(seen, slot.alive[0])
+        and (has_weight(seen.weights, slot.alive[0]) or not is_asked_for_requests(seen, slot.alive[0]))
     )
 
 

@@ -18,7 +18,7 @@ from deployer.model.methods.steps import bring_up
 from deployer.model.moves import GiveUp, Wait
 from deployer.model.observation import Install, Observation, Seen, Work
 from deployer.model.policy import Policy
-from deployer.model.service import in_service, is_fit, is_proven
+from deployer.model.service import has_arrived, in_service, is_fit, is_proven
 from tests.builders import BALANCER, GOAL, NOW, PREVIOUS, new, old, planned, seen, slot
 
 ASKS = Policy(min_requests=20)
@@ -98,6 +98,7 @@ def test_a_side_without_weight_is_asked_for_none_and_for_all_of_them_once_it_has
     one = new("i-1")
     idle, counted = asked(one, weights={BALANCER.id: 0})
     assert (counted, is_proven(idle, one), is_fit(idle, one)) == (set(), True, True)
+    assert not has_arrived(idle, idle.slots[0]), "what gets no traffic has proven nothing yet"
     live, counted = asked(one, weights={BALANCER.id: 100}, weights_since=NOW - 1)
     assert (counted, is_proven(live, one), is_fit(live, one)) == ({"i-1"}, False, True)
     assert isinstance(bring_up(live, one), Wait), "its time begins with its weight, not with its health"
