@@ -9,7 +9,7 @@ STAMP  := $(VENV)/.stamp
 # What a command prints matters only where it fails.
 quiet = said=$$($(1) 2>&1) || { echo "$$said" >&2; exit 1; }
 
-.PHONY: venv demo test lint bench simulate mutants shapes picture reference crashes lock dist image clean
+.PHONY: venv demo test lint no-header bench simulate mutants shapes picture reference crashes lock dist image clean
 
 venv: $(STAMP)
 
@@ -48,6 +48,10 @@ lint: venv
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 	$(BIN)/hadolint Dockerfile
+
+# Every way of installing, forward and back, with an application that names its release in no header.
+no-header: venv
+	EVERY_WAY=1 $(BIN)/python -m pytest -n 2 tests/e2e/test_no_header.py
 
 bench: venv
 	$(BIN)/python -m bench

@@ -131,6 +131,18 @@ class CodeDeploy:
             ids = [ident for page in pages for ident in page["deployments"]]
         return [self.deployment(ident) for ident in ids]
 
+    def latest(self, application: str, group: str, most: int) -> tuple[Sequence[DeploymentFacts], bool]:
+        """The group's `most` latest deployments, and whether there are more of them.
+
+        That ListDeployments gives the newest first is seen, not documented; callers sort by `created`.
+        """
+        with translated(f"looking at the deployments of {group}"):
+            pages = self.session.codedeploy.get_paginator("list_deployments").paginate(
+                applicationName=application, deploymentGroupName=group, PaginationConfig={"MaxItems": most + 1}
+            )
+            ids = [ident for page in pages for ident in page["deployments"]]
+        return [self.deployment(ident) for ident in ids[:most]], len(ids) > most
+
     def deployment(self, ident: str) -> DeploymentFacts:
         """How a deployment stands."""
         with translated(f"asking for the deployment {ident}"):

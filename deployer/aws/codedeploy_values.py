@@ -224,6 +224,8 @@ class DeploymentFacts:
     error: str = ""
     """The error's code and text; empty when there is none."""
     creator: str = "user"
+    created: float = 0.0
+    """Unix seconds, by AWS's clock."""
 
 
 @dataclass(frozen=True)
@@ -329,4 +331,5 @@ def deployment_facts(info: Mapping[str, Any]) -> DeploymentFacts:
         info.get("description") or "",
         f"{error['code']}: {error.get('message', '')}".strip(" :") if error.get("code") else "",
         info.get("creator") or "user",
+        info["createTime"].timestamp() if info.get("createTime") else 0.0,
     )

@@ -24,7 +24,7 @@ from deployer.bake.order import CLEAN_TAG, IMAGE_TAG, ROOT_TAG, BakeOrder
 from deployer.bake.ports import Builder, ImageState, SeenImage, Survey
 from deployer.engine.ports import LaunchOrder
 from deployer.model.errors import PreflightRefused
-from deployer.model.fleet import BUILDER, Instance, Tag, kept_tags
+from deployer.model.fleet import BUILDER, Instance, Release, Tag, kept_tags
 from deployer.model.outcome import Done, Outcome, Permanent, Temporary
 
 if TYPE_CHECKING:
@@ -187,6 +187,21 @@ class AwsImages:
             found = self._describe_images([{"Name": "image-id", "Values": [image]}], own=False)
         seen = as_image(found[0]) if found else None
         return seen if seen is not None and seen.state is ImageState.AVAILABLE else None
+
+    def releases(self, images: Sequence[str]) -> Mapping[str, Release]:
+        """What each of these images was made of, by the tags that a bake, or the owner, has set. Raises AwsError.
+
+        One without them is left out.
+        """
+        found: dict[str, Release] = {}
+        with translated("looking at the images of the fleet"):
+            for chunk in chunks(images, FILTER_VALUES):
+                for raw in self._describe_images([{"Name": "image-id", "Values": list(chunk)}], own=False):
+                    image = as_image(raw)
+                    if Tag.RELEASE in image.tags:
+                        name, digest = image.tags[Tag.RELEASE], image.tags.get(Tag.DIGEST, "")
+                        found[image.id] = Release(name, digest, image.id)
+        return found
 
     def in_use(self, images: Sequence[str]) -> frozenset[str]:
         """Those that an existing instance was launched from, or that a launch template names. Raises AwsError.

@@ -12,7 +12,7 @@ from deployer.bake.ports import BuilderHost
 from deployer.bake.steps import CheckRelease, CleanHost, InstallRelease, OnHost, ReachHost
 from deployer.model.fleet import Instance
 from deployer.model.hosts import Host
-from deployer.model.observation import Answer
+from deployer.model.observation import Answer, Proof
 from deployer.model.outcome import Done, Outcome, Temporary
 
 
@@ -77,12 +77,20 @@ class HostWork:
 
     def _wrong(self, answer: Answer) -> str:
         """What is wrong with an answer of the application; empty when it serves the release."""
-        release, wanted = answer.release, self._order.package.release
+        release, package = answer.release, self._order.package
         if not answer.ok:
             return f"the application is not healthy: {answer.detail or 'no answer'}"
-        if release == wanted or (release is None and not self._order.names_release):
+        if answer.proof is Proof.MARKER:
+            same = answer.digest == package.digest
+            return "" if same else f"the host's marker does not name release {package.release}: {answer.detail}"
+        if release == package.release:
             return ""
-        return f"the application serves release {release or 'without a name'}, not {wanted}"
+        if release is None:
+            return (
+                f"the application answers without the release_header of [fleet.{self._order.fleet}] health, which "
+                f'should name release {package.release}; set it to "" if the application names none'
+            )
+        return f"the application serves release {release}, not {package.release}"
 
 
 _REACHED_BY = {

@@ -60,8 +60,6 @@ class BakeOrder:
     release_from: str = ""
     rollout: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
-    names_release: bool = True
-    """Whether a healthy application tells which release it is."""
     keep_builder: bool = False
     """Whether the builder of a failed bake is kept to be looked at."""
     deadlines: BakeDeadlines = BakeDeadlines()

@@ -46,6 +46,7 @@ from deployer.cli.lab_extra import LabCommand
 @click.option("--deregistration-delay", type=click.IntRange(0, 3600), metavar="SECONDS")
 @click.option("--group", is_flag=True, help="The fleet lives in an Auto Scaling group.")
 @click.option("--split", is_flag=True, help="The listener splits traffic between two target groups.")
+@click.option("--no-header", is_flag=True, help="The application names its release in no header.")
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("--keep", is_flag=True, help="Leaves the lab running afterwards.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Repeats the same mix of requests.")
@@ -66,6 +67,7 @@ def demo(
     deregistration_delay: int | None,
     group: bool,
     split: bool,
+    no_header: bool,
     output: str,
     keep: bool,
     seed: int,
@@ -104,6 +106,7 @@ def demo(
         deregistration_delay=deregistration_delay,
         group=group,
         split=split,
+        no_header=no_header,
         keep=keep,
         seed=seed,
     )

@@ -70,6 +70,7 @@ def lab() -> None:
     "both through a balancer each, or to an nginx on the other one.",
 )
 @click.option("--pass-on", is_flag=True, help="A classic balancer's listener is TCP: it passes connections on.")
+@click.option("--no-header", is_flag=True, help="The worked example does not name its release in a header.")
 @click.option("--lag", type=click.FloatRange(0, 60), default=1.0, show_default=True, help="Until balancers hear.")
 @click.option(
     "--health-scale",
@@ -100,6 +101,7 @@ def up(
     split: bool,
     traffic_port: str,
     pass_on: bool,
+    no_header: bool,
     lag: float,
     health_scale: float,
     alarm_scale: float,
@@ -114,9 +116,13 @@ def up(
     from deployer.lab.examples import Example, example_release
     from deployer.lab.home import lab_home
     from deployer.lab.order import BalancerKind, FleetOrder, Order, TrafficPort, zones_for
+    from deployer.lab.settings_file import settings_text
+    from deployer.model.errors import UsageError
 
+    if no_header and (bundle is not None or example not in (None, "web")):
+        raise UsageError("--no-header changes the worked example web; leave out --bundle, and --example")
     traffic = TrafficPort(traffic_port)
-    app = Example(example or ("abrupt" if traffic.apart else "web"))
+    app = Example(example or ("abrupt" if traffic.apart and not no_header else "web"))
     installed = bundle.absolute() if bundle is not None else example_release(app, int(release))
     fleet = FleetOrder(
         instances,
@@ -129,6 +135,7 @@ def up(
         split=split,
         traffic=traffic,
         pass_on=pass_on,
+        names_release=not no_header,
     )
     fleet.check()
     settings = LabSettings(
@@ -144,7 +151,12 @@ def up(
     if came.already:
         _say(f"lab {name} already runs; its exports again")
     _say(f"by hand: ssh -F {home.ssh_config} ADDRESS")
-    _write_settings(Path("deployer.toml"), home, came.facts, installed.parent, "2" if release == "1" else "1")
+    goal = "2" if release == "1" else "1"
+    if no_header:
+        text = settings_text(home, came.facts, home.bundles, goal, header="")
+    else:
+        text = settings_text(home, came.facts, installed.parent, goal)
+    _write_settings(Path("deployer.toml"), text)
     for line in daemon.exports(home, came.facts, os.environ):
         click.echo(line)
 
@@ -153,14 +165,13 @@ def _say(text: str) -> None:
     click.echo(text, err=True)
 
 
-def _write_settings(path: Path, home: Any, facts: Any, bundles: Path, goal: str) -> None:
+def _write_settings(path: Path, text: str) -> None:
     from deployer.cli.init import write_schema
-    from deployer.lab.settings_file import settings_text
 
     if path.exists():
         _say(f"{path} is there already and stays as it is")
         return
-    path.write_text(settings_text(home, facts, bundles, goal))
+    path.write_text(text)
     write_schema(path)
     _say(f"wrote {path}")
 

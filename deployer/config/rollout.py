@@ -21,7 +21,7 @@ from deployer.config.kinds import (
 )
 from deployer.config.setting import section, setting, settings_of
 from deployer.model.capacity import Amount
-from deployer.model.policy import Deadlines, Keep, Method, OnFailure, Policy, Sabotage
+from deployer.model.policy import STOPS_WITHIN, Deadlines, Keep, Method, OnFailure, Policy, Sabotage
 
 
 @dataclass(frozen=True)
@@ -172,6 +172,12 @@ class RolloutSettings:
         default=Deadlines.progress,
         metadata=setting(
             Duration(), "Longest time in which no instance completes; then it stops.", alias="--timeout"
+        ),
+    )
+    stop_within: float = field(
+        default=STOPS_WITHIN,
+        metadata=setting(
+            Duration(), "Longest time from SIGINT or SIGTERM to the end; what is not back by then is left as it is."
         ),
     )
     settings: Mapping[str, object] = field(

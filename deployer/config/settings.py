@@ -37,6 +37,9 @@ class FindSettings:
     )
 
 
+USUAL_HEADER = "X-Release"
+
+
 @dataclass(frozen=True)
 class HealthSettings:
     """How an instance is asked directly for its health and release."""
@@ -47,16 +50,17 @@ class HealthSettings:
         metadata=setting(Text('a path such as "/healthz"', r"/[^\s\x00-\x1f]*"), "Answers 2xx when healthy."),
     )
     release_header: str | None = field(
-        default="X-Release",
+        default=None,
         metadata=setting(
             Text('a header name, or "" for none', r"[A-Za-z0-9-]*"),
-            'The response header that names the release; "" if none does.',
+            'The response header that must name the release; "" if none does. Left out: X-Release, if sent.',
         ),
     )
 
     def model(self) -> Health:
         """As the engine knows it."""
-        return Health(self.port, self.path, self.release_header or None)
+        header = USUAL_HEADER if self.release_header is None else self.release_header or None
+        return Health(self.port, self.path, header, must_name=bool(self.release_header))
 
 
 @dataclass(frozen=True)

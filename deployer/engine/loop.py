@@ -31,7 +31,7 @@ from deployer.engine.turns import (
 )
 from deployer.model.errors import AwsError
 from deployer.model.hosts import Evidence, Worked
-from deployer.model.methods.work import settle
+from deployer.model.methods.work import settle, strays
 from deployer.model.moves import Move, Wait
 from deployer.model.observation import Observation, Seen, Stance, Work
 from deployer.model.service import all_heard, count, has_weight, in_service, is_complete, is_done
@@ -62,7 +62,7 @@ class Ending(Enum):
     PAUSED = "paused"
     """A gate has not agreed, or it failed and asks: what can be is in service; the rollout is open."""
     ABANDONED = "abandoned"
-    """Asked to stop twice: left as it is, the lease kept, to be resumed."""
+    """Asked to stop twice, or out of time after the first signal: left as it is, the lease kept, to be resumed."""
 
 
 @dataclass
@@ -132,12 +132,22 @@ class Loop:
     def run(self) -> Ending:
         """Turns until the end. Raises LeaseLost and StateUnavailable: then nothing more may be changed."""
         while True:
-            if self.stop.count >= 2:
-                return Ending.ABANDONED
+            if self.stop.urgent:
+                return self._abandoned()
             ending = self.tick()
             if ending is not None:
                 return ending
             self.actuator.clock.sleep(self.poll)
+
+    def _abandoned(self) -> Ending:
+        """Left as it is; where the time for an orderly end is over, the reason says who is not back."""
+        if self.stop.count < 2:
+            left = "; ".join(f"{subject}: {reason}" for subject, reason, _ in self.tallies.waits) or "the last look"
+            self.reason = (
+                f"asked to stop, and {self.stop.within:g} s were not enough to bring everything back into service; "
+                f"left as it is: {left}"
+            )
+        return Ending.ABANDONED
 
     def tick(self) -> Ending | None:
         """One turn: look, turn if need be, decide, let the guard judge, act."""
@@ -329,10 +339,11 @@ class Loop:
             case Stance.ADVANCE:
                 strategy = self.way_back if seen.rolling_back else self.strategy
                 try:
-                    return moves_of(self.observer.plan.strategy, strategy.decide, seen)
+                    chosen = moves_of(self.observer.plan.strategy, strategy.decide, seen)
                 except StrategyFailed as failed:
                     self._without_strategy(seen, failed)
                     return ()
+                return [*strays(seen), *chosen]
 
     def _without_strategy(self, seen: Observation, failed: StrategyFailed) -> None:
         """The strategy is asked no more: the fleet comes to rest without it, and the log has what it raised."""

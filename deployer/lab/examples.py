@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from enum import Enum
 from pathlib import Path
 
@@ -34,3 +35,17 @@ def example_release(example: Example, number: int) -> Path:
             "or name a bundle of your own"
         )
     return bundle.resolve()
+
+
+def anonymous_releases(folder: Path, fault: str | None = None) -> Path:
+    """Copies of both releases in `folder` that do not name themselves in a header; the second with a FAULT file.
+
+    Returns the folder of copies.
+    """
+    for number in (1, 2):
+        copy = folder / f"release-{number}"
+        shutil.copytree(web_release(number), copy)
+        (copy / "shop" / "ANONYMOUS").touch()
+    if fault is not None:
+        (folder / "release-2" / "shop" / "FAULT").write_text(fault + "\n")
+    return folder

@@ -118,6 +118,11 @@ class LabHome:
         """What `lab up` asked for."""
         return self.folder / "order.json"
 
+    @property
+    def bundles(self) -> Path:
+        """Copies of the worked example's releases, where the lab changed them."""
+        return self.folder / "bundles"
+
     def read(self) -> Facts | None:
         """What the lab last said, None when it said nothing."""
         try:

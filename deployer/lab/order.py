@@ -71,6 +71,8 @@ class FleetOrder:
     traffic: TrafficPort = TrafficPort.HEALTH
     pass_on: bool = False
     """Whether a classic balancer's listener passes connections on (TCP) rather than speaking HTTP."""
+    names_release: bool = True
+    """Whether the worked example names its release in a header."""
 
     def check(self) -> None:
         """Raises UsageError for what no fleet can be."""

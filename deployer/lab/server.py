@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 from deployer.lab.access import ACCESS_KEY, SECRET_KEY, client_key, exports, write_ssh_config
 from deployer.lab.context import Directory, LabContext, LabSettings
+from deployer.lab.examples import anonymous_releases
 from deployer.lab.home import OWNER_MARK, Facts, LabHome, Phase, Process, one_user_note
 from deployer.lab.listener import Listener
 from deployer.lab.network import Network, free_port
 from deployer.lab.order import Order, TrafficPort
 from deployer.model.errors import DeployerError
+from deployer.model.fleet import Tag
 
 if TYPE_CHECKING:
     from deployer.lab.balancers import Balancers
@@ -139,7 +141,11 @@ class Lab:
     def _golden_disk(self, zone: str) -> Path:
         from deployer.lab.golden import make_golden_disk
 
-        return make_golden_disk(self._room, self._home.folder / "golden", zone, Path(self._order.fleet.bundle))
+        fleet = self._order.fleet
+        bundle = Path(fleet.bundle)
+        if not fleet.names_release:
+            bundle = anonymous_releases(self._home.bundles) / bundle.name
+        return make_golden_disk(self._room, self._home.folder / "golden", zone, bundle)
 
     def _machine_room(self, settings: LabSettings, network: Network, endpoint: str) -> Room:
         from deployer.lab.machines.room import Room
@@ -212,7 +218,8 @@ class Lab:
         fleet, settings = self._order.fleet, self._order.settings
         zones = tuple(settings.region + letter for letter in _LETTERS)
         disk = self._golden.result()
-        tags = {"Service": "shop", "Role": "web", "Release": fleet.release}
+        # By the tag of ours an application is known that names no release.
+        tags = {"Service": "shop", "Role": "web", "Release": fleet.release, Tag.RELEASE: fleet.release}
         image = ec2.seed_base_image(self._ec2, f"web-release-{fleet.release}", disk, tags=tags)
         self.say(f"image {image} with release {fleet.release}")
         clients = self._clients()

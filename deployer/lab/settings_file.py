@@ -10,7 +10,7 @@ from deployer.lab.fleet import BUNDLES, NAME, ROLE, SERVICE, SERVICE_ROLE
 from deployer.lab.home import Facts, LabHome
 
 
-def settings_text(home: LabHome, facts: Facts, bundles: Path, goal: str) -> str:
+def settings_text(home: LabHome, facts: Facts, bundles: Path, goal: str, *, header: str = "X-Release") -> str:
     """The file's text: the lab's fleet, and the example's other release as the goal."""
     bundle = json.dumps(str(bundles / "release-{release}"))
     group = facts.fleet.get("group")
@@ -24,7 +24,7 @@ def settings_text(home: LabHome, facts: Facts, bundles: Path, goal: str) -> str:
 [fleet.web]
 find      = {{ {find} }}
 balancers = {balancers}
-health    = {{ port = {facts.app_port}, path = "/healthz", release_header = "X-Release" }}
+health    = {{ port = {facts.app_port}, path = "/healthz", release_header = "{header}" }}
 
 [fleet.web.release]
 name   = "{goal}"

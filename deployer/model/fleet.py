@@ -105,13 +105,28 @@ class Release:
     """The type of instance that it is to run on; None where each place keeps the type that it has."""
 
 
+def is_same_bundle(digest: str, other: str) -> bool:
+    """Whether two digests are of one bundle. The name of a CodeDeploy revision has only the first 16 characters."""
+    short = min(len(digest), len(other))
+    return short >= DIGEST_SHOWN and digest[:short] == other[:short] if digest != other else bool(digest)
+
+
+DIGEST_SHOWN = 16
+"""Characters of a digest that names carry."""
+
+
 @dataclass(frozen=True)
 class Health:
-    """How an instance is asked directly: port, path, and the header that names its release."""
+    """How an instance is asked directly: port, path, and the header that names its release.
+
+    `must_name`: an answer without that header proves nothing. Else an application that does not send it is known by
+    what was put on its instance.
+    """
 
     port: int = 8080
     path: str = "/"
     release_header: str | None = "X-Release"
+    must_name: bool = True
 
 
 @dataclass(frozen=True)

@@ -13,17 +13,37 @@ from functools import cached_property, wraps
 from typing import Any, TypeVar
 
 from deployer.model.capacity import Limits
-from deployer.model.fleet import Balancer, BalancerKind, Instance, InstanceState, Release, Target, TargetState
+from deployer.model.fleet import (
+    Balancer,
+    BalancerKind,
+    Instance,
+    InstanceState,
+    Release,
+    Tag,
+    Target,
+    TargetState,
+    is_same_bundle,
+)
 from deployer.model.occasions import Occasion, Point, Ruling
 from deployer.model.policy import Method, Policy
 
 
 class Proof(Enum):
-    """How it is known which release an instance serves; the plan says which."""
+    """How it is known which release an instance serves; the plan says which.
+
+    An application that names its release is asked; for one that does not, what was put on the instance counts.
+    """
 
     ASKED = "asked directly"
     HOST = "asked on the host"
     IMAGE = "known by its image"
+    MARKER = "known by the marker on its host"
+    DEPLOYMENT = "known by its CodeDeploy deployment"
+
+    @property
+    def is_an_answer(self) -> bool:
+        """Whether the application itself names the release."""
+        return self in (Proof.ASKED, Proof.HOST)
 
 
 @dataclass(frozen=True)
@@ -35,6 +55,9 @@ class Answer:
     release: str | None = None
     detail: str = ""
     proof: Proof = Proof.ASKED
+    digest: str | None = None
+    """The bundle that was installed on it last, by its host's marker or by CodeDeploy: "" where none was since its
+    launch, None where that cannot be read or an installation did not come to its end."""
 
 
 class Work(Enum):
@@ -261,30 +284,58 @@ class Observation:
         """
         if seen.failed is not None or not self.is_wanted_type(seen):
             return False
-        if (
-            self.goal.image is not None
-            and seen.instance.image == self.goal.image
-            and self.policy.method is Method.RELAUNCH
-        ):
+        if self.policy.method is Method.RELAUNCH and runs_image_of(seen.instance, self.goal):
             return True
         return self.serves_goal(seen)
 
     def serves_goal(self, seen: Seen) -> bool:
-        """Whether it is proven to serve the goal: by its answer and, where known, its digest (promise 12).
+        """Whether it is proven to serve the goal (promise 12).
 
         Where the rollout changes the instance type, one of another type does not.
         """
-        answer = seen.answer
-        if answer is None or not self.is_wanted_type(seen):
+        return self.is_wanted_type(seen) and self.serves(seen, self.goal)
+
+    def serves(self, seen: Seen, release: Release) -> bool:
+        """Whether it is healthy and proven to serve a release: by its answer, else by what was put on it.
+
+        Health alone proves nothing. What we know of its digest must not speak against it, whatever the proof.
+        """
+        answer, digest = seen.answer, self.digest_of(seen)
+        if answer is None or not answer.ok:
             return False
-        if answer.proof is Proof.IMAGE:
-            return answer.ok and seen.instance.image == self.goal.image
-        digest = self.digest_of(seen)
-        return (
-            answer.ok
-            and answer.release == self.goal.name
-            and (not digest or not self.goal.digest or digest == self.goal.digest)
-        )
+        if digest and release.digest and not is_same_bundle(digest, release.digest):
+            return False
+        match answer.proof:
+            case Proof.ASKED | Proof.HOST:
+                return answer.release == release.name
+            case Proof.IMAGE:
+                return runs_image_of(seen.instance, release)
+            case Proof.MARKER | Proof.DEPLOYMENT:
+                if answer.digest == "":
+                    return runs_image_of(seen.instance, release)
+                return answer.digest is not None and is_same_bundle(answer.digest, release.digest)
+
+    def release_of(self, seen: Seen) -> str | None:
+        """The release that it is known to serve, by whatever proof; None when nothing tells."""
+        answer = seen.answer
+        if answer is None or answer.proof.is_an_answer:
+            return answer.release if answer is not None else None
+        known = next((one.name for one in (self.goal, self.previous) if self.serves(seen, one)), None)
+        return known or answer.release
+
+    def another_release(self, seen: Seen) -> str | None:
+        """What its answer, or the marker on its host, says against the goal; None when nothing does (fault 14)."""
+        answer, goal = seen.answer, self.goal
+        if answer is None or not answer.ok:
+            return None
+        if answer.proof.is_an_answer and answer.release not in (None, goal.name):
+            return f"answers with release {answer.release}, expected {goal.name}"
+        if answer.proof is Proof.MARKER and answer.digest and not is_same_bundle(answer.digest, goal.digest):
+            return (
+                f"the marker on its host names the bundle {answer.digest[:16]}, expected {goal.digest[:16]} "
+                f"(release {goal.name})"
+            )
+        return None
 
     def wanted_type(self, slot: Slot | None) -> str | None:
         """The instance type that belongs into a slot; None where the rollout leaves types alone.
@@ -319,6 +370,12 @@ class Observation:
     def keeps_connections(self) -> bool:
         """Whether clients' own connections reach the instances, so that only the host can let go of them."""
         return any(b.kind is BalancerKind.NLB for b in self.balancers)
+
+
+def runs_image_of(instance: Instance, release: Release) -> bool:
+    """Whether it was launched from the image of a release, and nothing else was installed on it since."""
+    installed = instance.tags.get(Tag.IN_PLACE)
+    return release.image is not None and instance.image == release.image and installed in (None, release.name)
 
 
 _Thing = TypeVar("_Thing")

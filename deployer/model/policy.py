@@ -37,6 +37,10 @@ class Sabotage(Enum):
     """Stops as soon as the deregister call has returned."""
 
 
+STOPS_WITHIN = 120.0
+"""Seconds that a rollout takes at most to bring what is in flight back into service, unless set otherwise."""
+
+
 @dataclass(frozen=True)
 class Deadlines:
     """The longest time, in seconds, that a slot may stay in each state; waiting is never blind."""

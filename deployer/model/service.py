@@ -88,7 +88,8 @@ def is_at_work(seen: Observation, instance: Seen) -> bool:
 def _served_before_turning_back(seen: Observation, instance: Seen) -> bool:
     """On the way back, what came into service on the way forward carries traffic until it is taken out."""
     answer = instance.answer
-    return seen.rolling_back and answer is not None and answer.ok and answer.release == seen.previous.name
+    well = answer is not None and answer.ok
+    return seen.rolling_back and well and seen.release_of(instance) == seen.previous.name
 
 
 def is_proven(seen: Observation, instance: Seen) -> bool:

@@ -54,8 +54,8 @@ class SshBuilder:
                 return Unknown(ended.detail)
 
     def check(self, host: Host) -> Answer:
-        """Asks the application for its health and release."""
-        return self._work.answer(host)
+        """Asks the application for its health and release; the marker on the host for one that names none."""
+        return self._work.proven(host)
 
     def clean(self, host: Host) -> Outcome[None]:
         """Removes what must not be in an image: host keys, machine id, logs, caches, our own traces."""

@@ -43,9 +43,9 @@ class SshHosts:
         *,
         workers: int = 16,
         clock: Callable[[], float] = time.monotonic,
-        patience: float = 30.0,
+        patience: Callable[[], float] = lambda: 30.0,
     ) -> None:
-        """`clock` gives the time of answers; `patience` is how long `close` waits, in seconds."""
+        """`clock` gives the time of answers; `patience` tells how long `close` may wait, in seconds."""
         self._door = door
         self.work = HostWork(door, installer, application, clock)
         """The work itself, for those who wait for it in a thread of their own."""
@@ -69,8 +69,9 @@ class SshHosts:
 
     def close(self) -> None:
         """See `Hosts`. An installation that goes on runs to its end on its host, which knows how it ended."""
-        end = time.monotonic() + self._patience
-        self._quick.close(self._patience)
+        patience = self._patience()
+        end = time.monotonic() + patience
+        self._quick.close(patience)
         self._slow.close(max(0.0, end - time.monotonic()))
         self._door.close()
 

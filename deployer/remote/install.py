@@ -189,6 +189,17 @@ class Installer:
             status = self.status(host, request.job)
             return self.start(host, request) if status.state is JobState.ABSENT else status
 
+    def installed(self, host: Host) -> str:
+        """The digest of the bundle that was installed on a host last; empty where none was.
+
+        Raises RemoteError when the host does not tell, or when an installation on it did not come to its end.
+        """
+        answer = self._ask(host, "installed")
+        if answer["unfinished"]:
+            begun = str(answer["unfinished"])[:16]
+            raise RemoteError(f"{host.instance}: the installation of the bundle {begun} did not come to its end")
+        return str(answer["current"])
+
     def run(self, host: Host, arguments: Sequence[str], deadline: float) -> CommandOutcome:
         """Runs a command of the user's as the one who installs. Raises RemoteError when it cannot have begun."""
         return self._door.run(host, self._footing(host).command(Command(tuple(arguments), deadline)))

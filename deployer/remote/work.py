@@ -47,6 +47,9 @@ class Application:
     port: int
     health_path: str = "/"
     release_header: str | None = "X-Release"
+    must_name: bool = True
+    """Whether an answer has to name its release. If not, one that does not is known as `unnamed` says."""
+    unnamed: Proof = Proof.IMAGE
     strategy: str = ""
     batch: str = ""
     log_command: tuple[str, ...] = ()
@@ -96,26 +99,44 @@ class HostWork:
         self._guard = threading.Lock()
 
     def answer(self, host: Host) -> Answer:
-        """Its health and release: directly where that works, else through the host, which is remembered."""
+        """Its health and release: by the application's own word, else as those of the fleet are known."""
+        return self._answer(host, self._application.unnamed)
+
+    def proven(self, host: Host) -> Answer:
+        """The same of a host that something was just installed on: its marker tells what it does not say."""
+        return self._answer(host, Proof.MARKER)
+
+    def _answer(self, host: Host, unnamed: Proof) -> Answer:
+        asked_at = self._clock()
+        reply, proof = self._reply(host)
+        if reply.release is not None or self._application.must_name:
+            return Answer(reply.ok, asked_at, reply.release, reply.detail, proof)
+        if unnamed is not Proof.MARKER or not reply.ok:
+            return Answer(reply.ok, asked_at, None, reply.detail, unnamed)
+        try:
+            return Answer(True, asked_at, None, reply.detail, unnamed, self._installer.installed(host))
+        except RemoteError as problem:
+            detail = f"{reply.detail}, but its marker does not tell the release: {problem}"
+            return Answer(True, asked_at, None, detail, unnamed)
+
+    def _reply(self, host: Host) -> tuple[Reply, Proof]:
+        """What it answers: directly where that works, else through the host, which is remembered."""
         question = self._application.question(host)
         direct = None
         if host.instance not in self._through_host:
             direct = probe(question)
             if direct.status is not None or not self._application.ask_hosts:
-                return self._as_answer(direct, Proof.ASKED)
+                return direct, Proof.ASKED
         try:
             reply = curl_reply(self._door.run(host, curl(question)), question)
         except RemoteError as problem:
             reason = f"{direct.detail}; and over SSH: {problem}" if direct else str(problem)
-            return self._as_answer(Reply(None, detail=reason), Proof.ASKED)
+            return Reply(None, detail=reason), Proof.ASKED
         if reply.status is None:
             self._through_host.discard(host.instance)
         else:
             self._through_host.add(host.instance)
-        return self._as_answer(reply, Proof.HOST)
-
-    def _as_answer(self, reply: Reply, proof: Proof) -> Answer:
-        return Answer(reply.ok, self._clock(), reply.release, reply.detail, proof)
+        return reply, Proof.HOST
 
     def connections(self, host: Host, ports: Collection[int] = (), unproven: Collection[int] = ()) -> Reading:
         """The connections in use on these ports and the application's own. Raises RemoteError when the host does

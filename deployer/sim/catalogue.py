@@ -107,6 +107,12 @@ FAULTS = (
         "the whole deregistration delay is waited for",
         ("tests/model/test_quiet.py",),
     ),
+    Entry(
+        61,
+        "the application names no release",
+        "known by its image, its host's marker or its deployment; health proves nothing",
+        ("tests/sim/test_no_header.py", "tests/e2e/test_no_header.py"),
+    ),
     Entry(101, "turns sick after it was in service", "given up on; counted"),
 )
 """In the order of their numbers; from 101 on they are the twin's own."""

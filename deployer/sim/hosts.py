@@ -21,14 +21,15 @@ from deployer.model.hosts import (
     StageRelease,
     Worked,
 )
-from deployer.model.observation import Answer, Work
+from deployer.model.observation import Answer, Proof, Work
+from deployer.model.policy import Method
 from deployer.remote.sockets import read_sockets
 from deployer.sim.crash import Fuse
 from deployer.sim.faults import Fault
 from deployer.sim.groups import Socket
 from deployer.sim.machines import APP_PORT, Machine
 from deployer.sim.witness import Witness
-from deployer.sim.world import World
+from deployer.sim.world import WRONG, World
 
 _HANG = 20.0
 """Seconds after which a host that hangs is given up on by the pool."""
@@ -123,7 +124,11 @@ class SimHosts:
         now = self.world.time.now
         if dead or not machine.healthy:
             return Answer(ok=False, at=now, detail="connection refused")
-        return Answer(ok=True, at=now, release=machine.app.release)
+        if self.world.names_release:
+            return Answer(ok=True, at=now, release=machine.app.release)
+        if self.witness.plan.policy.method is Method.RELAUNCH:
+            return Answer(ok=True, at=now, proof=Proof.IMAGE)
+        return Answer(ok=True, at=now, proof=Proof.MARKER, digest=machine.marker)
 
     # -- installing ----------------------------------------------------------------------------------
 
@@ -147,6 +152,7 @@ class SimHosts:
             self.world.time.after(1.0, lambda: self._finish(task, Worked(task, Work.DONE)))
             return
         before = (machine.app.release or "", machine.app.digest)
+        machine.marker = None
         self.world.stop_serving(machine)
         full = self.world.weather.strikes(Fault.DISK_FULL)
         dropped = self.world.weather.strikes(Fault.CONNECTION_DROPS)
@@ -167,6 +173,7 @@ class SimHosts:
         fate = self.world.updated_fate()
         if applied:
             machine.installed.add((task.package.digest, task.deployment))
+            machine.marker = task.package.digest if fate.release is None else WRONG.digest
             self.world.serve(machine, task.package.release, task.package.digest, fate)
         else:
             fate.release, fate.never_answers = None, False

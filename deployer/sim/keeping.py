@@ -10,6 +10,7 @@ from typing import Any
 from deployer.engine.plan import PlannedSlot, RolloutPlan
 from deployer.model.fleet import Release
 from deployer.model.occasions import Point
+from deployer.model.policy import STOPS_WITHIN
 from deployer.sim.broken_strategy import Breakage, Breaks
 from deployer.sim.crash import CrashPoint, Moment
 from deployer.sim.faults import Fault, Planned
@@ -54,6 +55,8 @@ def to_json(setup: Setup) -> dict[str, Any]:
         "half_closed": setup.half_closed,
         "hidden": setup.hidden,
         "rate": setup.rate,
+        "names_release": setup.names_release,
+        "stop_within": setup.stop_within,
         "hooked": sorted(point.value for point in setup.hooked),
         "plan": plan,
         "groups": [
@@ -96,6 +99,8 @@ def from_json(data: Mapping[str, Any]) -> Setup:
         half_closed=data.get("half_closed", 0.0),
         hidden=data.get("hidden", 0.0),
         rate=data.get("rate", 5.0),
+        names_release=data.get("names_release", True),
+        stop_within=data.get("stop_within", STOPS_WITHIN),
         hooked=frozenset(Point(value) for value in data.get("hooked", ())),
         breaks=Breaks(Breakage(breaks["how"]), breaks["at"]) if breaks else None,
     )

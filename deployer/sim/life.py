@@ -16,7 +16,7 @@ from deployer.engine.memory import Memory
 from deployer.engine.plan import RolloutPlan
 from deployer.engine.ports import Clock, Journal, Lease, Record
 from deployer.engine.replay import pinned_plan, replay
-from deployer.engine.result import Result, Status
+from deployer.engine.result import Result
 from deployer.model.errors import AwsError, FleetHeld, LeaseLost, StateUnavailable
 from deployer.model.hosts import Package
 from deployer.sim.autoscaling import AutoGroup
@@ -96,6 +96,8 @@ class Life:
     stop: StopRequest = field(default_factory=StopRequest)
     broke: bool = False
     """Whether the strategy has broken in this life."""
+    abandoned: bool = False
+    """Whether it left things as they were, for `resume`."""
 
     @property
     def owner(self) -> Owner:
@@ -114,7 +116,7 @@ class Life:
             self.witness.new_life(lease.epoch)
             journal = FragileJournal(self.store.open_rollout(FLEET, self.plan.rollout, lease, clock), self.fuse)
             result = self._work(clock, journal, lease)
-            if not (result.status is Status.INTERRUPTED and self.stop.count > 1):
+            if not self.abandoned:
                 lease.release()
         except Killed:
             return "killed"
@@ -146,7 +148,9 @@ class Life:
             conclude=ground.conclude,
             poll=self.setup.poll,
         )
-        return run.go(lambda: ({}, 0))
+        result = run.go(lambda: ({}, 0))
+        self.abandoned = run.abandoned
+        return result
 
     def _strategy(self) -> Decides:
         """The setup's strategy, which may break once this process has asked it often enough."""

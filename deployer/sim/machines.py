@@ -70,6 +70,8 @@ class Machine:
     """Requests that it has answered since what runs on it was started."""
     installed: set[tuple[str, str]] = field(default_factory=set)
     """(digest, deployment) pairs that were installed, as the marker on the host tells."""
+    marker: str | None = ""
+    """The digest that the marker on its host names: "" where nothing was installed, None while something is."""
 
     @property
     def running(self) -> bool:

@@ -32,6 +32,8 @@ from deployer.state.shelved import ShelvedStore
 OLD = Release("1", "digest-1", "ami-old")
 NEW = Release("2", "digest-2", "ami-new")
 _LIVES = 8
+_LAST_WORDS = 10.0
+"""Seconds that a process takes at most from its last look to its end."""
 _LONGEST = 3.0e4
 """Virtual seconds after which a rollout is taken to make no progress and not to say so (promise 19)."""
 
@@ -132,7 +134,7 @@ class Twin:
 
     def live(self) -> Result | str:
         """One process, from taking the lease to its end."""
-        self.mishaps.stop = StopRequest()
+        self.mishaps.stop = StopRequest(self.setup.stop_within, lambda: self.world.time.now)
         life = self.next_life()
         result = life.run()
         self.dead.add(life.number)
@@ -141,13 +143,22 @@ class Twin:
             self.finished = result
         if isinstance(result, Result) and result.asks:
             self.witness.failures = 0  # whoever has it go on knows of them
-        if isinstance(result, Result) and result.exit_code is not ExitCode.NEEDS_A_HAND and life.stop.count < 2:
+        if isinstance(result, Result):
+            self._check_in_time(life.stop)
+        if isinstance(result, Result) and result.exit_code is not ExitCode.NEEDS_A_HAND and not life.abandoned:
             check_rest(self.witness, self.world, self.setup)
-        if isinstance(result, Result) and life.stop.count < 2 and self.auto is not None:
+        if isinstance(result, Result) and not life.abandoned and self.auto is not None:
             check_group(self.witness, self.auto, result.status)
         if isinstance(result, Result) and life.broke:
             check_broken(self.witness, result, held=self.store.holder(FLEET) is not None, stop=life.stop.count)
         return result
+
+    def _check_in_time(self, stop: StopRequest) -> None:
+        """Whether the process ended within the time after a signal; one that stood still itself cannot."""
+        stood_still = any(planned.fault in (Fault.HOLDER_PAUSED, Fault.THROTTLED) for planned in self.setup.faults)
+        late = self.world.time.now - stop.ends_at
+        if late > self.setup.poll + _LAST_WORDS and not stood_still:
+            self.witness.note(19, f"it ended {late:.0f} s later than promised after {stop.signal}")
 
     def _pause(self) -> None:
         """Stands still for longer than the lease lasts; meanwhile another process takes the rollout over."""
@@ -216,6 +227,7 @@ def build(setup: Setup) -> Twin:
     chance = Chance(random)
     time = VirtualTime()
     world = World(random, lambda: Fate(pending=chance.pending(), boot=chance.boot()), time)
+    world.names_release = setup.names_release
     world.images = {OLD.image or "": Image("1", OLD.digest), NEW.image or "": Image("2", NEW.digest)}
     traffic = Random(f"connections {setup.seed}")  # noqa: S311 (not for secrets)
     world.hides = lambda: traffic.random() < setup.hidden

@@ -12,7 +12,7 @@ from deployer.model.capacity import Amount, Limits, limits_for
 from deployer.model.errors import Infeasible
 from deployer.model.fleet import Balancer, BalancerKind
 from deployer.model.occasions import INSTANCE_POINTS, STEP_POINTS, Point
-from deployer.model.policy import Deadlines, Keep, Method, OnFailure, Policy
+from deployer.model.policy import STOPS_WITHIN, Deadlines, Keep, Method, OnFailure, Policy
 from deployer.sim.broken_strategy import Breakage, Breaks
 from deployer.sim.crash import CrashPoint
 from deployer.sim.faults import OF_TRAFFIC, WINDOWS, Fault, Planned
@@ -112,6 +112,10 @@ class Setup:
     """The share of hosts that do not show their connections."""
     own: Decides | None = None
     """A strategy that is none of ours, and is to be tried."""
+    names_release: bool = True
+    """Whether the application names its release; else it is known by its image or its host's marker."""
+    stop_within: float = STOPS_WITHIN
+    """Seconds that a process takes at most to end after a signal."""
     new_type: str | None = None
     """The instance type that the fleet is brought to, on the release that it has; None for a new release."""
     rate: float = 5.0
@@ -139,6 +143,7 @@ class Setup:
         return (
             f"{len(self.zones)} instances in {zones} zones behind {kinds}, {self.strategy}, "
             f"{self.policy.method.value}, {self.limits}, {faults}"
+            + ("" if self.names_release else ", without a release header")
             + (f", to {self.new_type}" if self.new_type else "")
             + (f", crash at {self.crash}" if self.crash else "")
             + (f", {self.breaks}" if self.breaks else "")
@@ -166,7 +171,15 @@ def draw(seed: int, *, faults: bool = True) -> Setup:
             continue
         drawn = draw_faults(random) if faults else ()
         placed = _draw_place(random, replace(setup, faults=drawn, hooked=_draw_hooked(random, drawn)))
-        return _with_later_draws(_draw_traffic(placed, seed), faults=faults)
+        latest = _with_later_draws(_draw_traffic(placed, seed), faults=faults)
+        return _draw_header(Random(f"header {seed}"), latest)  # noqa: S311 (not for secrets)
+
+
+def _draw_header(random: Random, setup: Setup) -> Setup:
+    """Whether the application names its release, and how soon a process has to end after a signal."""
+    return replace(
+        setup, names_release=random.random() < 0.65, stop_within=random.choice((STOPS_WITHIN, 60.0, 20.0))
+    )
 
 
 def _with_later_draws(setup: Setup, *, faults: bool) -> Setup:

@@ -18,6 +18,8 @@ _FLOW = 2.0
 """Seconds between two counts of the requests that everybody has answered."""
 DEFAULT_TYPE = "m5.large"
 """The instance type that the fleet has had for long."""
+WRONG, WRONG_IMAGE = Image("0-wrong", "digest-wrong"), "ami-wrong"
+"""A release that nobody asked for, and the image that it comes in."""
 SECRET = "password=hunter2-of-the-twin"
 """Stands in every text that comes from a host; it must reach no journal and no tag (promise 17)."""
 
@@ -55,6 +57,8 @@ class World:
     by_token: dict[str, Machine] = field(default_factory=dict)
     hides: Callable[[], bool] = lambda: False
     """Draws whether the host of a new instance shows its connections."""
+    names_release: bool = True
+    """Whether the application names its release when it is asked for its health."""
     launch_lag: float = 1.0
     """The longest that a new instance may take to show in describes, in seconds."""
     when_ended: Callable[[], None] = lambda: None
@@ -232,7 +236,7 @@ class World:
         if weather.strikes(Fault.NEVER_HEALTHY):
             fate.never_answers = True
         elif weather.strikes(Fault.WRONG_RELEASE):
-            fate.release = "0-wrong"
+            fate.release = WRONG.release
         elif weather.strikes(Fault.FLAPS):
             fate.flaps = 2
         elif weather.strikes(Fault.SICK_LATER):
@@ -246,8 +250,10 @@ class World:
     def _run(self, machine: Machine) -> None:
         if machine.state is not InstanceState.PENDING:
             return
+        if machine.fate.release is not None and not self.names_release:
+            machine.image = WRONG_IMAGE  # nothing else tells them apart
+        image = self.images.get(machine.image, WRONG)
         self._set_state(machine, InstanceState.RUNNING)
-        image = self.images[machine.image]
         self.serve(machine, image.release, image.digest, machine.fate)
 
     def _answer(self, machine: Machine, version: int, answers: bool) -> None:

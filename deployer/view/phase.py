@@ -80,8 +80,9 @@ def _at_balancers(seen: Observation, one: Seen, states: list[TargetState]) -> Ph
 
 def release_of(seen: Observation, one: Seen) -> str:
     """The release that an instance serves as far as is known, or `?`."""
-    if one.answer is not None and one.answer.release:
-        return one.answer.release
+    known = seen.release_of(one)
+    if known:
+        return known
     if seen.goal.image is not None and one.instance.image == seen.goal.image:
         return seen.goal.name
     if seen.goal.image is not None and one.instance.image == seen.previous.image:

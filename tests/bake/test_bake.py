@@ -232,12 +232,30 @@ def test_a_builder_that_serves_another_release_fails_with_both_names(world: Worl
         world.bake()
 
 
-def test_an_application_that_tells_no_release_passes_only_where_that_is_expected(world: World) -> None:
+def test_an_application_without_the_header_that_the_settings_ask_for_fails_with_the_setting_to_change(
+    world: World,
+) -> None:
     world.host.serves = None
 
-    with pytest.raises(BakeFailed, match="without a name, not 2"):
+    with pytest.raises(BakeFailed, match=r"answers without the release_header .* should name release 2; set it to"):
         world.bake()
-    assert world.bake(an_order(names_release=False)).id in world.cloud.pictures
+
+
+def test_a_builder_whose_application_names_no_release_is_proven_by_the_marker_on_its_host(world: World) -> None:
+    world.host.serves, world.host.marker = None, an_order().package.digest
+
+    assert world.bake().id in world.cloud.pictures
+
+
+@pytest.mark.parametrize("marker", ["", "digest-of-another"])
+def test_a_healthy_builder_whose_marker_names_another_bundle_is_not_made_an_image_of(
+    world: World, marker: str
+) -> None:
+    world.host.serves, world.host.marker = None, marker
+
+    with pytest.raises(BakeFailed, match="marker does not name release 2"):
+        world.bake()
+    assert not world.cloud.pictures
 
 
 def test_an_installation_that_fails_ends_the_bake_at_once(world: World) -> None:

@@ -16,7 +16,7 @@ from deployer.engine.ports import Record
 from deployer.model.errors import AwsError, StateUnavailable
 from deployer.model.fleet import Instance, InstanceState, Tag, kept_tags
 from deployer.model.hosts import Host, Package
-from deployer.model.observation import Answer
+from deployer.model.observation import Answer, Proof
 from deployer.model.outcome import Done, Outcome, Permanent, Temporary, Unknown
 
 T = TypeVar("T")
@@ -320,6 +320,8 @@ class BuilderWorld:
     closed_until: float = 0.0
     healthy: bool = True
     serves: str | None = "2"
+    marker: str | None = None
+    """The digest on its marker, for an application that names no release."""
     install_seconds: float = 4.0
     installs: list[Outcome[None]] = field(default_factory=list)
     done: list[str] = field(default_factory=list)
@@ -334,7 +336,10 @@ class BuilderWorld:
 
     def check(self, host: Host) -> Answer:
         self.done.append(f"check {host.instance}")
-        return Answer(self.healthy, self.clock.now(), self.serves, "" if self.healthy else "connection refused")
+        said = "" if self.healthy else "connection refused"
+        if self.marker is not None:
+            return Answer(self.healthy, self.clock.now(), None, said, Proof.MARKER, self.marker)
+        return Answer(self.healthy, self.clock.now(), self.serves, said)
 
     def clean(self, host: Host) -> Outcome[None]:
         self.done.append(f"clean {host.instance}")

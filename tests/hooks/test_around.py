@@ -68,6 +68,32 @@ def test_a_request_to_stop_lets_what_runs_come_to_its_end_and_starts_nothing_new
     assert bench.journal.kept[-1].data["verdict"] == "pass"
 
 
+def test_a_hook_that_does_not_heed_the_end_of_the_time_after_a_signal_is_not_waited_for() -> None:
+    bench = Bench(hook_at(Point.BEFORE_ROLLOUT, Scripted()), starts=lambda _work: None)
+    stop = StopRequest(20.0, bench.clock.now)
+
+    def beat() -> None:
+        if stop.count == 0:
+            stop.ask("SIGTERM")
+
+    hooked = Hooked(bench.runner, bench.clock, stop, beat)
+    began = bench.clock.at
+    with pytest.raises(Stopped) as stopped:
+        hooked.before(Point.BEFORE_ROLLOUT, lambda: NOW)
+    assert (stopped.value.status, stopped.value.code) == (Status.INTERRUPTED, ExitCode.TERMINATED)
+    assert 20.0 <= bench.clock.at - began < 30.0
+
+
+def test_a_signal_that_came_before_a_hook_keeps_it_from_being_run() -> None:
+    hook, stop = Scripted(), StopRequest()
+    bench = Bench(hook_at(Point.BEFORE_ROLLOUT, hook))
+    stop.ask("SIGINT")
+    with pytest.raises(Stopped, match="asked to stop before the hooks and gates at before-rollout") as stopped:
+        Hooked(bench.runner, bench.clock, stop, lambda: None).before(Point.BEFORE_ROLLOUT, lambda: NOW)
+    assert (stopped.value.status, stopped.value.code) == (Status.INTERRUPTED, ExitCode.INTERRUPTED)
+    assert hook.calls == []
+
+
 def test_a_paused_rollout_goes_on_in_a_second_process_when_the_gate_agrees_and_repeats_no_hook() -> None:
     hook, gate = Scripted(), Scripted(judgements=[Judgement(Verdict.INCONCLUSIVE, "who knows")])
     line = Line(hook_at(Point.BEFORE_ROLLOUT, hook).hooks, gate_at(Point.AFTER_STEP, gate).gates)

@@ -19,12 +19,13 @@ NEW = {"X-Release": "2"}
         (Answer(503, headers=NEW), {}, Ended.FAILED, "answered 503, expected 200"),
         (Answer(headers=NEW, body=b"sorry"), {"body": "well"}, Ended.FAILED, "answered a body without 'well'"),
         (Answer(headers={"X-Release": "1"}), {}, Ended.FAILED, "answered as release 1, expected 2"),
-        (Answer(), {}, Ended.FAILED, "answered as release None, expected 2"),
+        (Answer(), {"release_header": "X-Release"}, Ended.FAILED, "answered as release None, expected 2"),
+        (Answer(), {}, Ended.PASSED, "1 answers as expected"),
         (Answer(headers=NEW, delay=0.4), {"latency": 0.1}, Ended.FAILED, "more than 0.1 s"),
         (Answer(hang_up=True), {}, Ended.ERROR, "does not answer"),
         (Answer(headers=NEW, delay=6), {"latency": 0.1}, Ended.ERROR, "does not answer"),
     ],
-    ids=["good", "status", "body", "old release", "no release", "slow", "hangs up", "hangs"],
+    ids=["good", "status", "body", "old release", "no release", "names none", "slow", "hangs up", "hangs"],
 )
 def test_an_instance_has_to_answer_as_expected(
     server: Server, answer: Answer, settings: dict[str, object], ended: Ended, said: str

@@ -9,6 +9,7 @@ PROMISES = 19
 _TWIN = "tests/sim/test_twin.py::test_no_fault_breaks_a_promise"
 _KEPT = "tests/sim/test_twin.py::test_what_once_broke_a_promise_does_not_any_more"
 _TRAFFIC = "tests/sim/test_traffic.py"
+_NO_HEADER = "tests/sim/test_no_header.py"
 _WITNESS = "tests/sim/test_witness.py"
 
 
@@ -360,6 +361,22 @@ MUTANTS = (
         "Registration(balancer, one.id, port) for port in ports or (None,))\n",
         "Registration(balancer, one.id, None) for port in ports or (None,))\n",
         ("tests/backends/native/test_strays.py",),
+    ),
+    Mutant(
+        12,
+        "where the application names no release, any image of a healthy instance will do",
+        "deployer/model/observation.py",
+        "            case Proof.IMAGE:\n                return runs_image_of(seen.instance, release)\n",
+        "            case Proof.IMAGE:\n                return True\n",
+        (_NO_HEADER, "tests/model/test_unnamed_release.py"),
+    ),
+    Mutant(
+        12,
+        "where the application names no release, any marker of a healthy host will do",
+        "deployer/model/observation.py",
+        "                return answer.digest is not None and is_same_bundle(answer.digest, release.digest)\n",
+        "                return True\n",
+        (_NO_HEADER, "tests/model/test_unnamed_release.py"),
     ),
     Mutant(
         12,

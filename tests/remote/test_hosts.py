@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -28,6 +28,7 @@ from deployer.model.hosts import (
 from deployer.model.observation import Proof, Work
 from deployer.model.outcome import Done as OutcomeDone
 from deployer.model.outcome import Permanent, Temporary
+from deployer.remote.agent_file import agent_digest
 from deployer.remote.builder import SshBuilder
 from deployer.remote.bundle.bundle import load_bundle
 from deployer.remote.bundle.sources import Place
@@ -66,12 +67,35 @@ class FakeDoor:
         self.closed = True
 
 
+class MarkedDoor(FakeDoor):
+    """Answers what prepares a host as well."""
+
+    def run(
+        self, host: Host, wanted: Command, stdin: BinaryIO | None = None, listener: Listener | None = None
+    ) -> CommandOutcome:
+        if wanted.arguments[0] != "sh":
+            return super().run(host, wanted, stdin, listener)
+        facts = b"/home/ec2-user\n0\n/usr/bin/python3\n-\n-\n"
+        return Done(facts if "sudo -n true" in wanted.arguments[2] else agent_digest().encode())
+
+
+@pytest.fixture
+def marked_host() -> FakeDoor:
+    """A host whose application answers without a header, and whose marker names a bundle."""
+    return MarkedDoor(
+        {
+            "curl": Done(b"HTTP/1.1 200 OK\r\n\r\n"),
+            "/usr/bin/python3": Done(b'{"current": "' + b"d" * 64 + b'", "unfinished": ""}'),
+        }
+    )
+
+
 @pytest.fixture
 def hosts_of() -> Iterator[Callable[[FakeDoor], SshHosts]]:
     made: list[SshHosts] = []
 
     def make(door: FakeDoor) -> SshHosts:
-        made.append(SshHosts(door, Installer(door, IN_WEB), SHOP, patience=1, clock=lambda: 5.0))
+        made.append(SshHosts(door, Installer(door, IN_WEB), SHOP, patience=lambda: 1.0, clock=lambda: 5.0))
         return made[-1]
 
     yield make
@@ -101,6 +125,60 @@ def test_an_instance_that_cannot_be_asked_directly_is_asked_on_its_host(
     assert (answered.answer.ok, answered.answer.release, answered.answer.at) == (True, "2", 5.0)
     assert answered.answer.proof is Proof.HOST
     assert door.ran[0][-1] == "http://127.0.0.1:9/healthz"
+
+
+@pytest.mark.parametrize(
+    ("unnamed", "wanted", "digest"), [(Proof.IMAGE, Proof.IMAGE, None), (Proof.MARKER, Proof.MARKER, "d" * 64)]
+)
+def test_an_application_that_names_no_release_is_known_as_its_fleet_is(
+    unnamed: Proof, wanted: Proof, digest: str | None, host: Host, marked_host: FakeDoor
+) -> None:
+    work = HostWork(marked_host, Installer(marked_host, IN_WEB), replace(SHOP, must_name=False, unnamed=unnamed))
+
+    answer = work.answer(host)
+
+    assert (answer.ok, answer.release, answer.proof, answer.digest) == (True, None, wanted, digest)
+
+
+def test_where_the_header_is_asked_for_nothing_stands_for_it(host: Host, marked_host: FakeDoor) -> None:
+    answer = HostWork(marked_host, Installer(marked_host, IN_WEB), replace(SHOP, unnamed=Proof.MARKER)).answer(host)
+
+    assert (answer.ok, answer.release, answer.proof, answer.digest) == (True, None, Proof.HOST, None)
+
+
+def test_an_application_that_sends_the_usual_header_is_believed_without_being_asked_for_it(host: Host) -> None:
+    door = FakeDoor({"curl": Done(b"HTTP/1.1 200 OK\r\nX-Release: 2\r\n\r\n")})
+    work = HostWork(door, Installer(door, IN_WEB), replace(SHOP, must_name=False, unnamed=Proof.MARKER))
+
+    answer = work.answer(host)
+
+    assert (answer.release, answer.proof) == ("2", Proof.HOST)
+    assert [words[0] for words in door.ran] == ["curl"]
+
+
+def test_a_builder_is_asked_for_its_marker_whatever_its_fleet_is_known_by(
+    host: Host, marked_host: FakeDoor
+) -> None:
+    application = replace(SHOP, must_name=False, unnamed=Proof.IMAGE)
+    builder = SshBuilder(
+        marked_host,
+        Installer(marked_host, IN_WEB),
+        HostWork(marked_host, Installer(marked_host, IN_WEB), application),
+    )
+
+    assert builder.check(host).digest == "d" * 64
+
+
+def test_a_host_on_which_an_installation_did_not_end_has_no_release(host: Host, marked_host: FakeDoor) -> None:
+    marked_host.answers["/usr/bin/python3"] = Done(b'{"current": "", "unfinished": "abcdef0123456789ab"}')
+    work = HostWork(
+        marked_host, Installer(marked_host, IN_WEB), replace(SHOP, must_name=False, unnamed=Proof.MARKER)
+    )
+
+    answer = work.answer(host)
+
+    assert (answer.ok, answer.digest) == (True, None)
+    assert "the installation of the bundle abcdef0123456789 did not come to its end" in answer.detail
 
 
 def test_an_instance_that_answers_nowhere_is_not_ok_and_both_reasons_are_told(

@@ -307,3 +307,18 @@ def _runs(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def test_the_marker_names_the_bundle_that_succeeded_and_none_while_one_has_not_come_to_its_end(site: Site) -> None:
+    assert site.installer.installed(site.host) == ""
+    first = site.bundle(1, {"app/a": "1"})
+    site.install(first)
+    assert site.installer.installed(site.host) == first.packed.digest
+
+    broken = site.bundle(2, {"hook.sh": "#!/bin/sh\nexit 3\n"})
+    assert site.install(broken).state is JobState.FAILED
+    with pytest.raises(RemoteError, match=f"{broken.packed.digest[:16]} did not come to its end"):
+        site.installer.installed(site.host)
+
+    site.install(first, "again")
+    assert site.installer.installed(site.host) == first.packed.digest

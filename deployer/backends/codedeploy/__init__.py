@@ -7,10 +7,10 @@ goes forward and back, `green` provides instances, `quiet_group` keeps an Auto S
 
 from deployer.backends.codedeploy.looking import why
 from deployer.backends.codedeploy.permissions import iam_policy
-from deployer.backends.codedeploy.reporting import plan
+from deployer.backends.codedeploy.reporting import plan, status
 from deployer.backends.codedeploy.resuming import abort, resume, rollback
 from deployer.backends.codedeploy.rolling_out import rollout
-from deployer.backends.native import approve, bake, doctor, history, holder, pause, status, unlock
+from deployer.backends.native import approve, bake, doctor, history, holder, pause, unlock
 
 __all__ = [
     "abort",

@@ -16,6 +16,7 @@ from deployer.backends.codedeploy.setting_up import Setup
 from deployer.backends.codedeploy.translate import BLUE_GREEN
 from deployer.backends.native.hook_calls import Standing
 from deployer.backends.native.hooked import Hooked
+from deployer.engine.clock import StopRequest
 from deployer.engine.events import Noted, Turned
 from deployer.engine.plan import RolloutPlan
 from deployer.engine.ports import Journal
@@ -129,7 +130,7 @@ class Carrier:
         for running in self.api.running(self.setup.group.application, self.setup.group.name):
             if self.plan.rollout in running.description and goal in running.description:
                 self.api.stop(running.id)
-                self.follower.follow(running.id, most_failures=self.plan.limits.size)
+                self.follower.follow(running.id, most_failures=self.plan.limits.size, brings=self.plan.goal)
 
     def _revisions(self) -> Mapping[str, Revision]:
         """What is needed for the way, and for the way back, in S3 before the first change (promise 10)."""
@@ -228,7 +229,7 @@ class Carrier:
 
     def _after(self, followed: Followed, revisions: Mapping[str, Revision]) -> Ended:
         if followed.abandoned:
-            reason = "asked to stop twice; the deployment goes on by itself"
+            reason = f"{_no_time(self.follower.stop)}; the deployment {followed.deployment.id} goes on by itself"
             return Ended(End.INTERRUPTED, reason, abandoned=True)
         ruling = self._ruling_of(followed)
         if self.follower.stop.count and ruling.verdict is not Verdict.PASS:
@@ -309,8 +310,9 @@ class Carrier:
             leaving = frozenset(one.id for one in ours)
             if green.WayBack(follower.ground.cloud, blue, leaving, spare, marks).step(seen):
                 return Ended(End.ROLLED_BACK, reason)
-            if follower.stop.count > 1:
-                return Ended(End.INTERRUPTED, f"{reason}; asked to stop twice on the way back", abandoned=True)
+            if follower.stop.urgent:
+                late = f"{reason}; {_no_time(follower.stop)} on the way back"
+                return Ended(End.INTERRUPTED, late, abandoned=True)
             if follower.clock.now() > end:
                 late = f"{reason}; and blue did not get all its traffic back in time"
                 return Ended(End.FAILED, late, safe=False)
@@ -320,7 +322,13 @@ class Carrier:
         out = mend(self.follower)
         if out:
             reason = f"{reason}; out of service, as their applications do not answer: {', '.join(out)}"
-        return Ended(end, reason, safe=is_safe(self.follower))
+        late = bool(out) and self.follower.stop.urgent
+        return Ended(end, reason, safe=is_safe(self.follower), abandoned=late)
+
+
+def _no_time(stop: StopRequest) -> str:
+    """Why nothing is waited for any more."""
+    return "asked to stop twice" if stop.count >= 2 else f"asked to stop, and {stop.within:g} s were not enough"
 
 
 def _reason(followed: Followed) -> str:

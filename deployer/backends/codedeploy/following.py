@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from deployer.aws.codedeploy import CodeDeploy
 from deployer.aws.codedeploy_values import DeploymentFacts, DeploymentStatus, EventFacts, Progress, TargetFacts
+from deployer.backends.codedeploy.deployed import Deployed, is_changed, is_installed
 from deployer.backends.native.holding import Hold, Mailbox
 from deployer.backends.native.hook_runner import HookRunner
 from deployer.backends.native.preparing import Ground
@@ -17,8 +18,8 @@ from deployer.engine.observe import Observer
 from deployer.engine.plan import RolloutPlan
 from deployer.engine.ports import Clock, Journal
 from deployer.model.errors import AwsError
-from deployer.model.fleet import installed_tags
-from deployer.model.hosts import Ask, Host
+from deployer.model.fleet import Release, installed_tags
+from deployer.model.hosts import Answered, Ask, Host, HostReport
 from deployer.model.moves import Attach, Drain, Move, Update
 from deployer.model.observation import Install, Observation, Seen, Work
 from deployer.model.occasions import Occasion, Point, Ruling, Verdict
@@ -71,6 +72,8 @@ class Follower:
     watch: Watch
     hooks: HookRunner
     poll: float
+    deployed: Deployed = field(default_factory=Deployed)
+    """What is on each instance, kept up to date with what its deployments come to."""
     tallies: Tallies = field(default_factory=Tallies)
     seconds: list[float] = field(default_factory=list)
     """What each instance took, from its first lifecycle event to its last."""
@@ -78,18 +81,23 @@ class Follower:
     _told: set[tuple[str, str, str, Progress]] = field(default_factory=set)
     _moved: tuple[object, float] = (None, 0.0)
     _stopping: bool = False
+    _brings: Release | None = None
+    """What the deployment that is followed brings."""
+    _put_at: dict[str, float] = field(default_factory=dict)
+    """Since when `deployed` is right about an instance that a deployment has changed."""
 
     @property
     def clock(self) -> Clock:
         """The time."""
         return self.ground.wiring.clock
 
-    def follow(self, ident: str, *, most_failures: int) -> Followed:
+    def follow(self, ident: str, *, most_failures: int, brings: Release | None = None) -> Followed:
         """Follows a deployment to its end. More failures than that, a gate, no progress, or a signal stop it.
 
-        Raises LeaseLost and StateUnavailable.
+        `brings` is the release that it deploys, where that is not the goal. Raises LeaseLost and StateUnavailable.
         """
         ruling, self._moved, self._stopping = None, (None, self.clock.now()), False
+        self._brings = brings
         while True:
             self._beat()
             try:
@@ -106,7 +114,7 @@ class Follower:
             followed = Followed(deployment, targets, ruling)
             if deployment.status.ended:
                 return followed
-            if self.stop.count >= 2:
+            if self.stop.urgent:
                 return replace(followed, abandoned=True)
             ruling = ruling or self._stop_if_need_be(followed, most_failures)
             if deployment.status is DeploymentStatus.READY and ruling is None:
@@ -136,7 +144,7 @@ class Follower:
     def _look(self, waits: Sequence[tuple[str, str, float | None]]) -> Observation:
         now = self.clock.now()
         observer = Observer(self.plan, self.memory)
-        observer.take_in(tuple(self.ground.hosts.reports()), now)
+        observer.take_in(tuple(self._stamped(report) for report in self.ground.hosts.reports()), now)
         seen = observer.observe(self.ground.cloud.look(), self.clock.now())
         count = serving(seen)
         lowest = self.tallies.lowest
@@ -147,6 +155,14 @@ class Follower:
         self._ask(seen)
         self.seen = seen
         return seen
+
+    def _stamped(self, report: HostReport) -> HostReport:
+        """An answer from before its instance was changed says nothing of what is on it now."""
+        if not isinstance(report, Answered):
+            return report
+        stale = report.answer.at < self._put_at.get(report.instance, report.answer.at)
+        answer = report.answer if stale else self.deployed.stamp(report.instance, report.answer)
+        return replace(report, answer=answer)
 
     def _ask(self, seen: Observation) -> None:
         """Asks every instance that ought to serve the goal and has not shown it."""
@@ -222,14 +238,28 @@ class Follower:
             if target.label == BLUE:
                 continue
             known = (ident, target.instance, "", target.progress)
+            if not target.progress.ended and is_changed(target):
+                self._put(target.instance, self._brought.digest if is_installed(target) else None)
             if target.progress in (Progress.IN_PROGRESS, Progress.READY):
                 self._began(target)
             if target.progress.ended and known not in self._told:
                 self._told.add(known)
                 done += self._ended(target)
         if done:
-            goal = self.memory.goal
+            goal = self._brought
             self.ground.cloud.tag(done, installed_tags(goal.name, goal.digest, self.plan.rollout))
+
+    @property
+    def _brought(self) -> Release:
+        return self._brings or self.memory.goal
+
+    def _put(self, instance: str, digest: str | None) -> None:
+        """Notes what is on an instance from now on; what it answered before is void."""
+        if instance in self.deployed.digests and self.deployed.digests[instance] == digest:
+            return
+        self.deployed.digests[instance] = digest
+        self._put_at[instance] = self.clock.now()
+        self.memory.facts(instance).answer = None
 
     def _tell_event(self, ident: str, target: TargetFacts, event: EventFacts) -> None:
         known = (ident, target.instance, event.name, event.progress)
@@ -245,15 +275,17 @@ class Follower:
         if facts.install.work in (Work.NONE, Work.DONE) and facts.failed is None:
             self.memory.begin(self._slot(target.instance), self.clock.now())
         work = Work.DONE if target.progress is Progress.READY else Work.RUNNING
-        facts.install = Install(work, self.memory.goal.digest)
+        facts.install = Install(work, self._brought.digest)
 
     def _ended(self, target: TargetFacts) -> list[str]:
         """Takes in how a target ended; returns it when it has the goal's release now."""
         facts = self.memory.facts(target.instance)
         slot = self._slot(target.instance)
+        if is_changed(target):
+            self._put(target.instance, self._brought.digest if target.progress is Progress.SUCCEEDED else None)
         match target.progress:
             case Progress.SUCCEEDED:
-                facts.install, facts.answer = Install(Work.DONE, self.memory.goal.digest), None
+                facts.install, facts.answer = Install(Work.DONE, self._brought.digest), None
                 facts.failed = None
                 began = self.memory.slot(slot).begun_at
                 if began is not None:
@@ -266,7 +298,7 @@ class Follower:
                 self.watch(Noted(f"{target.instance} was cut short at {at}"))
             case Progress.FAILED:
                 reason, evidence = explain(target)
-                facts.install = Install(Work.FAILED, self.memory.goal.digest, reason)
+                facts.install = Install(Work.FAILED, self._brought.digest, reason)
                 self.memory.fail(target.instance, reason)
                 self.journal.append("failure", target.instance, {"reason": reason})
                 self.watch(Failed(target.instance, reason, evidence))

@@ -6,18 +6,18 @@ from collections.abc import Iterator
 
 from deployer.aws.codedeploy import CodeDeploy
 from deployer.aws.codedeploy_values import GroupSpec, TargetFacts
+from deployer.backends.codedeploy.deployed import wiring_of
 from deployer.backends.codedeploy.translate import group_for, method_of
 from deployer.backends.native.kept import explain_kept
 from deployer.backends.native.looking import facts, find, judged
 from deployer.backends.native.preparing import on_ground
-from deployer.backends.native.wiring import Wiring
 from deployer.config.settings import FleetSettings
 from deployer.engine.reports import Explanation
 
 
 def why(settings: FleetSettings, subject: str) -> Explanation:
     """Why an instance or slot is where it is. Raises UsageError for what is not in the fleet."""
-    wiring = Wiring(method_of(settings))
+    wiring = wiring_of(method_of(settings))
     with on_ground(wiring) as ground:
         kept = explain_kept(ground, subject)
         if kept is not None:

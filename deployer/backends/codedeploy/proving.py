@@ -49,7 +49,12 @@ def mend(follower: Follower) -> list[str]:
         fit = frozenset(one.id for one in out if _answers_well(seen, one, began))
         if fit:
             green.WayBack(follower.ground.cloud, fit, frozenset()).step(seen)
-        if not out or waited > follower.plan.policy.deadlines.health or (not fit and waited > _ANSWERS_WITHIN):
+        if (
+            not out
+            or follower.stop.urgent
+            or waited > follower.plan.policy.deadlines.health
+            or (not fit and waited > _ANSWERS_WITHIN)
+        ):
             return sorted(one.id for one in out)
         follower.clock.sleep(follower.poll)
 

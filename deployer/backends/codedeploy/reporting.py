@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from deployer.backends.codedeploy.deployed import wiring_of
 from deployer.backends.codedeploy.revisions import is_uploaded, place_of
 from deployer.backends.codedeploy.rolling_out import pinned, refuse_unfit, remarks, setup_of, wiring_for
 from deployer.backends.codedeploy.setting_up import Setup
 from deployer.backends.native import planning
 from deployer.backends.native.preparing import Prepared, new_rollout, on_ground, prepare
+from deployer.backends.native.reporting import status_of
 from deployer.config.settings import FleetSettings, RunOptions
 from deployer.engine.clock import StopRequest
-from deployer.engine.reports import PlanReport
+from deployer.engine.reports import FleetStatus, PlanReport
 from deployer.model.errors import UsageError
 from deployer.model.policy import Method
 from deployer.model.service import count
@@ -29,7 +31,7 @@ def plan(settings: FleetSettings, options: RunOptions) -> PlanReport:
                 (one.id, planning.release_of(one, ready.answers.get(one.id)))
                 for one in planning.members(ground.found.instances)
             ),
-            proof=planning.proof_of(ready.answers),
+            proof=planning.proof_of(ready.answers, wiring.unnamed),
             in_service=count(ready.look()).in_service,
             image=ready.plan.previous.image if relaunches else None,
             bundle=settings.release.bundle_of(ready.plan.goal.name, settings.folder),
@@ -37,6 +39,11 @@ def plan(settings: FleetSettings, options: RunOptions) -> PlanReport:
             steps=_steps(ready, setup),
             warnings=_warnings(settings, ready, setup),
         )
+
+
+def status(settings: FleetSettings) -> FleetStatus:
+    """The fleet as it is now. Raises DeployerError."""
+    return status_of(wiring_of(settings))
 
 
 def _steps(ready: Prepared, setup: Setup) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from deployer.backends.codedeploy.deployed import wiring_of
 from deployer.backends.codedeploy.rolling_out import Running, rollout, setup_of, wiring_for
 from deployer.backends.codedeploy.telling import NAME
 from deployer.backends.native.hooked import Answers
@@ -12,7 +13,6 @@ from deployer.backends.native.resuming import never_changed, nothing_open, refus
 from deployer.backends.native.signals import heeding_signals
 from deployer.backends.native.taking_up import taking_up
 from deployer.backends.native.verdicts import refuse_sick
-from deployer.backends.native.wiring import Wiring
 from deployer.config.settings import FleetSettings, RunOptions
 from deployer.engine.clock import StopRequest
 from deployer.engine.events import Watch
@@ -39,7 +39,7 @@ def rollback(settings: FleetSettings, options: RunOptions, watch: Watch, to: str
     """Deploys the release before, or `to`. Raises PreflightRefused when nothing tells which one that is."""
     refuse_wrong_plugins(settings)
     in_place = replace(settings, rollout=replace(settings.rollout, method=Method.IN_PLACE))
-    wiring = Wiring(in_place)
+    wiring = wiring_of(in_place)
     with on_ground(wiring) as ground:
         store = wiring.store()
         goal = target_of(ground, store, to)
@@ -53,8 +53,8 @@ def _releasing(settings: FleetSettings, release: str) -> FleetSettings:
 
 
 def _go_on(settings: FleetSettings, options: RunOptions, watch: Watch, *, turn_back: bool) -> Result:
-    stop = StopRequest()
-    wiring = Wiring(settings, stop=stop)
+    stop = StopRequest(settings.rollout.stop_within)
+    wiring = wiring_of(settings, stop)
     store = wiring.store()
     entry = store.last_rollout(settings.name)
     if entry is None or entry.finished or entry.plan is None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from deployer.aws.codedeploy import CodeDeploy
 from deployer.backends.codedeploy import green
 from deployer.backends.codedeploy.carrying import Carrier, End, Ended
+from deployer.backends.codedeploy.deployed import Deployed, deployed, wiring_of
 from deployer.backends.codedeploy.following import Follower
 from deployer.backends.codedeploy.quiet_group import QuietGroup
 from deployer.backends.codedeploy.revisions import uploaded
@@ -41,7 +42,7 @@ def rollout(settings: FleetSettings, options: RunOptions, watch: Watch) -> Resul
     """Rolls a release out and returns how it went. Raises DeployerError."""
     if options.sabotage is not None:
         raise UsageError("--sabotage breaks a rule of the native backend; with --backend codedeploy there is none")
-    stop = StopRequest()
+    stop = StopRequest(settings.rollout.stop_within)
     wiring = wiring_for(settings, stop)
     rollout_id, store, reason = new_rollout(wiring), wiring.store(), f"rollout to release {settings.goal()}"
     if options.supersede:
@@ -63,7 +64,7 @@ def rollout(settings: FleetSettings, options: RunOptions, watch: Watch) -> Resul
 
 def wiring_for(settings: FleetSettings, stop: StopRequest) -> Wiring:
     """The wiring of a fleet whose settings CodeDeploy can carry out. Raises UsageError and Infeasible."""
-    wiring = Wiring(method_of(settings), stop=stop)
+    wiring = wiring_of(method_of(settings), stop)
     check_settings(wiring)
     refuse_inexact(wiring.settings)
     return wiring
@@ -211,7 +212,15 @@ class Running:
             watch=self.watch,
             hooks=hooks.runner,
             poll=poll_of(plan),
+            deployed=self._deployed(),
         )
+
+    def _deployed(self) -> Deployed:
+        """What is on each instance now, for an application that may not name its release."""
+        wiring = self.ground.wiring
+        if wiring.settings.health.model().must_name:
+            return Deployed()
+        return deployed(CodeDeploy(wiring.session), wiring.settings)
 
     def _left_open(self, result: Result, ended: Ended) -> Result:
         """The result of a rollout that can be gone on with, and the exit code that says so."""

@@ -63,12 +63,10 @@ def told(plan: RolloutPlan, follower: Follower, ended: Ended, seconds: float, *,
 def _new(plan: RolloutPlan, follower: Follower) -> tuple[str, ...]:
     """Whom this rollout brought to the goal."""
     seen = follower.seen
-    return tuple(
-        one.id
-        for _, one in (seen.instances() if seen is not None else ())
-        if one.alive and one.healthy_everywhere and one.answer is not None and one.answer.release == plan.goal.name
-        if is_changed(plan, one)
-    )
+    if seen is None:
+        return ()
+    serving = (one for _, one in seen.instances() if one.alive and one.healthy_everywhere)
+    return tuple(one.id for one in serving if seen.release_of(one) == plan.goal.name and is_changed(plan, one))
 
 
 def _lower_bound(plan: RolloutPlan, follower: Follower) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from deployer.aws.codedeploy_values import GroupSpec, HostConfig
 from deployer.config.rollout import RolloutSettings
@@ -153,14 +153,29 @@ def _zonal(wanted: RolloutSettings, least: int) -> HostConfig:
     )
 
 
+@dataclass(frozen=True)
+class GroupNames:
+    """The application of a fleet, and the deployment groups through which it may have been deployed."""
+
+    application: str
+    groups: tuple[str, ...]
+
+
+def group_names(settings: FleetSettings) -> GroupNames:
+    """Those of the settings, or those that are made where the settings name none."""
+    own = settings.codedeploy
+    ours = (f"{settings.name}-in-place", f"{settings.name}-blue-green")
+    return GroupNames(own.application or f"deployer-{settings.name}", (own.group,) if own.group else ours)
+
+
 def group_for(settings: FleetSettings, balancers: tuple[Balancer, ...], side: tuple[str, str] | None) -> GroupSpec:
     """The deployment group of a fleet. `side` is the tag of the blue instances in a blue/green deployment."""
     own = settings.codedeploy
     blue_green = settings.rollout.strategy == BLUE_GREEN
-    kind = "blue-green" if blue_green else "in-place"
+    names = group_names(settings)
     return GroupSpec(
-        application=own.application or f"deployer-{settings.name}",
-        name=own.group or f"{settings.name}-{kind}",
+        application=names.application,
+        name=own.group or names.groups[blue_green],
         tags=(side,) if side is not None else tuple(sorted((settings.find.tags or {}).items())),
         asgs=(settings.find.asg,) if settings.find.asg else (),
         target_groups=tuple(sorted(b.name for b in balancers if b.kind is not BalancerKind.CLASSIC)),

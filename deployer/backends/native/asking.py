@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from deployer.engine.ports import Clock, Hosts
 from deployer.model.fleet import Instance, InstanceState
 from deployer.model.hosts import Answered, Ask, Count, Counted, CountRequests, Host, Requests
-from deployer.model.observation import Answer, Proof
+from deployer.model.observation import Answer
 
 PATIENCE = 30.0
 """Seconds after which those that have not answered are taken to be silent."""
 
 
 def ask_all(hosts: Hosts, instances: Sequence[Instance], clock: Clock) -> Mapping[str, Answer]:
-    """The answers by instance id. One that cannot be asked at all is known by its image, as the plan says."""
+    """The answers by instance id; one that cannot be asked, or does not answer in time, is not among them."""
     asked = {one.id: Ask(Host.of(one)) for one in instances if one.state is InstanceState.RUNNING and one.address}
     for task in asked.values():
         hosts.submit(task)
@@ -64,8 +64,3 @@ def uncounted_requests(hosts: Hosts, instances: Sequence[Instance], clock: Clock
         if left:
             clock.sleep(0.05)
     return {ident: reason for ident, reason in why.items() if reason}
-
-
-def silent(answers: Mapping[str, Answer], instances: Sequence[Instance]) -> list[str]:
-    """The instances that gave no answer of their own, over the network or on their host."""
-    return [one.id for one in instances if (a := answers.get(one.id)) is None or a.proof is Proof.IMAGE]

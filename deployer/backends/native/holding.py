@@ -76,7 +76,7 @@ class Mailbox:
             else:
                 self.request = request
         if self.request is not None:
-            self._stop.ask(self.request.wish.value)
+            self._stop.ask(self.request.wish.value, hurry=False)
 
 
 def closing_the_last(wiring: Wiring, store: StateStore, lease: Lease, rollout_id: str, watch: Watch) -> None:

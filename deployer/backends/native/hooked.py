@@ -29,6 +29,9 @@ from deployer.model.occasions import Occasion, Point, Ruling, Verdict
 _BEAT = 0.2
 """Seconds between two looks at a hook that runs."""
 
+_ENDS_WITHIN = 5.0
+"""Seconds in which a hook that is ended has ended."""
+
 _AT_THE_END = {
     Status.SUCCEEDED: (Point.AFTER_SUCCESS, Progress.SUCCEEDED),
     Status.ROLLED_BACK: (Point.AFTER_ROLLBACK, Progress.ROLLED_BACK),
@@ -84,6 +87,8 @@ class Hooked:
         """Runs the hooks and asks the gates of a point before the fleet is touched. Raises Stopped."""
         if point not in self.runner.line.points:
             return
+        if self.stop.count:
+            raise self._stopped(f"asked to stop before the hooks and gates at {point.value}")
         ruling = self.wait_for(Occasion(point), Standing(look()))
         reason = f"{point.value}: {ruling.reason}"
         match ruling.verdict:
@@ -94,8 +99,11 @@ class Hooked:
             case Verdict.INCONCLUSIVE:
                 raise Stopped(reason, Status.INTERRUPTED, ExitCode.PAUSED)
             case Verdict.PENDING:
-                code = ExitCode.TERMINATED if self.stop.signal == "SIGTERM" else ExitCode.INTERRUPTED
-                raise Stopped(f"asked to stop at {reason}", Status.INTERRUPTED, code)
+                raise self._stopped(f"asked to stop at {reason}")
+
+    def _stopped(self, reason: str) -> Stopped:
+        code = ExitCode.TERMINATED if self.stop.signal == "SIGTERM" else ExitCode.INTERRUPTED
+        return Stopped(reason, Status.INTERRUPTED, code)
 
     def finish(self, result: Result, seen: Observation | None) -> Result:
         """Runs the hooks of the end. One that fails undoes nothing; the reason and the exit code tell of it."""
@@ -114,15 +122,20 @@ class Hooked:
     def wait_for(self, occasion: Occasion, standing: Standing) -> Ruling:
         """The ruling, once there is one; PENDING when the process was asked to stop meanwhile.
 
-        What runs when that is asked for may come to its end; asked twice, it is ended (see `Doors.stopping`).
+        What runs when that is asked for may come to its end in the time there is; then, or asked twice, it is ended
+        (see `Doors.stopping`), and one that does not heed that is left behind.
         """
         back, asked_before = standing.seen.rolling_back, self.stop.count
+        urgent_since: float | None = None
         while True:
             stopping = self.stop.count > asked_before
             if not stopping:
                 self.runner.ask_at(occasion, standing)
             ruling = self.runner.ruling_at(occasion, back=back)
-            if ruling.verdict is not Verdict.PENDING or (stopping and not self.runner.busy):
+            if stopping and self.stop.urgent:
+                urgent_since = self.clock.now() if urgent_since is None else urgent_since
+            deaf = urgent_since is not None and self.clock.now() - urgent_since >= _ENDS_WITHIN
+            if ruling.verdict is not Verdict.PENDING or (stopping and (deaf or not self.runner.busy)):
                 return ruling
             self.each_beat()
             self.clock.sleep(_BEAT)
@@ -194,5 +207,5 @@ def doors_of(ground: Ground, stop: StopRequest) -> Doors:
         databases=lambda: RdsDatabases(session),
         hosts=lambda: InstallerRunner(ground.installer),
         environment=ground.wiring.environment,
-        stopping=lambda: stop.count >= 2,
+        stopping=lambda: stop.urgent,
     )

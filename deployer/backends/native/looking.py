@@ -79,6 +79,7 @@ def why(settings: FleetSettings, subject: str) -> Explanation:
     Raises UsageError for what is not in the fleet.
     """
     wiring = Wiring(settings)
+    follow_open(wiring)
     with on_ground(wiring) as ground:
         kept = explain_kept(ground, subject)
         if kept is not None:
@@ -88,6 +89,16 @@ def why(settings: FleetSettings, subject: str) -> Explanation:
         strategy = pinned_strategy(plan, settings.folder)
         lines = [*facts(seen, slot, one), *_wanted(plan, strategy, seen, {slot.name, one.id if one else ""})]
         return Explanation(subject, tuple(lines))
+
+
+def follow_open(wiring: Wiring) -> None:
+    """Has hosts asked as the open rollout needs it, if there is one."""
+    entry = wiring.store().last_rollout(wiring.settings.name)
+    plan = (
+        pinned_plan([entry.plan]) if entry is not None and not entry.finished and entry.plan is not None else None
+    )
+    if plan is not None:
+        wiring.as_planned(plan)
 
 
 def judged(ground: Ground) -> tuple[RolloutPlan, Observation]:
@@ -125,7 +136,8 @@ def facts(seen: Observation, slot: Slot, one: Seen | None) -> list[str]:
         lines.append(f"{seen_one.id}: {seen_one.instance.state.value}, {balancer_word(seen, seen_one)}")
         answer = seen_one.answer
         if answer is not None:
-            said = f"release {answer.release}" if answer.ok else f"no good answer: {answer.detail}"
+            release = f"release {seen.release_of(seen_one) or 'unknown'}"
+            said = release if answer.ok else f"no good answer: {answer.detail}"
             lines.append(f"  {said} ({answer.proof.value}, {seen.now - answer.at:.0f} s ago)")
         missing = proof_missing(seen, seen_one)
         lines.append(f"  in service: {'yes' if in_service(seen, seen_one) else 'no'}")

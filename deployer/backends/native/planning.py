@@ -18,9 +18,10 @@ from deployer.model.fleet import (
     Tag,
     Target,
     is_apart,
+    is_same_bundle,
     other_fleets,
 )
-from deployer.model.observation import Answer, Proof
+from deployer.model.observation import Answer, Proof, runs_image_of
 from deployer.model.policy import Method
 
 UNKNOWN = "unknown"
@@ -124,7 +125,7 @@ def previous_release(instances: Sequence[Instance], answers: Mapping[str, Answer
     name = names.most_common(1)[0][0] if names else UNKNOWN
     same = [one for one in others if release_of(one, answers.get(one.id)) == name] or others
     image = Counter(one.image for one in same).most_common(1)[0][0]
-    digest = Counter(one.tags.get(Tag.DIGEST, "") for one in same).most_common(1)[0][0]
+    digest = Counter(digest_of(one, answers.get(one.id)) for one in same).most_common(1)[0][0]
     return Release(name, digest, image, type_of(same) if goal.instance_type is not None else None)
 
 
@@ -154,21 +155,47 @@ def release_of(instance: Instance, answer: Answer | None) -> str | None:
     return instance.tags.get(Tag.RELEASE)
 
 
+def digest_of(instance: Instance, answer: Answer | None) -> str:
+    """The digest of the bundle on an instance: as its host tells, else by its tag; empty when nothing tells."""
+    known = answer.digest if answer is not None and not answer.proof.is_an_answer else None
+    return known or instance.tags.get(Tag.DIGEST, "")
+
+
 def on_release(instance: Instance, answer: Answer | None, goal: Release) -> bool:
     """Whether an instance serves this very release, by name and, where known, digest, on the type that it is to
     have.
+
+    Where its application names none: launched from the release's image, or its bundle was installed on it last.
     """
     if goal.instance_type not in (None, instance.type):
         return False
-    digest = instance.tags.get(Tag.DIGEST, "")
+    digest = digest_of(instance, answer)
+    if answer is not None and answer.proof in (Proof.MARKER, Proof.DEPLOYMENT) and answer.digest != "":
+        return answer.digest is not None and is_same_bundle(answer.digest, goal.digest)
+    if answer is not None and answer.proof is Proof.IMAGE and runs_image_of(instance, goal):
+        return True
     same = not digest or not goal.digest or digest == goal.digest
     return release_of(instance, answer) == goal.name and same
 
 
-def proof_of(answers: Mapping[str, Answer]) -> Proof:
-    """How the releases are known: the weakest way that had to be used."""
-    ways = {answer.proof for answer in answers.values()}
-    return next((proof for proof in (Proof.IMAGE, Proof.HOST, Proof.ASKED) if proof in ways), Proof.ASKED)
+def image_of(instances: Sequence[Instance], answers: Mapping[str, Answer], goal: Release) -> str | None:
+    """The image of most of those that are on the goal already, where they are known by it; None when none is."""
+    there = [
+        one.image
+        for one in members(instances)
+        if (answer := answers.get(one.id)) is not None
+        and answer.proof is Proof.IMAGE
+        and Tag.IN_PLACE not in one.tags
+        and on_release(one, answer, goal)
+    ]
+    return Counter(there).most_common(1)[0][0] if there else None
+
+
+def proof_of(answers: Mapping[str, Answer], otherwise: Proof = Proof.ASKED) -> Proof:
+    """How the releases are known: the weakest way that had to be used; `otherwise` where nobody answers well."""
+    ways = {answer.proof for answer in answers.values() if answer.ok}
+    weakest = (Proof.IMAGE, Proof.DEPLOYMENT, Proof.MARKER, Proof.HOST, Proof.ASKED)
+    return next((proof for proof in weakest if proof in ways), otherwise)
 
 
 def refuse_type_change(settings: FleetSettings, instances: Sequence[Instance]) -> None:

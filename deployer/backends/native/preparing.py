@@ -5,17 +5,19 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 from deployer.aws.cloud import AwsCloud
 from deployer.aws.found import FoundFleet
 from deployer.aws.groups import AwsGroup, as_the_group_has_it
+from deployer.aws.images import AwsImages
 from deployer.aws.instance_types import refuse_type
 from deployer.backends.native import planning
 from deployer.backends.native.asking import ask_all, uncounted_requests
 from deployer.backends.native.group_fitness import refuse_misfit
 from deployer.backends.native.hook_line import fit_hooks
+from deployer.backends.native.known import named
 from deployer.backends.native.wiring import Wiring
 from deployer.config.reader import uncounted
 from deployer.config.settings import FleetSettings, RunOptions
@@ -24,10 +26,10 @@ from deployer.engine.observe import Observer
 from deployer.engine.plan import RolloutPlan
 from deployer.engine.ports import Sighting
 from deployer.model.capacity import Limits
-from deployer.model.errors import Infeasible, PreflightRefused, UsageError
+from deployer.model.errors import DeployerError, Infeasible, PreflightRefused, UsageError
 from deployer.model.fleet import Release
 from deployer.model.hosts import Package
-from deployer.model.observation import Answer, Observation
+from deployer.model.observation import Answer, Observation, Proof
 from deployer.plugins.strategies import recipe_of, strategy_for
 from deployer.plugins.uses import refuse_wrong_plugins
 from deployer.remote.builder import SshBuilder
@@ -48,8 +50,13 @@ class Ground:
     installer: Installer
 
     def ask(self) -> Mapping[str, Answer]:
-        """What each member answers on its health path."""
-        return ask_all(self.hosts, planning.members(self.found.instances), self.wiring.clock)
+        """What each member answers on its health path, and the release that it is known by. Raises AwsError."""
+        members = planning.members(self.found.instances)
+        answers = ask_all(self.hosts, members, self.wiring.clock)
+        if all(answer.proof.is_an_answer for answer in answers.values()):
+            return answers
+        images = AwsImages(self.wiring.session).releases(sorted({one.image for one in members}))
+        return named(self.wiring.stamp(answers), members, images)
 
     def look(self, plan: RolloutPlan, answers: Mapping[str, Answer]) -> Observation:
         """One look, judged against a plan's goal."""
@@ -75,10 +82,14 @@ class Prepared:
     answers: Mapping[str, Answer]
     plan: RolloutPlan
     package: Package | None
+    image: str | None = None
+    """The image of the goal that some of the fleet runs already, where the plan does not name it yet."""
 
     def look(self) -> Observation:
         """One look, judged against the plan's goal."""
-        return self.ground.look(self.plan, self.answers)
+        goal = self.plan.goal
+        known = replace(self.plan, goal=replace(goal, image=goal.image or self.image))
+        return self.ground.look(known, self.answers)
 
 
 @contextmanager
@@ -128,10 +139,22 @@ def prepare(ground: Ground, options: RunOptions, rollout: str) -> Prepared:
     answers = ground.ask()
     _refuse_uncountable(ground)
     goal, package = goal_of(ground, answers)
-    previous = planning.previous_release(found.instances, answers, goal)
+    previous = pinned(ground, answers, planning.previous_release(found.instances, answers, goal))
     plan = make_plan(ground, options, rollout, goal, previous, limits, spare)
     _refuse_unsplit(settings, plan)
-    return Prepared(ground, answers, plan, package)
+    return Prepared(ground, answers, plan, package, planning.image_of(found.instances, answers, goal))
+
+
+def pinned(ground: Ground, answers: Mapping[str, Answer], release: Release) -> Release:
+    """The release before, with the digest of its bundle where only that will tell whether it came back in place."""
+    unnamed = any(answer.proof in (Proof.MARKER, Proof.DEPLOYMENT) for answer in answers.values())
+    if not unnamed:
+        return release
+    with suppress(DeployerError):  # where it matters, `refuse_no_way_back` says what is missing
+        package = ground.wiring.package(release)
+        if package is not None:
+            return replace(release, digest=package.digest)
+    return release
 
 
 def _refuse_uncountable(ground: Ground) -> None:
@@ -221,7 +244,7 @@ def survey(ground: Ground, rollout: str = "") -> Prepared:
         sides=planning.pair_of(weights),
         created=ground.wiring.clock.wall(),
     )
-    return Prepared(ground, answers, plan, None)
+    return Prepared(ground, answers, plan, None, planning.image_of(found.instances, answers, goal))
 
 
 def make_plan(

@@ -36,7 +36,7 @@ def plan(settings: FleetSettings, options: RunOptions) -> PlanReport:
         return PlanReport(
             plan=ready.plan,
             releases=_releases(ready),
-            proof=planning.proof_of(ready.answers),
+            proof=planning.proof_of(ready.answers, wiring.unnamed),
             in_service=count(seen).in_service,
             image=image,
             bundle=settings.release.bundle_of(ready.plan.goal.name, settings.folder),
@@ -70,7 +70,12 @@ def _from_hosts(ready: Prepared) -> tuple[str, ...]:
 
 def status(settings: FleetSettings) -> FleetStatus:
     """The fleet as it is now. Raises DeployerError."""
-    wiring = Wiring(settings)
+    return status_of(Wiring(settings))
+
+
+def status_of(wiring: Wiring) -> FleetStatus:
+    """The same, by what is wired together already."""
+    settings = wiring.settings
     with on_ground(wiring) as ground:
         seen = survey(ground).look()
         warnings = [*ground.found.problems]

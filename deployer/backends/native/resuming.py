@@ -11,7 +11,7 @@ from deployer.backends.native.baking import refuse_no_way_back
 from deployer.backends.native.carrying import Carrier, untouched
 from deployer.backends.native.holding import Mailbox, closing_the_last, holding
 from deployer.backends.native.hooked import Answers
-from deployer.backends.native.preparing import Ground, make_plan, new_rollout, on_ground, survey
+from deployer.backends.native.preparing import Ground, make_plan, new_rollout, on_ground, pinned, survey
 from deployer.backends.native.signals import heeding_signals
 from deployer.backends.native.taking_up import TakenUp, taking_up
 from deployer.backends.native.verdicts import refuse_sick
@@ -47,7 +47,7 @@ def abort(settings: FleetSettings, watch: Watch) -> Result:
 
 
 def _go_on(settings: FleetSettings, options: RunOptions, watch: Watch, *, turn_back: bool) -> Result:
-    stop = StopRequest()
+    stop = StopRequest(settings.rollout.stop_within)
     wiring = Wiring(settings, stop=stop)
     store = wiring.store()
     entry = store.last_rollout(settings.name)
@@ -56,6 +56,7 @@ def _go_on(settings: FleetSettings, options: RunOptions, watch: Watch, *, turn_b
     with heeding_signals(stop), taking_up(wiring, store, entry.rollout) as taken:
         if taken is not None:
             refuse_other_backend(taken.plan, "native")
+            wiring.as_planned(taken.plan)
             if turn_back and not has_changed_the_fleet(taken.journal.records()):
                 with on_ground(wiring) as ground:
                     return never_changed(ground, taken)
@@ -110,7 +111,7 @@ def rollback(settings: FleetSettings, options: RunOptions, watch: Watch, to: str
     Which release that was comes from the journal, else from the images that were baked for the fleet, so it
     works when the machine that rolled out is gone. Raises PreflightRefused when the target is gone or unknown.
     """
-    stop = StopRequest()
+    stop = StopRequest(settings.rollout.stop_within)
     refuse_wrong_plugins(settings)
     wiring = Wiring(settings, stop=stop)
     rollout_id, store = new_rollout(wiring), wiring.store()
@@ -141,7 +142,8 @@ def rollback(settings: FleetSettings, options: RunOptions, watch: Watch, to: str
 def _plan_back(ground: Ground, options: RunOptions, rollout_id: str, goal: Release) -> RolloutPlan:
     settings, found = ground.wiring.settings, ground.found
     spare, limits = _room_back(settings, found.instances)
-    previous = planning.previous_release(found.instances, ground.ask(), goal)
+    answers = ground.ask()
+    previous = pinned(ground, answers, planning.previous_release(found.instances, answers, goal))
     plan = make_plan(ground, options, rollout_id, goal, previous, replace(limits, window=limits.size), spare)
     # What is gone back to has proven itself, and may be wanted at a time when nobody asks for anything.
     policy = replace(plan.policy, min_requests=0)

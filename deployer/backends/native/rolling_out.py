@@ -21,7 +21,7 @@ from deployer.model.service import is_done
 
 def rollout(settings: FleetSettings, options: RunOptions, watch: Watch) -> Result:
     """Rolls a release out and returns how it went. Raises DeployerError."""
-    stop = StopRequest()
+    stop = StopRequest(settings.rollout.stop_within)
     wiring = Wiring(settings, stop=stop)
     check_settings(wiring)
     rollout_id, store, reason = new_rollout(wiring), wiring.store(), _purpose(settings)
@@ -47,7 +47,7 @@ def rollout(settings: FleetSettings, options: RunOptions, watch: Watch) -> Resul
 
 def bake(settings: FleetSettings, options: RunOptions, watch: Watch) -> BakeReport:
     """Makes the image of a release, or finds it, and rolls nothing out. Raises DeployerError."""
-    stop = StopRequest()
+    stop = StopRequest(settings.rollout.stop_within)
     wiring = Wiring(settings, stop=stop)
     check_settings(wiring)
     rollout_id, store, reason = new_rollout(wiring), wiring.store(), f"bake of release {settings.goal()}"

@@ -160,8 +160,7 @@ class Run:
             for _, one in self._last.instances()
             if one.alive
             and is_changed(self.plan, one)
-            and one.answer is not None
-            and one.answer.release == release.name
+            and self._last.release_of(one) == release.name
             and release.instance_type in (None, one.instance.type)
             and _serves(self._last, one.id)
         )

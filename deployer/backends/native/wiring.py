@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -19,8 +19,11 @@ from deployer.aws.state_clients import StateClients
 from deployer.config.rollout import BackendName
 from deployer.config.settings import FleetSettings, SshSettings
 from deployer.engine.clock import RealClock, StopRequest
+from deployer.engine.plan import RolloutPlan
 from deployer.model.fleet import Release
 from deployer.model.hosts import Package
+from deployer.model.observation import Answer, Proof
+from deployer.model.policy import Method
 from deployer.remote.bundle.bundle import Bundle, load_bundle
 from deployer.remote.bundle.sources import ObjectStore, Place
 from deployer.remote.door import SshDoor
@@ -57,6 +60,8 @@ class Wiring:
     settings: FleetSettings
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
     stop: StopRequest = field(default_factory=StopRequest)
+    stamp: Callable[[Mapping[str, Answer]], Mapping[str, Answer]] = lambda answers: answers
+    """Adds to answers what another backend knows of the release that was put on each instance."""
 
     def __post_init__(self) -> None:
         aws = self.settings.aws
@@ -97,22 +102,36 @@ class Wiring:
 
     def hosts(self, door: SshDoor) -> SshHosts:
         """The bounded pool of host work."""
-        return SshHosts(door, self.installer(door), self.application())
+        return SshHosts(door, self.installer(door), self.application(), patience=lambda: min(30.0, self.stop.left))
 
     def application(self) -> Application:
         """What the fleet's hosts run."""
-        settings = self.settings
+        settings, health = self.settings, self.settings.health.model()
         return Application(
             name=settings.name,
             fleet=settings.name,
-            port=settings.health.port,
-            health_path=settings.health.path,
-            release_header=settings.health.release_header,
+            port=health.port,
+            health_path=health.path,
+            release_header=health.release_header,
+            must_name=health.must_name,
+            unnamed=self.unnamed,
             strategy=settings.rollout.strategy,
             batch=",".join(str(amount) for amount in settings.rollout.batch),
             ask_hosts=settings.ssh.ask_hosts,
             requests=_request_source(settings),
         )
+
+    @property
+    def unnamed(self) -> Proof:
+        """How the release of an instance is known whose application names none."""
+        if self.settings.rollout.backend is BackendName.CODEDEPLOY:
+            return Proof.DEPLOYMENT
+        return Proof.MARKER if self.settings.rollout.method is Method.IN_PLACE else Proof.IMAGE
+
+    def as_planned(self, plan: RolloutPlan) -> None:
+        """From here on the method is that of a plan which is gone on with, whatever the settings say now."""
+        rollout = replace(self.settings.rollout, method=plan.policy.method)
+        self.settings = replace(self.settings, rollout=rollout)
 
     def bundle(self, release: str) -> Bundle | None:
         """The bundle of a release, fetched, checked and pinned; None when the settings name none.

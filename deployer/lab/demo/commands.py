@@ -54,6 +54,8 @@ class CommandLines:
             command += ["--traffic-port", options.traffic.value]
         if options.pass_on:
             command.append("--pass-on")
+        if options.no_header:
+            command.append("--no-header")
         return command
 
     def lab_down(self) -> list[str]:

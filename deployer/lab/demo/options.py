@@ -91,6 +91,8 @@ class DemoOptions:
     """Whether the fleet lives in an Auto Scaling group."""
     split: bool = False
     """Whether the listener splits traffic between two target groups."""
+    no_header: bool = False
+    """Whether the application names its release in no header."""
     keep: bool = False
     """Leaves the lab running and its folder in place."""
     seed: int = 1
@@ -115,7 +117,20 @@ class DemoOptions:
             raise UsageError(f"--example web has one port, and --traffic-port is {self.traffic.value}")
         if self.example is not Example.WEB and self.sabotage is not None and self.sabotage.fault is not None:
             raise UsageError(f"--sabotage {self.sabotage.value} needs --example web, and without --shape")
+        self._check_header()
         self._check_shape()
+
+    def _check_header(self) -> None:
+        if self.no_header and self.sabotage is Sabotage.SICK_RELEASE:
+            raise UsageError(
+                "--sabotage sick-release counts the errors of the sick release apart, by the header that "
+                "--no-header takes away; use --sabotage bad-release"
+            )
+        if self.no_header and self.example is not Example.WEB:
+            raise UsageError(
+                f"--no-header changes the worked example web, and --example is {self.example.value}; leave "
+                "--shape and --traffic-port out"
+            )
 
     def _check_shape(self) -> None:
         if self.shape is None:

@@ -17,9 +17,9 @@ from deployer.lab.demo.children import Children, Finished, Interrupted
 from deployer.lab.demo.commands import DEPLOYER, CommandLines, environment, outer_environment
 from deployer.lab.demo.options import Balancer, DemoOptions
 from deployer.lab.demo.verdict import Evidence, Verdict, judge
-from deployer.lab.examples import web_release
+from deployer.lab.examples import anonymous_releases, web_release
 from deployer.lab.fleet import OTHER_BALANCER, OTHER_PORT
-from deployer.lab.load.endpoint import find_endpoint, wait_until_it_answers
+from deployer.lab.load.endpoint import find_endpoint, releases_shown, wait_until_it_answers
 from deployer.lab.load.generator import Target
 from deployer.lab.order import TrafficPort
 from deployer.model.errors import DeployerError, ExitCode
@@ -98,8 +98,9 @@ def _in_lab(
     rolled_out = _roll_out(lines, children, say)
     if children.interrupted_by is None:
         children.pause(options.cool_down)
+    contents = releases_shown(target, 3 * options.instances) if options.no_header else frozenset[str]()
     requests = _end_load(load, children)
-    evidence = Evidence(_document(rolled_out), rolled_out.code, requests)
+    evidence = Evidence(_document(rolled_out), rolled_out.code, requests, contents)
     if children.interrupted_by is not None:
         verdict = Verdict("INTERRUPTED", ExitCode(128 + children.interrupted_by))
     else:
@@ -125,18 +126,21 @@ def _roll_out(lines: CommandLines, children: Children, say: Callable[[str], None
     sabotage = lines.options.sabotage
     bundle = None
     if sabotage is not None and sabotage.fault is not None:
-        bundle = _sick_bundles(children.folder, sabotage.fault)
+        bundle = _sick_bundles(children.folder, sabotage.fault, anonymous=lines.options.no_header)
     command = lines.rollout(bundle)
     say("deployer " + shlex.join(command[len(lines.program) :]))
     return children.wait(children.start(command))
 
 
-def _sick_bundles(folder: Path, fault: str) -> Path:
+def _sick_bundles(folder: Path, fault: str, *, anonymous: bool) -> Path:
     """Both releases, the second with a FAULT file (see examples/web/README.md), as the setting `bundle` names them.
 
     The first one is among them for the way back: a rollback in place installs it again.
     """
     bundle = folder / "sick" / "release-{release}"
+    if anonymous:
+        anonymous_releases(bundle.parent, fault)
+        return bundle
     for release in (1, 2):
         shutil.copytree(web_release(release), bundle.with_name(f"release-{release}"))
     (bundle.with_name("release-2") / "shop" / "FAULT").write_text(fault + "\n")

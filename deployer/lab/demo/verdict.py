@@ -13,6 +13,10 @@ RATE_TOLERANCE = 0.98
 """Share of the asked rate that must really have been sent."""
 
 
+GOAL = "2"
+"""The release that a demo rolls out."""
+
+
 @dataclass(frozen=True)
 class Evidence:
     """What came of a demo: the rollout's document and exit code, and the load's `requests`."""
@@ -20,6 +24,8 @@ class Evidence:
     rollout: Mapping[str, object]
     rollout_code: int
     requests: Mapping[str, object]
+    contents: frozenset[str] = frozenset()
+    """The releases that the pages themselves showed after the rollout, where no header names one."""
 
     def number(self, *path: str) -> float:
         """A number of either document, `requests` included; 0 where there is none."""
@@ -80,6 +86,9 @@ def _judge_rollout(options: DemoOptions, evidence: Evidence) -> Verdict:
     replaced, total = evidence.count("instances", "replaced"), evidence.count("instances", "total")
     if replaced < total:
         return Verdict("NOT ALL WERE REPLACED", ExitCode.FAILED_SAFE, f"{replaced} of {total}")
+    if options.no_header and evidence.contents != {GOAL}:
+        why = f"the pages show release {', '.join(sorted(evidence.contents)) or 'nothing'}, expected {GOAL}"
+        return Verdict("ANOTHER RELEASE ANSWERS", ExitCode.NEEDS_A_HAND, why)
     rate = evidence.number("requests", "rate", "sent")
     if rate < options.rate * RATE_TOLERANCE:
         why = f"{rate:.0f} requests/s were sent, {options.rate:g}/s asked for"
@@ -153,6 +162,8 @@ def lines(options: DemoOptions, evidence: Evidence, verdict: Verdict) -> list[st
         title += f" / traffic port: {options.traffic.value}"
     if options.group:
         title += " / group"
+    if options.no_header:
+        title += " / no header"
     if options.sabotage is not None:
         title += f" / sabotage: {options.sabotage.value}"
     return [title, *(f"  {name:<11}{text}" for name, text in rows)]

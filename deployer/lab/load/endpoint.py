@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -123,12 +124,34 @@ def wait_until_it_answers(
         sleep(_LOOK_AGAIN)
 
 
-def _ask(target: Target) -> str:
-    connection = http.client.HTTPConnection(target.host, target.port, timeout=5)
+def releases_shown(target: Target, times: int) -> frozenset[str]:
+    """The releases that /api/time of the worked example shows, in so many requests of a connection each.
+
+    A request without a sensible answer counts as `?`.
+    """
+    return frozenset(_shown(target) for _ in range(times))
+
+
+def _shown(target: Target) -> str:
     try:
-        connection.request("GET", "/", headers={"Connection": "close"})
-        return f"HTTP {connection.getresponse().status}"
+        status, body = _get(target, "/api/time")
+        return str(json.loads(body)["release"]) if status == 200 else "?"
+    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
+        return "?"
+
+
+def _ask(target: Target) -> str:
+    try:
+        return f"HTTP {_get(target, '/')[0]}"
     except (OSError, http.client.HTTPException) as error:
         return str(error) or type(error).__name__
+
+
+def _get(target: Target, path: str) -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection(target.host, target.port, timeout=5)
+    try:
+        connection.request("GET", path, headers={"Connection": "close"})
+        answer = connection.getresponse()
+        return answer.status, answer.read()
     finally:
         connection.close()

@@ -14,6 +14,8 @@ LONGEST_STANDSTILL = 1.0
 USUAL_LAG = 0.25
 """Seconds that 99 % of the requests may be sent late."""
 _SHOWN_FAILURES = 20
+UNMARKED = "unmarked"
+"""Instead of a release, for an answer that names none."""
 
 
 @dataclass
@@ -66,7 +68,7 @@ class Tally:
         if answer is None:
             return
         if outcome.ok:
-            self.releases[answer.release or "unmarked"] += 1
+            self.releases[answer.release or UNMARKED] += 1
             if answer.instance:
                 self.instances[answer.instance] += 1
         elif answer.release:
@@ -107,14 +109,18 @@ class Tally:
         reason = self.doubt()
         failures = {name: n for name, n in sorted(self.buckets.items()) if name != "ok" and n}
         shape = {} if self.shape is None else {"shape": self.shape}
+        # What no answer has named is not known, and so not printed.
+        named = {
+            "by_release": dict(sorted(self.releases.items())),
+            "failed_by_release": dict(sorted(self.sick_releases.items())),
+        }
         return {
             **shape,
             "sent": self.sent,
             "ok": self.buckets["ok"],
             "failed": self.failed,
             "failures": failures,
-            "by_release": dict(sorted(self.releases.items())),
-            "failed_by_release": dict(sorted(self.sick_releases.items())),
+            **(named if set(self.releases) != {UNMARKED} or self.sick_releases else {}),
             "by_instance": dict(sorted(self.instances.items())),
             "slow": self.slow,
             "connections": {"new": self.connections["new"], "reused": self.connections["reused"]},

@@ -47,8 +47,9 @@ def _prove_then_attach(seen: Observation, instance: Seen) -> Move | None:
     limits = seen.policy.deadlines
     answer = instance.answer
     if not seen.serves_goal(instance):
-        if _serves_another(seen, instance):
-            return GiveUp(instance.id, _wrong_release(seen, instance))
+        another = seen.another_release(instance)
+        if another is not None and answer is not None and answer.at >= instance.since:
+            return GiveUp(instance.id, another)
         said = f" (last: {answer.detail})" if answer is not None and answer.detail else ""
         return _wait_or_give_up(
             seen,
@@ -67,19 +68,6 @@ def _relapsed(instance: Seen) -> bool:
     new = instance.launched_by_us or instance.install.work is Work.DONE
     sick = any(t.state is TargetState.UNHEALTHY for t in instance.targets.values())
     return new and instance.was_in_service and sick
-
-
-def _serves_another(seen: Observation, instance: Seen) -> bool:
-    """Whether it answered, since it entered this state, with a release that is not the goal (fault 14)."""
-    answer = instance.answer
-    if answer is None or not answer.ok or answer.at < instance.since:
-        return False
-    return answer.release not in (None, seen.goal.name)
-
-
-def _wrong_release(seen: Observation, instance: Seen) -> str:
-    found = instance.answer.release if instance.answer is not None else None
-    return f"answers with release {found}, expected {seen.goal.name}"
 
 
 def _wait_for_health(seen: Observation, instance: Seen) -> Move | None:
@@ -110,14 +98,9 @@ def _wait_for_health(seen: Observation, instance: Seen) -> Move | None:
 
 def _wait_for_proof(seen: Observation, instance: Seen, reason: str) -> Move:
     """What a healthy instance still lacks, other than time."""
-    answer = instance.answer
-    if (
-        answer is not None
-        and answer.ok
-        and answer.release not in (None, seen.goal.name)
-        and answer.at > instance.since
-    ):
-        return GiveUp(instance.id, f"answers with release {answer.release}, expected {seen.goal.name}")
+    answer, another = instance.answer, seen.another_release(instance)
+    if another is not None and answer is not None and answer.at > instance.since:
+        return GiveUp(instance.id, another)
     if instance.in_service_since is None:
         return Wait(instance.id, "healthy, making sure")  # a matter of a few looks, not of a deadline
     since = max(instance.since, seen.weights_since) if seen.weights else instance.since

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from deployer.model.methods import in_place, relaunch
 from deployer.model.methods.room import Room
-from deployer.model.moves import Move
+from deployer.model.moves import GiveUp, Move
 from deployer.model.observation import Observation, Slot
 from deployer.model.policy import Method
 from deployer.model.service import is_done, is_sick
@@ -28,6 +28,19 @@ def work(seen: Observation, slots: Iterable[Slot]) -> list[Move]:
             case Method.IN_PLACE:
                 moves += in_place.advance(seen, slot, room)
     return moves
+
+
+def strays(seen: Observation) -> list[Move]:
+    """Gives up what we launched and what runs an image that nobody asked for, however healthy (fault 14)."""
+    ours = ("", seen.goal.image, seen.previous.image)
+    return [
+        GiveUp(
+            one.id,
+            f"was launched from image {one.instance.image}, expected {seen.goal.image} (release {seen.goal.name})",
+        )
+        for _, one in seen.instances()
+        if one.launched_by_us and one.failed is None and one.running and one.instance.image not in ours
+    ]
 
 
 def settle(seen: Observation) -> list[Move]:

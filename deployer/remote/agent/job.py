@@ -18,6 +18,7 @@ from deployer.remote.agent.store import (
     is_locked,
     locked,
     read_json,
+    remember_begin,
     remember_success,
     succeeded,
     tail_of,
@@ -63,6 +64,8 @@ class Job:
     def _run_to_end(self, busy: str) -> None:
         try:
             with locked(self._store.lock_file, busy):
+                if self._request.commit:
+                    remember_begin(self._store, self._request.digest)
                 self._run_events()
                 if self._request.commit:
                     remember_success(self._store, self._request.digest)

@@ -16,7 +16,16 @@ from deployer.remote.agent.job import ABSENT, RUNNING, Job, status_of
 from deployer.remote.agent.look import Release, look
 from deployer.remote.agent.placement import destinations
 from deployer.remote.agent.request import Request, Spec
-from deployer.remote.agent.store import HostError, Store, file_sha256, is_locked, read_json, succeeded, write_json
+from deployer.remote.agent.store import (
+    HostError,
+    Store,
+    file_sha256,
+    is_locked,
+    marker,
+    read_json,
+    succeeded,
+    write_json,
+)
 from deployer.remote.agent.takeover import found_elsewhere, take_over
 from deployer.remote.agent.tree import Listed
 from deployer.remote.agent.unpack import accept_upload, check_space, entries_of
@@ -95,6 +104,11 @@ def cancel(store: Store, arguments: List[str]) -> Dict[str, Any]:
     return status_of(store, arguments[0])
 
 
+def installed(store: Store, _arguments: List[str]) -> Dict[str, Any]:
+    """What was installed here last, by the marker that every installation leaves."""
+    return dict(marker(store))
+
+
 def clean(store: Store, arguments: List[str]) -> Dict[str, Any]:
     """HOME INSTANCE: removes what must not go into an image."""
     home, instance = arguments
@@ -119,6 +133,7 @@ COMMANDS: Dict[str, Callable[[Store, List[str]], Dict[str, Any]]] = {
     "status": status,
     "cancel": cancel,
     "clean": clean,
+    "installed": installed,
     "evidence": explain,
 }
 READING: Dict[str, Callable[[Store, List[str]], Dict[str, Any]]] = {"look": look_around}

@@ -186,6 +186,18 @@ def succeeded(store: Store) -> List[str]:
     return [digest for digest in (state.get("current"), state.get("previous")) if digest]
 
 
+def remember_begin(store: Store, digest: str) -> None:
+    """Notes that a release is being installed: until it succeeds, neither it nor the last is known to run."""
+    state = read_json(store.state_file) or {}
+    write_json(store.state_file, {**state, "unfinished": digest})
+
+
+def marker(store: Store) -> Dict[str, str]:
+    """The digest that succeeded here last, and the one whose installation did not come to its end, if any."""
+    state = read_json(store.state_file) or {}
+    return {"current": state.get("current") or "", "unfinished": state.get("unfinished") or ""}
+
+
 def remember_success(store: Store, digest: str) -> None:
     """Makes a release the last one that succeeded; the one before stays known."""
     known = [other for other in succeeded(store) if other != digest]

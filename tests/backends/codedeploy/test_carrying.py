@@ -9,6 +9,7 @@ import pytest
 from deployer.aws.codedeploy_values import DeploymentStatus, Progress, TargetFacts
 from deployer.backends.codedeploy.carrying import End
 from deployer.backends.codedeploy.translate import BLUE_GREEN
+from deployer.engine.clock import StopRequest
 from deployer.engine.events import Failed, Noted
 from deployer.hooks.contract import Judgement
 from deployer.model.errors import AwsError, FleetHeld, PreflightRefused
@@ -219,6 +220,19 @@ def test_two_signals_leave_the_deployment_to_itself() -> None:
 
     assert first.end is End.INTERRUPTED
     assert first.abandoned or rollout.world.stopped == ["d-1"]
+
+
+def test_a_deployment_that_does_not_stop_in_the_time_after_a_signal_is_left_to_itself_and_named() -> None:
+    rollout = Rollout(World(ignores_stop=True, hangs=1e6))
+    rollout.stop = StopRequest(30.0, rollout.clock.now)
+    rollout.world.on_look = lambda: rollout.stop.ask("SIGTERM") if rollout.stop.count == 0 else None
+    began = rollout.clock.at
+
+    ended = rollout.forward()
+
+    assert (ended.end, ended.abandoned) == (End.INTERRUPTED, True)
+    assert ended.reason == "asked to stop, and 30 s were not enough; the deployment d-1 goes on by itself"
+    assert 30.0 <= rollout.clock.at - began < 40.0
 
 
 @pytest.mark.parametrize(("delay", "stopped"), [(3600.0, []), (0.0, ["d-1"])])

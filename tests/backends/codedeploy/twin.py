@@ -20,6 +20,7 @@ from deployer.aws.codedeploy_values import (
     TargetFacts,
 )
 from deployer.backends.codedeploy.carrying import Carrier, Ended
+from deployer.backends.codedeploy.deployed import Deployed
 from deployer.backends.codedeploy.following import Follower
 from deployer.backends.codedeploy.quiet_group import QuietGroup
 from deployer.backends.codedeploy.setting_up import Setup
@@ -37,7 +38,7 @@ from deployer.model.capacity import Limits
 from deployer.model.errors import AwsError
 from deployer.model.fleet import Instance, Release, Target, TargetState
 from deployer.model.hosts import Answered, Ask, HostReport, Package
-from deployer.model.observation import Answer
+from deployer.model.observation import Answer, Proof
 from deployer.model.outcome import Done, Outcome
 from deployer.model.policy import Method, Policy
 from tests.builders import BALANCER, GOAL, PREVIOUS, instance
@@ -90,6 +91,9 @@ class World:
     releases: dict[str, str] = field(default_factory=lambda: {f"i-{n}": "1" for n in range(1, 5)})
     breaks: set[tuple[str, str]] = field(default_factory=set)
     """Instances on which a release fails at ApplicationStart."""
+    names_release: bool = True
+    ignores_stop: bool = False
+    """Whether a script goes on and on though its deployment is to stop."""
     hangs: float = 0.0
     """Seconds for which the first deployment shows no change."""
     out: set[str] = field(default_factory=set)
@@ -137,6 +141,8 @@ class World:
 
     def stop(self, ident: str) -> None:
         self.stopped.append(ident)
+        if self.ignores_stop:
+            return
         next(one for one in self.deployments if one.id == ident).status = DeploymentStatus.STOPPED
 
     @staticmethod
@@ -217,12 +223,17 @@ class World:
 
     def reports(self) -> Sequence[HostReport]:
         found = [
-            Answered(one.host.instance, Answer(release != "broken", self.clock.at, release))
+            Answered(one.host.instance, self._answer(release))
             for one in self.asks
             if (release := self.releases.get(one.host.instance)) is not None
         ]
         self.asks.clear()
         return found
+
+    def _answer(self, release: str) -> Answer:
+        if self.names_release:
+            return Answer(release != "broken", self.clock.at, release)
+        return Answer(release != "broken", self.clock.at, proof=Proof.DEPLOYMENT)
 
 
 @dataclass
@@ -241,6 +252,8 @@ class Rollout:
     group: Any = None
     """The Auto Scaling group, where the fleet lives in one."""
     beats: int = 0
+    deployed: Deployed = field(default_factory=Deployed)
+    """What the deployments before have put on each instance."""
 
     def forward(self) -> Ended:
         """Carries it out."""
@@ -268,6 +281,7 @@ class Rollout:
             watch=self.events.append,
             hooks=runner,
             poll=1.0,
+            deployed=self.deployed,
         )
         hooks = Hooked(runner, world.clock, self.stop, lambda: None)
         return Carrier(

@@ -153,3 +153,20 @@ def test_the_callers_account_stays_outside_and_the_labs_exports_come_in() -> Non
         "AWS_REGION": "eu-west-1",
         "A": "b",
     }
+
+
+def test_without_a_header_the_labs_application_names_no_release() -> None:
+    assert "--no-header" in command_lines(DemoOptions(no_header=True)).lab_up()
+    assert "--no-header" not in command_lines(DemoOptions()).lab_up()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (DemoOptions(no_header=True, sabotage=Sabotage.SICK_RELEASE), "use --sabotage bad-release"),
+        (DemoOptions(no_header=True, example=Example.ABRUPT), "leave --shape and --traffic-port out"),
+    ],
+)
+def test_what_could_not_be_judged_without_a_header_is_refused(options: DemoOptions, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        options.check()

@@ -121,3 +121,12 @@ def test_the_verdict_block_has_the_numbers_that_the_demo_promises() -> None:
 
 def test_the_document_is_the_rollouts_with_the_requests_beside_it() -> None:
     assert evidence().document() == {**ROLLOUT, "requests": REQUESTS}
+
+
+@pytest.mark.parametrize(
+    ("shown", "done"), [({"2"}, True), ({"1", "2"}, False), ({"?", "2"}, False), (set(), False)]
+)
+def test_without_a_header_the_pages_have_to_show_the_new_release(shown: set[str], done: bool) -> None:
+    seen = evidence()
+    seen = Evidence(seen.rollout, seen.rollout_code, seen.requests, frozenset(shown))
+    assert (code(DemoOptions(no_header=True), seen) is ExitCode.DONE) is done

@@ -111,6 +111,14 @@ def test_every_request_is_in_exactly_one_bucket() -> None:
     assert document["failures"] == dict.fromkeys(sorted({o.bucket for o in outcomes} - {"ok"}), 1)
 
 
+def test_where_no_answer_names_a_release_none_is_printed() -> None:
+    document = booked(Outcome(answer=Answer(200, None, "i-1")), Outcome(answer=Answer(502))).document()
+    assert not {"by_release", "failed_by_release"} & document.keys()
+    assert document["by_instance"] == {"i-1": 1}
+    mixed = booked(Outcome(answer=Answer(200, "1")), Outcome(answer=Answer(200))).document()
+    assert mixed["by_release"] == {"1": 1, "unmarked": 1}
+
+
 def test_what_a_sick_release_answered_itself_is_counted_apart() -> None:
     document = booked(
         Outcome(answer=Answer(200, "1", "i-1")),

@@ -20,6 +20,7 @@ def create_app() -> Flask:
     """The WSGI application; it is ready for traffic when /healthz says so."""
     app = Flask(__name__)
     release = (HOME / "VERSION").read_text().strip()
+    anonymous = (HOME / "ANONYMOUS").exists()
     instance = instance_id()
     health = Health(warm_up=float(os.environ.get("WARM_UP", "0.5")), fault_file=HOME / "FAULT")
 
@@ -32,7 +33,8 @@ def create_app() -> Flask:
 
     @app.after_request
     def name_the_release(response: Response) -> Response:
-        response.headers["X-Release"] = release
+        if not anonymous:
+            response.headers["X-Release"] = release
         response.headers["X-Instance"] = instance
         return response
 
