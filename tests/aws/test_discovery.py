@@ -249,6 +249,8 @@ def test_what_was_kept_for_a_look_is_no_member_and_is_not_missed_where_instances
     kept = "<item><key>deployer:kept</key><value>r-1</value></item>"
     found = f"<reservationSet>{item('i-1')}{item('i-2', kept)}</reservationSet>"
     wire.script["DescribeInstances"] = [ec2("DescribeInstances", found)]
+    wire.script["DescribeTargetGroups"] = [elb("DescribeTargetGroups", "<TargetGroups/>")]
+    wire.script["DescribeLoadBalancers"] = [elb("DescribeLoadBalancers", "<LoadBalancerDescriptions/>")]
 
     fleet = find_fleet(wire.session(), FleetQuery("web", instances=("i-1", "i-2"), balancers=()))
 

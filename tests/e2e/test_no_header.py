@@ -17,7 +17,7 @@ import pytest
 
 from tests.e2e.lab import Ended, TestLab, lab, load
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.lab
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.e2e.lab import IN_PLACE, TestLab, lab
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.lab
 
 HOOKS = """
 [[fleet.web.hooks]]

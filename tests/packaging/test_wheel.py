@@ -12,8 +12,8 @@ import pytest
 
 from tests.patience import PATIENCE
 
-ROOT = Path(__file__).parents[1]
-SOURCES = ("deployer", "strategies", "hooks", "pyproject.toml", "README.md", "LICENSE")
+ROOT = Path(__file__).parents[2]
+SOURCES = ("deployer", "strategies", "hooks", "examples", "pyproject.toml", "README.md", "LICENSE")
 
 
 @pytest.fixture(scope="module")

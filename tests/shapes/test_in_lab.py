@@ -10,7 +10,7 @@ from tests.shapes.cells import chosen
 from tests.shapes.results import Result
 from tests.shapes.running import Runner
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.lab
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def test_nobody_is_counted_out_of_service_before_it_was_asked(kind: str, call: i
 
 
 @given(seed=st.integers(0, 100_000))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_what_is_said_of_workers_begins_when_all_of_them_have_been_asked(seed: int) -> None:
     setup = replace(
         draw(seed, faults=False), groups=(), split=False, grouped=None, strategy="rolling", hooked=frozenset()

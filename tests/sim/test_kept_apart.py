@@ -39,7 +39,7 @@ def test_a_rollout_that_keeps_what_failed_ends_as_one_that_terminates_it(
     name: str, fault: Planned, put_up_with: int
 ) -> None:
     # A blue/green rollout launches all that it ever does within its first seconds.
-    fault = replace(fault, at=0.1) if name.startswith("blue-green") else fault
+    fault = replace(fault, at=1.0) if name.startswith("blue-green") else fault
     setup = replace(RELAUNCHES[name], faults=(fault,))
     ended, none = run(setup, Keep.TERMINATE, max_failures=put_up_with)
     kept, some = run(setup, Keep.KEEP, max_failures=put_up_with)
