@@ -48,8 +48,8 @@ _TEXT = """\
 find = {find}
 # Target groups and classic ELBs, by name or ARN; found from the instances when left out.
 {balancers}
-# How an instance is asked directly, and the response header that names its release ("" if none does).
-health = {{ port = {port}, path = {path}, release_header = "X-Release" }}
+# How an instance is asked directly. X-Release is believed where it is sent; release_header = "…" demands a header.
+health = {{ port = {port}, path = {path} }}
 
 [fleet.{name}.release]
 # What to roll out; `deployer rollout --release NAME` names another.
