@@ -88,12 +88,17 @@ class Race(RuleBasedStateMachine):
     who = st.sampled_from([0, 1])
 
     def _guarded(self, party: Party, action: str) -> None:
+        began = party.clock.time
         try:
             getattr(self, action)(party)
         except Crash:
             party.die(self.living)
         except (LeaseLost, StateUnavailable):
             party.lease = party.journal = None
+        # What one waits for passes for the others too: else their clocks would drift further apart than `skew`.
+        for other in self.parties:
+            if other is not party:
+                other.clock.time += party.clock.time - began
 
     def _take(self, party: Party, rollout: str) -> None:
         try:
