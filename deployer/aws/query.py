@@ -23,7 +23,8 @@ class FleetQuery:
     """A fleet as `deployer.toml` names it: by exactly one of `tags`, `instances` and `asg`.
 
     `balancers` holds names or ARNs of target groups or classic ELBs; None means that they are found from the
-    instances, an empty tuple that the fleet has none (workers).
+    instances, an empty tuple that the fleet has none (workers). `neighbours` are balancers of other fleets on the
+    same hosts, whose traffic goes on while this one is updated in place.
     """
 
     fleet: str
@@ -31,6 +32,7 @@ class FleetQuery:
     instances: tuple[str, ...] = ()
     asg: str | None = None
     balancers: tuple[str, ...] | None = None
+    neighbours: tuple[str, ...] = ()
 
     def filters(self) -> tuple[tuple[FilterTypeDef, ...], ...]:
         """One tuple of filters a query; together the queries find the fleet, and what was launched for it.

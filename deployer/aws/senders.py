@@ -50,7 +50,7 @@ def undriven(
 
     An empty `found` is believed only where the settings say that there is none. Raises AwsError.
     """
-    known = frozenset(item.balancer.id for item in found)
+    known = frozenset(item.balancer.id for item in found) | frozenset(query.neighbours)
     said = [*_groups(reader, places, known), *_classic(reader, places, known)]
     yield from said
     if query.balancers is None and not found and not said:
@@ -64,7 +64,7 @@ def undriven(
 def _groups(reader: BalancerReader, places: Places, known: frozenset[str]) -> Iterator[str]:
     for group in reader.groups():
         name = group.get("TargetGroupName", "")
-        if group.get("TargetGroupArn", "") in known:
+        if {group.get("TargetGroupArn", ""), name} & known:
             continue
         match group.get("TargetType", "instance"):
             case "instance" if group.get("VpcId", "") in places.vpcs:

@@ -254,6 +254,14 @@ class FleetSettings:
         return (self.document or Document(self.source, {})).refusal(at)
 
     @property
+    def neighbours(self) -> tuple[str, ...]:
+        """The balancers that other fleets of the same file name: they may send traffic to the same hosts."""
+        fleets = self.document.table.get("fleet", {}) if self.document is not None else {}
+        others = [table for name, table in fleets.items() if name != self.name] if isinstance(fleets, dict) else []
+        named = [table.get("balancers") for table in others if isinstance(table, dict)]
+        return tuple(one for names in named if isinstance(names, list) for one in names if isinstance(one, str))
+
+    @property
     def folder(self) -> Path:
         """The folder of the settings' file."""
         return self.source.parent

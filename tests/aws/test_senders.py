@@ -128,3 +128,13 @@ def test_senders_that_cannot_be_asked_refuse_the_fleet(account: Wire) -> None:
 
     with pytest.raises(PreflightRefused, match="may not call DescribeLoadBalancers"):
         found(account)
+
+
+def test_a_group_of_another_fleet_on_the_same_hosts_is_none_of_this_ones(account: Wire) -> None:
+    account.script["DescribeTargetGroups"] = [group(balancer="arn:x:loadbalancer/app/shop/1")]
+    account.script["DescribeTargetHealth"] = [holds("i-1")]
+    alone = FleetQuery("web", tags={"A": "b"}, balancers=())
+    beside = FleetQuery("web", tags={"A": "b"}, balancers=(), neighbours=("shop",))
+
+    assert "is registered with the target group shop too" in find_fleet(account.session(), alone).undriven[0]
+    assert find_fleet(account.session(), beside).undriven == ()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from deployer.config.document import find_file, read_document
+from deployer.config.reader import read_fleets
 from deployer.config.settings import FleetSettings
 from deployer.config.starter import Draft, starter
 from deployer.model.capacity import Amount
@@ -292,3 +293,14 @@ def test_every_commented_line_of_the_starter_is_valid_too(load: Load) -> None:
     fleet = load("\n".join(kept))
     assert fleet.aws.region == "eu-west-1"
     assert fleet.rollout.surge == Amount(2)
+
+
+def test_the_balancers_of_the_other_fleets_of_a_file_are_known(tmp_path: Path) -> None:
+    path = tmp_path / "deployer.toml"
+    path.write_text(
+        '[fleet.web]\nfind = { asg = "a" }\nbalancers = ["web"]\n'
+        '[fleet.side]\nfind = { asg = "a" }\nbalancers = ["side", "arn:x"]\n[fleet.jobs]\nfind = { asg = "b" }\n'
+    )
+    fleets = read_fleets(read_document(path))
+    assert fleets["web"].neighbours == ("side", "arn:x")
+    assert fleets["side"].neighbours == ("web",)

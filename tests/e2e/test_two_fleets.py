@@ -21,7 +21,7 @@ from deployer.model.observation import Work
 from deployer.remote.work import HostWork
 from tests.e2e.lab import EXAMPLES, PATIENCE, TestLab, lab
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.lab
 
 ROLL = ("rollout", "--method", "in-place", "--batch", "1", "--floor", "50%", "--output", "json")
 ELSEWHERE = (
@@ -29,6 +29,8 @@ ELSEWHERE = (
     (r"/etc/default/shop", "/etc/default/side"),
     (r"shop\.service", "side.service"),
     (r"(systemctl \w+) shop", r"\1 side"),
+    (r"os\.environ\.get\('PORT', '8080'\)", "8081"),
+    (r"\$\{PORT:-8080\}", "8081"),
     (r"8080", "8081"),
 )
 

@@ -72,6 +72,7 @@ class Wiring:
     def find(self) -> FoundFleet:
         """The fleet, as AWS shows it now. Raises PreflightRefused and UsageError."""
         find = self.settings.find
+        in_place = self.settings.rollout.method is Method.IN_PLACE
         return find_fleet(
             self.session,
             FleetQuery(
@@ -80,6 +81,7 @@ class Wiring:
                 instances=find.instances,
                 asg=find.asg,
                 balancers=self.settings.balancers,
+                neighbours=self.settings.neighbours if in_place else (),
             ),
         )
 
