@@ -133,7 +133,7 @@ def test_an_instance_goes_all_the_way_from_its_launch_to_its_end(session: AwsSes
 
     until(state, lambda seen: seen is TargetState.HEALTHY)
     assert isinstance(cloud.deregister([registration])[registration], Done)
-    until(state, lambda seen: seen is TargetState.DRAINING, 10)
+    until(state, lambda seen: seen is TargetState.DRAINING)
     assert cloud.host_keys(new.id)
     outcomes = cloud.terminate([new.id, "i-0123456789abcdef0"])
     assert all(isinstance(outcome, Done) for outcome in outcomes.values())
