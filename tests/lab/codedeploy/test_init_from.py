@@ -19,9 +19,9 @@ pytestmark = pytest.mark.lab
 PROGRAM = str(Path(sys.executable).parent / "deployer")
 
 
-def initialised(lab: CodeDeployLab, folder: Path, *origin: str) -> tuple[FleetSettings, str]:
-    """The settings that are written, and what was said."""
-    done = subprocess.run(
+def init(lab: CodeDeployLab, folder: Path, *origin: str) -> subprocess.CompletedProcess[str]:
+    """Runs `deployer init` in a folder, with the lab as its AWS."""
+    return subprocess.run(
         [PROGRAM, "init", *origin],
         cwd=folder,
         env=lab.environment,
@@ -30,6 +30,11 @@ def initialised(lab: CodeDeployLab, folder: Path, *origin: str) -> tuple[FleetSe
         timeout=60,
         check=False,
     )
+
+
+def initialised(lab: CodeDeployLab, folder: Path, *origin: str) -> tuple[FleetSettings, str]:
+    """The settings that are written, and what was said."""
+    done = init(lab, folder, *origin)
     assert done.returncode == 0, done.stderr
     return read_fleets(read_document(folder / "deployer.toml"))["web"], done.stderr
 
@@ -78,15 +83,7 @@ def test_a_target_groups_instances_are_found_by_what_they_have_in_common(
 def test_what_does_not_exist_is_one_sentence_and_writes_nothing(
     origin: list[str], sentence: str, lab: CodeDeployLab, tmp_path: Path
 ) -> None:
-    done = subprocess.run(
-        [PROGRAM, "init", *origin],
-        cwd=tmp_path,
-        env=lab.environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = init(lab, tmp_path, *origin)
     assert done.returncode == 5
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1
