@@ -60,6 +60,15 @@ class RolloutPlan:
         planned = next((one for one in self.slots if one.name == slot), None)
         return dict(planned.ports).get(balancer, ()) if planned is not None else ()
 
+    def has_slot(self, name: str) -> bool:
+        """Whether a slot was planned, rather than found in mid-rollout."""
+        return any(one.name == name for one in self.slots)
+
+    def common_ports(self, balancer: str) -> tuple[int, ...]:
+        """The ports that all planned slots are registered with; empty where they differ or are its own."""
+        found = {dict(one.ports).get(balancer, ()) for one in self.slots}
+        return found.pop() if len(found) == 1 else ()
+
     def fingerprint(self) -> str:
         """What a resume must agree with: the digest of everything that decides what will be done."""
         pinned = {k: v for k, v in self.to_json().items() if k not in ("created", "rollout")}

@@ -14,12 +14,15 @@ _NOT_IN = (TargetState.ABSENT, TargetState.DRAINING, TargetState.UNKNOWN)
 def ports_for(plan: RolloutPlan, memory: Memory, slot: str, instance: str, balancer: str) -> tuple[int, ...]:
     """The ports to register an instance with; empty for the balancer's own.
 
-    They are those it had, else those of the place that it takes: as planned, or as its last holder had them.
+    They are those it had, else those of the place that it takes: as planned, or as its last holder had them. A
+    place that nobody planned, and whose holder was registered nowhere, takes those that all planned places share.
     """
-    known = memory.facts(instance).ports
+    known, held = memory.facts(instance).ports, memory.slot(slot).ports
     if balancer in known:
         return known[balancer]
-    return plan.ports_of(slot, balancer) or memory.slot(slot).ports.get(balancer, ())
+    if plan.has_slot(slot) or balancer in held:
+        return plan.ports_of(slot, balancer) or held.get(balancer, ())
+    return plan.common_ports(balancer)
 
 
 def follow_ports(

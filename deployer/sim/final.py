@@ -85,7 +85,7 @@ def _arrived(witness: Witness, world: World, release: Release) -> None:
     for machine in world.fleet():
         if _was_touched_by_others(witness, machine):
             continue
-        if machine.foreign and not _was_shown(witness, machine):
+        if machine.foreign and not witness.shown.knows(machine):
             continue
         if machine.app.release != release.name:
             witness.note(10 if witness.rolling_back else 12, f"{machine.id} ends on {machine.app.release}")
@@ -183,11 +183,6 @@ def _check_source(witness: Witness, auto: AutoGroup, status: Status) -> None:
     surplus = [number for number, version in auto.versions.items() if version.image != image and number > 1]
     if surplus:
         witness.note(11, f"version {', '.join(map(str, surplus))} of the template is left over")
-
-
-def _was_shown(witness: Witness, machine: Machine) -> bool:
-    """Whether the last look showed it."""
-    return witness.sighting is not None and any(one.id == machine.id for one in witness.sighting.instances)
 
 
 def orphans(witness: Witness, world: World) -> tuple[str, ...]:

@@ -54,6 +54,8 @@ class SimHosts:
             return
         if isinstance(task, StageRelease | Quieten):
             self.fuse.about_to_call()
+        if isinstance(task, Quieten) and not self.world.groups:
+            self.witness.withdrawing(self.world.machines[task.host.instance])
         self._running.append(task)
         hangs = self.world.weather.lasts(Fault.HOST_HANGS, self.world.time.now)
         wait = _HANG if hangs else self.world.random.uniform(0.05, 0.8)
@@ -95,8 +97,8 @@ class SimHosts:
             case CountRequests():
                 return Requests(machine.id, None if dead else int(machine.served), "no answer" if dead else "")
             case Quieten():
-                for group in self.world.groups.values() if not dead else ():
-                    group.quieten(machine)
+                if not dead:
+                    self._quieten(machine)
                 return Worked(task, Work.FAILED if dead else Work.DONE)
             case GatherEvidence():
                 return Evidence(machine.id, self.world.said_by_hosts())
@@ -107,6 +109,13 @@ class SimHosts:
                 return Worked(task, Work.UNKNOWN if dead else Work.DONE)
             case PutRelease():
                 return Worked(task, Work.UNKNOWN)
+
+    def _quieten(self, machine: Machine) -> None:
+        """It lets its connections go; a worker takes no more work."""
+        for group in self.world.groups.values():
+            group.quieten(machine)
+        if not self.world.groups:
+            machine.lame_duck = machine.app.version
 
     def _counted(
         self, machine: Machine, ports: Collection[int], unproven: Collection[int], *, dead: bool

@@ -70,6 +70,8 @@ class Machine:
     """Requests that it has answered since what runs on it was started."""
     installed: set[tuple[str, str]] = field(default_factory=set)
     """(digest, deployment) pairs that were installed, as the marker on the host tells."""
+    lame_duck: int | None = None
+    """The start of a worker (`Application.version`) that was asked to take no more work."""
     marker: str | None = ""
     """The digest that the marker on its host names: "" where nothing was installed, None while something is."""
 
@@ -77,6 +79,11 @@ class Machine:
     def running(self) -> bool:
         """Whether EC2 runs it."""
         return self.state is InstanceState.RUNNING
+
+    @property
+    def withdrawn(self) -> bool:
+        """Whether it is a worker that was asked to take no more work, and was not started anew since."""
+        return self.lame_duck == self.app.version
 
     @property
     def healthy(self) -> bool:

@@ -186,7 +186,7 @@ class Twin:
         self.mishaps.cease()
         self.fuse.point = None
         self.world.time.advance(300.0)
-        if not self.witness.calm:
+        if not self.witness.calm or not all(self.witness.shown.knows(one) for one in self.world.fleet()):
             mended = self._once_more("mended")
             if not isinstance(mended, Result) or mended.status is not Status.SUCCEEDED:
                 return 0

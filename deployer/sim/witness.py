@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from deployer.engine.events import Completed, Event, Failed, Looked, Turned
 from deployer.engine.plan import RolloutPlan
 from deployer.engine.ports import LaunchOrder, Sighting
-from deployer.model.fleet import BalancerKind, InstanceState, Tag, Target, TargetState
+from deployer.model.fleet import BalancerKind, Tag, TargetState
 from deployer.model.hosts import Answered
 from deployer.model.policy import Keep, Method
 from deployer.sim.faults import Fault
 from deployer.sim.groups import Group
 from deployer.sim.machines import APP_PORT, Machine
+from deployer.sim.shown import Shown
 from deployer.sim.world import World
 
 _AWAY = (TargetState.ABSENT, TargetState.UNUSED, TargetState.DRAINING)
@@ -50,12 +51,8 @@ class Witness:
     calm: bool
     violations: list[Violation] = field(default_factory=list)
     epoch: int = 0
-    sighting: Sighting | None = None
     judged_until: dict[str, float] = field(default_factory=dict)
     """The latest moment of each balancer that a decision rests on: what is looked at to tidy up decides nothing."""
-    answers: dict[str, Answered] = field(default_factory=dict)
-    removed: set[tuple[str, str]] = field(default_factory=set)
-    ended: set[str] = field(default_factory=set)
     launched_ids: set[str] = field(default_factory=set)
     given_up: set[str] = field(default_factory=set)
     failures: int = 0
@@ -73,21 +70,25 @@ class Witness:
     _looked_at: int = -1
     owed: set[str] = field(default_factory=set)
     """Requests of this process that changed something: each is owed one audit record."""
+    shown: Shown = field(init=False)
+    """What this process was shown and told."""
+
+    def __post_init__(self) -> None:
+        self.shown = Shown(self.world, self.plan)
 
     # -- what the deployer is told -------------------------------------------------------------------
 
     def new_life(self, epoch: int) -> None:
         """Another process works on the rollout: it has seen and heard nothing yet."""
         self.epoch = epoch
-        self.sighting = None
-        self.answers = {}
+        self.shown.forget()
         self.owed = set()
         self.alarmed = False
 
     def wake(self, epoch: int) -> None:
         """A process that stood still goes on; what it was shown is from before."""
         self.epoch = epoch
-        self.sighting = None
+        self.shown.sighting = None
 
     def note(self, promise: int, text: str) -> None:
         """Keeps a broken promise that was found elsewhere."""
@@ -95,11 +96,11 @@ class Witness:
 
     def showed(self, sighting: Sighting) -> None:
         """A look was answered."""
-        self.sighting = sighting
+        self.shown.sighting = sighting
 
     def answered_health(self, report: Answered) -> None:
         """A host told its health and release."""
-        self.answers[report.instance] = report
+        self.shown.answers[report.instance] = report
 
     def next_request(self) -> str:
         """A request id of this world."""
@@ -172,14 +173,14 @@ class Witness:
     def registering(self, group: Group, machine: Machine) -> None:
         """Before an instance is registered."""
         self._changing_machine("register", machine)
-        answer = self.answers.get(machine.id)
+        answer = self.shown.answers.get(machine.id)
         if answer is None or not answer.answer.ok:
             self._broken(10, f"{machine.id} is registered without having answered")
-        self.removed.discard((group.balancer.id, machine.id))
+        self.shown.removed.discard((group.balancer.id, machine.id))
 
     def registered_by_others(self, machine: Machine) -> None:
         """Somebody else has put an instance in: whatever was asked of it before is over."""
-        self.removed -= {(ident, machine.id) for ident in self.world.groups}
+        self.shown.removed -= {(ident, machine.id) for ident in self.world.groups}
 
     def deregistering(self, group: Group, machine: Machine) -> None:
         """Before an instance is deregistered."""
@@ -187,7 +188,7 @@ class Witness:
         self._lowering("deregister", machine)
         self._replacing("deregister", machine)
         self._note_traffic(group, machine)
-        self.removed.add((group.balancer.id, machine.id))
+        self.shown.removed.add((group.balancer.id, machine.id))
 
     def _note_traffic(self, group: Group, machine: Machine) -> None:
         """Which traits of this world's traffic a drain meets."""
@@ -203,7 +204,7 @@ class Witness:
         self._replacing("terminate", machine)
         self._must_be_drained("terminated", machine)
         self._must_be_known("terminated", machine)
-        self.ended.add(machine.id)
+        self.shown.ended.add(machine.id)
 
     def setting_aside(self, machine: Machine) -> None:
         """Before an instance is kept apart: it is as drained as one that is ended, and it has failed."""
@@ -216,7 +217,7 @@ class Witness:
             self._broken(9, f"{machine.id} is set aside, and was not given up on")
         if self.plan.policy.failed_instances is not Keep.KEEP:
             self._broken(9, f"{machine.id} is set aside, and nobody asked for that")
-        self.ended.add(machine.id)
+        self.shown.ended.add(machine.id)
 
     def updating(self, machine: Machine) -> None:
         """Before a release is installed on an instance."""
@@ -226,12 +227,12 @@ class Witness:
         self._must_be_known("updated", machine)
         if self.failures > self.plan.policy.max_failures and not self.rolling_back:
             self._broken(13, f"{machine.id} is updated after {self.failures} failures")
-        self.removed |= {(ident, machine.id) for ident in self.world.groups}
+        self.shown.removed |= {(ident, machine.id) for ident in self.world.groups}
 
     def weighing(self, weights: Mapping[str, int]) -> None:
         """Before traffic is shared out anew: who gets none of it any more is out of service."""
         self._changing("weigh")
-        before, counted = self._counted(), self._counted(weights)
+        before, counted = self.shown.in_service(), self.shown.in_service(weights)
         limits = self.plan.limits
         if len(counted) < min(limits.floor, len(before)):
             self._broken(1, f"the weights leave {len(counted)} in service < floor {limits.floor}")
@@ -239,6 +240,11 @@ class Witness:
             was, there = (sum(1 for one in found if one.zone == zone) for found in (before, counted))
             if there < min(floor, was):
                 self._broken(2, f"the weights leave {there} in service in {zone} < zone floor {floor}")
+
+    def withdrawing(self, machine: Machine) -> None:
+        """Before a worker, which no balancer sends anything, is asked to take no more work."""
+        self._changing_machine("withdraw", machine)
+        self._lowering("withdraw", machine)
 
     def tagging(self, machine: Machine) -> None:
         """Before an instance is tagged."""
@@ -268,7 +274,8 @@ class Witness:
         return [
             machine
             for machine in self.world.machines.values()
-            if machine.healthy and self._right_release(machine) and self.world.gets_traffic(machine)
+            if machine.healthy and not machine.withdrawn
+            if self.shown.right_release(machine) and self.world.gets_traffic(machine)
             if all(
                 (member := group.members.get(machine.id)) is not None and member.state is TargetState.HEALTHY
                 for group in self.world.homes(machine)
@@ -289,7 +296,7 @@ class Witness:
 
     def _lowering(self, what: str, machine: Machine) -> None:
         """Promises 1 and 2, before a call that lowers capacity: by what was shown, less removals asked for."""
-        counted = self._counted()
+        counted = self.shown.in_service()
         if machine.id not in {one.id for one in counted}:
             return
         left = len(counted) - 1
@@ -299,36 +306,6 @@ class Witness:
         there = sum(1 for one in counted if one.zone == machine.zone) - 1
         if there < floor:
             self._broken(2, f"{what} {machine.id} leaves {there} in {machine.zone} < zone floor {floor}")
-
-    def _counted(self, weights: Mapping[str, int] | None = None) -> list[Machine]:
-        """In service by the last look, less what was asked to leave since; unknown health does not count.
-
-        Where traffic is split, by the weights that were shown, or by these.
-        """
-        if self.sighting is None:
-            return []
-        shares = self.sighting.weights if weights is None else weights
-        running = {shown.id for shown in self.sighting.instances if shown.state is InstanceState.RUNNING}
-        machines = [self.world.machines[ident] for ident in sorted(running - self.ended)]
-        return [
-            one
-            for one in machines
-            if self._right_release(one) and self._healthy_in_look(one)
-            if all(shares.get(group.balancer.id, 1) > 0 for group in self.world.homes(one))
-        ]
-
-    def _healthy_in_look(self, machine: Machine) -> bool:
-        if self.sighting is None:
-            return False
-        if not self.world.groups:
-            # Nobody vouches for a worker but itself: what it told last, or how it is when nobody has asked.
-            told = self.answers.get(machine.id)
-            return told.answer.ok if told is not None else machine.app.answers
-        for ident in [group.balancer.id for group in self.world.homes(machine)]:
-            said = self.sighting.targets.get(ident, {}).get(machine.id)
-            if said is None or said.state is not TargetState.HEALTHY or (ident, machine.id) in self.removed:
-                return False
-        return True
 
     def _must_be_drained(self, what: str, machine: Machine) -> None:
         """Promise 4: out of every balancer, and nobody's request in flight unless the balancer has cut it off."""
@@ -356,14 +333,14 @@ class Witness:
 
     def _must_be_known(self, what: str, machine: Machine) -> None:
         """Promise 14: unknown health is not dead."""
-        if self.sighting is not None and self.sighting.silent:
-            self._broken(14, f"{machine.id} is {what} while {', '.join(self.sighting.silent)} says nothing")
+        if self.shown.sighting is not None and self.shown.sighting.silent:
+            self._broken(14, f"{machine.id} is {what} while {', '.join(self.shown.sighting.silent)} says nothing")
 
     def _replacing(self, what: str, machine: Machine) -> None:
         """Promise 15: while a successor is on its way, what it replaces stays until the successor has soaked."""
         if self.plan.policy.method is not Method.RELAUNCH or self._ours(machine) or self.rolling_back:
             return
-        if machine not in self._counted():
+        if machine not in self.shown.in_service():
             return
         slot = self._slot_of(machine)
         coming = [
@@ -371,25 +348,10 @@ class Witness:
             for one in self.world.fleet()
             if self._ours(one) and one.tags.get(Tag.SLOT) == slot and one.id not in self.given_up
         ]
-        if coming and not any(self._soaked(one) for one in coming):
+        if coming and not any(self.shown.soaked(one) for one in coming):
             self._broken(15, f"{what} {machine.id} before {coming[0].id} has been in service for the soak time")
         elif coming and all(self._lacks_requests(one) for one in coming):
             self._broken(15, f"{what} {machine.id} before {coming[0].id} has answered the requests asked of it")
-
-    def _soaked(self, machine: Machine) -> bool:
-        """Whether it had soaked by the moment of each balancer that was shown: nobody knows what came after."""
-        return all(self._soaked_at(group, machine) for group in self.world.homes(machine))
-
-    def _soaked_at(self, group: Group, machine: Machine) -> bool:
-        ident = group.balancer.id
-        if self.sighting is None or ident not in self.sighting.targets:
-            return False
-
-        def healthy(targets: Mapping[str, Target]) -> bool:
-            return machine.id in targets and targets[machine.id].state is TargetState.HEALTHY
-
-        since = group.history.held_since(self.world.shown_until[ident], healthy)
-        return since is not None and self.world.time.now - since >= self.plan.policy.soak
 
     def _check_completed(self, ident: str) -> None:
         """Promise 12: what is called done is healthy everywhere in the last look, and runs the goal."""
@@ -397,7 +359,7 @@ class Witness:
         goal = self.plan.previous if self.rolling_back else self.plan.goal
         if machine.app.release != goal.name:
             self._broken(12, f"{ident} is called done with release {machine.app.release}, expected {goal.name}")
-        if not self._healthy_in_look(machine):
+        if not self.shown.healthy(machine):
             self._broken(12, f"{ident} is called done, but is not healthy at every balancer")
 
         if self._lacks_requests(machine):
@@ -410,9 +372,6 @@ class Witness:
         return changed and not self.rolling_back and machine.served < self.plan.policy.min_requests
 
     # -- small words ---------------------------------------------------------------------------------
-
-    def _right_release(self, machine: Machine) -> bool:
-        return machine.app.release in (self.plan.goal.name, self.plan.previous.name)
 
     def _ours(self, machine: Machine) -> bool:
         return machine.id in self.launched_ids

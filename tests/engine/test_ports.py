@@ -257,6 +257,20 @@ def test_a_successor_takes_the_ports_of_the_place_that_it_takes(ports: Mapping[s
     assert made.carry_out(seen, Attach("i-9")) == [("in", Registration(WEB.id, "i-9", port)) for port in OWN]
 
 
+@pytest.mark.parametrize(("second", "expected"), [(OWN, list(OWN)), ((), [None])])
+def test_a_successor_of_one_that_no_balancer_had_takes_the_ports_that_all_planned_ones_share(
+    second: tuple[int, ...], expected: list[int | None]
+) -> None:
+    """Somebody else launched it in mid-rollout: its place was not planned, and shows no ports of its own."""
+    made = turn(ports={WEB.id: OWN})
+    first, other = made.plan.slots[0], made.plan.slots[1]
+    made.plan = replace(made.plan, slots=(first, replace(other, ports=((WEB.id, second),) if second else ())))
+    made.memory.launched("i-6", instance("i-9", image="ami-2"), made.now)
+    seen = made.look(both(healthy(*OWN)), "i-0", "i-1", "i-9")
+
+    assert made.carry_out(seen, Attach("i-9")) == [("in", Registration(WEB.id, "i-9", port)) for port in expected]
+
+
 def test_a_process_that_died_in_between_leaves_the_ports_in_the_plan() -> None:
     made = turn(ports={WEB.id: OWN})
     drain = {"moves": [{"move": "Drain", "instance": "i-0"}]}

@@ -11,13 +11,14 @@ from deployer.engine.ports import LaunchOrder, Registration
 from deployer.engine.result import Result, Status
 from deployer.model.capacity import Limits
 from deployer.model.fleet import Balancer, BalancerKind, Tag
-from deployer.model.hosts import Answered
+from deployer.model.hosts import Answered, Host, Quieten
 from deployer.model.observation import Answer, Stance
 from deployer.model.outcome import Done
 from deployer.model.policy import Policy
 from deployer.sim.cloud import SimCloud
 from deployer.sim.crash import CrashPoint, Moment
 from deployer.sim.final import check_end, check_rest
+from deployer.sim.hosts import SimHosts
 from deployer.sim.machines import Fate, Machine
 from deployer.sim.run import Twin, build
 from deployer.sim.setup import DEADLINES, GroupSetup, Setup, with_split
@@ -313,3 +314,30 @@ def test_promise_11_traffic_that_is_left_split() -> None:
 def twin_in_charge_of_two_sides() -> tuple[Twin, SimCloud]:
     split = with_split(setup())
     return twin_in_charge(groups=split.groups, split=True)
+
+
+def workers(floor: int) -> tuple[Twin, SimHosts]:
+    """Three workers that no balancer sends anything, in one zone, and hosts to misbehave with."""
+    twin, _ = twin_in_charge(groups=(), zones=("a",) * 3, limits=Limits(3, 1, floor, 0))
+    return twin, SimHosts(twin.world, twin.witness, twin.fuse)
+
+
+def lame_duck(twin: Twin, ident: str) -> Quieten:
+    return Quieten(Host(ident, twin.world.machines[ident].address), ("/opt/web/lame-duck",))
+
+
+def test_promise_1_a_worker_under_the_floor_is_asked_to_take_no_more_work() -> None:
+    twin, hosts = workers(floor=3)
+    hosts.submit(lame_duck(twin, ids(twin)[0]))
+    assert broken(twin) == {1}
+
+
+def test_promise_1_a_worker_that_takes_no_more_work_is_out_of_service_for_the_next() -> None:
+    twin, hosts = workers(floor=2)
+    hosts.submit(lame_duck(twin, ids(twin)[0]))
+    twin.world.time.advance(5.0)
+    assert not twin.witness.violations
+    hosts.submit(lame_duck(twin, ids(twin)[0]))
+    assert not twin.witness.violations
+    hosts.submit(lame_duck(twin, ids(twin)[1]))
+    assert broken(twin) == {1}
