@@ -2,9 +2,39 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, TypedDict, Unpack
+
 import click
 
 from deployer.cli.lab_extra import LabCommand
+
+if TYPE_CHECKING:
+    from deployer.lab.demo.options import DemoOptions
+
+
+class DemoLine(TypedDict):
+    """What the options of `demo` stand for, by their names."""
+
+    strategy: str
+    batch: str | None
+    floor: str | None
+    method: str
+    backend: str
+    lb: str
+    instances: int
+    zones: int | None
+    rate: float | None
+    shape: str | None
+    traffic_port: str
+    example: str | None
+    sabotage: str | None
+    deregistration_delay: int | None
+    group: bool
+    split: bool
+    no_header: bool
+    output: str
+    keep: bool
+    seed: int
 
 
 @click.command("demo", cls=LabCommand)
@@ -50,66 +80,51 @@ from deployer.cli.lab_extra import LabCommand
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("--keep", is_flag=True, help="Leaves the lab running afterwards.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Repeats the same mix of requests.")
-def demo(
-    strategy: str,
-    batch: str | None,
-    floor: str | None,
-    method: str,
-    backend: str,
-    lb: str,
-    instances: int,
-    zones: int | None,
-    rate: float | None,
-    shape: str | None,
-    traffic_port: str,
-    example: str | None,
-    sabotage: str | None,
-    deregistration_delay: int | None,
-    group: bool,
-    split: bool,
-    no_header: bool,
-    output: str,
-    keep: bool,
-    seed: int,
-) -> int:
+def demo(**given: Unpack[DemoLine]) -> int:
     """Rolls release 2 over release 1 in a lab of its own, under load, and tells what was lost.
 
     Ends with exit code 0 only when the rollout succeeded and no request failed.
     """
     # Imported here: `deployer --help` has to be quick.
-    from deployer.config.rollout import BackendName
-    from deployer.lab.demo.options import RATE, Balancer, DemoOptions, Sabotage
     from deployer.lab.demo.report import show
     from deployer.lab.demo.story import tell
+
+    options = _options(given)
+    ending = tell(options, lambda line: click.echo(line, err=True))
+    show(options, ending, given["output"])
+    return int(ending.code)
+
+
+def _options(given: DemoLine) -> DemoOptions:
+    """What the command line stands for, with what is usual for a shape of traffic where it is silent."""
+    from deployer.config.rollout import BackendName
+    from deployer.lab.demo.options import RATE, Balancer, DemoOptions, Sabotage
     from deployer.lab.examples import Example
     from deployer.lab.load.shapes import HABITS, read_shape
     from deployer.lab.order import TrafficPort, zones_for
     from deployer.model.policy import Method
 
-    alone = None if shape is None else read_shape(shape)
-    traffic = TrafficPort(traffic_port)
-
-    options = DemoOptions(
-        strategy=strategy,
-        batch=batch,
-        floor=floor,
-        method=Method(method),
-        backend=BackendName(backend),
-        balancer=Balancer(lb),
-        instances=instances,
-        zones=zones_for(instances, zones),
-        rate=rate if rate is not None else RATE if alone is None else HABITS[alone].rate,
-        shape=alone,
+    shape = None if given["shape"] is None else read_shape(given["shape"])
+    traffic = TrafficPort(given["traffic_port"])
+    rate = RATE if shape is None else HABITS[shape].rate
+    return DemoOptions(
+        strategy=given["strategy"],
+        batch=given["batch"],
+        floor=given["floor"],
+        method=Method(given["method"]),
+        backend=BackendName(given["backend"]),
+        balancer=Balancer(given["lb"]),
+        instances=given["instances"],
+        zones=zones_for(given["instances"], given["zones"]),
+        rate=given["rate"] if given["rate"] is not None else rate,
+        shape=shape,
         traffic=traffic,
-        example=Example(example or ("abrupt" if alone is not None or traffic.apart else "web")),
-        sabotage=Sabotage(sabotage) if sabotage else None,
-        deregistration_delay=deregistration_delay,
-        group=group,
-        split=split,
-        no_header=no_header,
-        keep=keep,
-        seed=seed,
+        example=Example(given["example"] or ("abrupt" if shape is not None or traffic.apart else "web")),
+        sabotage=Sabotage(given["sabotage"]) if given["sabotage"] else None,
+        deregistration_delay=given["deregistration_delay"],
+        group=given["group"],
+        split=given["split"],
+        no_header=given["no_header"],
+        keep=given["keep"],
+        seed=given["seed"],
     )
-    ending = tell(options, lambda line: click.echo(line, err=True))
-    show(options, ending, output)
-    return int(ending.code)

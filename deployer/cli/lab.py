@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import click
 
@@ -14,12 +14,39 @@ from deployer.cli.lab_extra import LabGroup
 from deployer.cli.lab_fault import fault
 from deployer.cli.lab_load import load
 
+if TYPE_CHECKING:
+    from deployer.lab.context import LabSettings
+    from deployer.lab.order import FleetOrder
+
 _DEFAULT_NAME = "lab"
 
 
 def _name(name: str | None) -> str:
     """The lab that is meant: by option, else the one that this shell's exports name."""
     return name or os.environ.get("DEPLOYER_LAB") or _DEFAULT_NAME
+
+
+class UpOptions(TypedDict):
+    """What the options of `lab up` stand for, by their names."""
+
+    name: str
+    instances: int
+    zones: int | None
+    lb: str
+    release: str
+    bundle: Path | None
+    example: str | None
+    shared: Path | None
+    boot: float
+    deregistration_delay: int
+    group: bool
+    split: bool
+    traffic_port: str
+    pass_on: bool
+    no_header: bool
+    lag: float
+    health_scale: float
+    alarm_scale: float
 
 
 @click.group("lab", cls=LabGroup)
@@ -86,79 +113,72 @@ def lab() -> None:
     show_default=True,
     help="Alarms, cooldowns and warm-ups live this much slower than they say (a minute is 6 s).",
 )
-def up(
-    name: str,
-    instances: int,
-    zones: int | None,
-    lb: str,
-    release: str,
-    bundle: Path | None,
-    example: str | None,
-    shared: Path | None,
-    boot: float,
-    deregistration_delay: int,
-    group: bool,
-    split: bool,
-    traffic_port: str,
-    pass_on: bool,
-    no_header: bool,
-    lag: float,
-    health_scale: float,
-    alarm_scale: float,
-) -> None:
+def up(**given: Unpack[UpOptions]) -> None:
     """Starts a lab with a fleet and prints the `export` lines that lead to it.
 
     Use it as:  eval "$(deployer lab up)"
     """
     # Imported here: `deployer --help` has to be quick.
     from deployer.lab import daemon
-    from deployer.lab.context import LabSettings
-    from deployer.lab.examples import Example, example_release
     from deployer.lab.home import lab_home
-    from deployer.lab.order import BalancerKind, FleetOrder, Order, TrafficPort, zones_for
+    from deployer.lab.order import Order
     from deployer.lab.settings_file import settings_text
-    from deployer.model.errors import UsageError
 
-    if no_header and (bundle is not None or example not in (None, "web")):
-        raise UsageError("--no-header changes the worked example web; leave out --bundle, and --example")
-    traffic = TrafficPort(traffic_port)
-    app = Example(example or ("abrupt" if traffic.apart and not no_header else "web"))
-    installed = bundle.absolute() if bundle is not None else example_release(app, int(release))
-    fleet = FleetOrder(
-        instances,
-        zones_for(instances, zones),
-        BalancerKind(lb),
-        release,
-        str(installed),
-        deregistration_delay=deregistration_delay,
-        group=group,
-        split=split,
-        traffic=traffic,
-        pass_on=pass_on,
-        names_release=not no_header,
-    )
-    fleet.check()
-    settings = LabSettings(
-        boot=boot,
-        balancer_lag=lag,
-        health_scale=health_scale,
-        alarm_scale=alarm_scale,
-        shared=str(shared.absolute()) if shared is not None else "",
-        front="nginx" if traffic is TrafficPort.NGINX else "",
-    )
-    home = lab_home(name, os.environ)
-    came = daemon.up(home, Order(settings, fleet), _say)
+    if given["no_header"] and (given["bundle"] is not None or given["example"] not in (None, "web")):
+        raise click.UsageError("--no-header changes the worked example web; leave out --bundle, and --example")
+    fleet = _fleet(given)
+    home = lab_home(given["name"], os.environ)
+    came = daemon.up(home, Order(_settings(given), fleet), _say)
     if came.already:
-        _say(f"lab {name} already runs; its exports again")
+        _say(f"lab {home.name} already runs; its exports again")
     _say(f"by hand: ssh -F {home.ssh_config} ADDRESS")
-    goal = "2" if release == "1" else "1"
-    if no_header:
+    goal = "2" if given["release"] == "1" else "1"
+    if given["no_header"]:
         text = settings_text(home, came.facts, home.bundles, goal, header="")
     else:
-        text = settings_text(home, came.facts, installed.parent, goal)
+        text = settings_text(home, came.facts, Path(fleet.bundle).parent, goal)
     _write_settings(Path("deployer.toml"), text)
     for line in daemon.exports(home, came.facts, os.environ):
         click.echo(line)
+
+
+def _fleet(given: UpOptions) -> FleetOrder:
+    """The fleet that is asked for. Raises UsageError where its parts do not go together."""
+    from deployer.lab.examples import Example, example_release
+    from deployer.lab.order import BalancerKind, FleetOrder, TrafficPort, zones_for
+
+    traffic = TrafficPort(given["traffic_port"])
+    app = Example(given["example"] or ("abrupt" if traffic.apart and not given["no_header"] else "web"))
+    bundle = given["bundle"]
+    fleet = FleetOrder(
+        given["instances"],
+        zones_for(given["instances"], given["zones"]),
+        BalancerKind(given["lb"]),
+        given["release"],
+        str(bundle.absolute() if bundle is not None else example_release(app, int(given["release"]))),
+        deregistration_delay=given["deregistration_delay"],
+        group=given["group"],
+        split=given["split"],
+        traffic=traffic,
+        pass_on=given["pass_on"],
+        names_release=not given["no_header"],
+    )
+    fleet.check()
+    return fleet
+
+
+def _settings(given: UpOptions) -> LabSettings:
+    from deployer.lab.context import LabSettings
+
+    shared = given["shared"]
+    return LabSettings(
+        boot=given["boot"],
+        balancer_lag=given["lag"],
+        health_scale=given["health_scale"],
+        alarm_scale=given["alarm_scale"],
+        shared=str(shared.absolute()) if shared is not None else "",
+        front="nginx" if given["traffic_port"] == "nginx" else "",
+    )
 
 
 def _say(text: str) -> None:
