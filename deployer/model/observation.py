@@ -6,11 +6,11 @@ seconds of a monotonic clock (`now`), durations are seconds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import cached_property, wraps
-from typing import Any, TypeVar
+from functools import cached_property
+from typing import Any
 
 from deployer.model.capacity import Limits
 from deployer.model.fleet import (
@@ -245,7 +245,7 @@ class Observation:
 
     @cached_property
     def findings(self) -> dict[tuple[object, int], tuple[object, Any]]:
-        """What was found out about this observation so far; see `once_a_look`."""
+        """What was found out about this observation so far; see `model.once_a_look`."""
         return {}
 
     def instances(self) -> Iterator[tuple[Slot, Seen]]:
@@ -376,27 +376,3 @@ def runs_image_of(instance: Instance, release: Release) -> bool:
     """Whether it was launched from the image of a release, and nothing else was installed on it since."""
     installed = instance.tags.get(Tag.IN_PLACE)
     return release.image is not None and instance.image == release.image and installed in (None, release.name)
-
-
-_Thing = TypeVar("_Thing")
-_Found = TypeVar("_Found")
-_Question = Callable[[Observation, _Thing], _Found]
-
-
-def once_a_look(question: _Question[_Thing, _Found]) -> _Question[_Thing, _Found]:
-    """Has a pure question about an instance or a slot answered once for each observation.
-
-    Observations never change, and strategies, guard and loop ask the same of every instance again and again.
-    What was asked about is kept with the answer, so that no other thing can come by its identity meanwhile.
-    """
-
-    @wraps(question)
-    def answer(seen: Observation, thing: _Thing) -> _Found:
-        key = (question, id(thing))
-        known = seen.findings.get(key)
-        if known is None:
-            known = seen.findings[key] = (thing, question(seen, thing))
-        found: _Found = known[1]
-        return found
-
-    return answer

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from deployer.model.fleet import InstanceState, Tag, TargetState
 from deployer.model.holds import held
-from deployer.model.observation import Observation, Seen, Slot, Work, once_a_look
+from deployer.model.observation import Observation, Seen, Slot, Work
 from deployer.model.occasions import Occasion, Point
+from deployer.model.once_a_look import once_a_look
 from deployer.model.policy import Sabotage
 
 _GONE = (TargetState.ABSENT, TargetState.UNUSED)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from deployer.model.observation import Observation, Seen, once_a_look
+from deployer.model.observation import Observation, Seen
+from deployer.model.once_a_look import once_a_look
 from deployer.model.service import count, in_service
 from tests.builders import GOAL, new, old, seen, slot
 
