@@ -2,7 +2,7 @@
 
 Which actions take which resources and condition keys is from the Service Authorization Reference (EC2, Elastic
 Load Balancing, S3, DynamoDB). What CodeDeploy and hooks need beside this stands in `codedeploy_rights` and
-`backends.native.hook_rights`; a test holds every call in the sources against the three.
+`rollout.hooks.rights`; a test holds every call in the sources against the three.
 """
 
 from __future__ import annotations

@@ -6,9 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deployer.backends.native.groups import Footing, GroupFooting
-from deployer.backends.native.pre_scaling import Waiting
-from deployer.backends.native.running import Run
 from deployer.engine.clock import StopRequest
 from deployer.engine.events import Event
 from deployer.engine.loop import Decides
@@ -19,6 +16,9 @@ from deployer.engine.replay import pinned_plan, replay
 from deployer.engine.result import Result
 from deployer.model.errors import AwsError, FleetHeld, LeaseLost, StateUnavailable
 from deployer.model.hosts import Package
+from deployer.rollout.group.footing import Footing, GroupFooting
+from deployer.rollout.group.pre_scaling import Waiting
+from deployer.rollout.run import Run
 from deployer.sim.autoscaling import AutoGroup
 from deployer.sim.broken_strategy import BrokenStrategy
 from deployer.sim.cloud import SimCloud

@@ -14,8 +14,8 @@ from botocore import xform_name
 
 import deployer
 from deployer.aws.iam import Feature, PolicyScope, policy
-from deployer.backends.native.hook_line import fit_hooks
-from deployer.backends.native.hook_rights import hook_rights
+from deployer.rollout.hooks.line import fit_hooks
+from deployer.rollout.hooks.rights import hook_rights
 from tests.aws.actions import action_of
 from tests.backends.codedeploy.test_permissions import statements
 from tests.hooks.test_line import fleet, gates, hooks

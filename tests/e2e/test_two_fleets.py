@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from deployer.backends.native.wiring import Wiring
 from deployer.config.load import Given, load_fleet
 from deployer.lab.balancers.addresses import bound_port
 from deployer.model.hosts import Host
 from deployer.model.observation import Work
 from deployer.remote.work import HostWork
+from deployer.rollout.wiring import Wiring
 from tests.e2e.lab import EXAMPLES, PATIENCE, TestLab, lab
 
 pytestmark = pytest.mark.lab

@@ -6,10 +6,6 @@ import os
 import sys
 from pathlib import Path
 
-from deployer.backends.native.hook_calls import Caller
-from deployer.backends.native.hook_line import FittedHook, Line
-from deployer.backends.native.hook_runner import HookRunner
-from deployer.backends.native.hooked import Answers, Hooked, Stopped
 from deployer.config.hooks import HookSettings
 from deployer.engine.clock import RealClock, StopRequest
 from deployer.hooks.command import Command
@@ -17,6 +13,10 @@ from deployer.hooks.doors import Doors
 from deployer.model.errors import DeployerError
 from deployer.model.observation import Observation
 from deployer.model.occasions import Point
+from deployer.rollout.hooks.around import Answers, Hooked, Stopped
+from deployer.rollout.hooks.calls import Caller
+from deployer.rollout.hooks.line import FittedHook, Line
+from deployer.rollout.hooks.runner import HookRunner
 from deployer.state.location import InFolder, open_store
 from deployer.state.owner import this_process
 from tests.builders import old, seen, slot

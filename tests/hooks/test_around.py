@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from deployer.backends.native.hook_line import Line, fit_hooks
-from deployer.backends.native.hooked import Hooked, Stopped, refuse_other_hooks
 from deployer.engine.clock import StopRequest
 from deployer.engine.plan import RolloutPlan
 from deployer.engine.result import Status
 from deployer.hooks.contract import Judgement
 from deployer.model.errors import ExitCode, PreflightRefused
 from deployer.model.occasions import Occasion, Point, Verdict
+from deployer.rollout.hooks.around import Hooked, Stopped, refuse_other_hooks
+from deployer.rollout.hooks.line import Line, fit_hooks
 from tests.hooks.test_line import fleet, gates, hooks
 from tests.hooks.test_runner import NOW, PLAN, Bench, two
 from tests.hooks.twin import Rehearsal, Scripted, gate_at, hook_at

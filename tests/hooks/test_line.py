@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from deployer.backends.native.hook_line import fit_hooks
 from deployer.config.document import read_document
 from deployer.config.reader import read_fleets
 from deployer.config.settings import FleetSettings
@@ -17,6 +16,7 @@ from deployer.hooks.smoke_test import SmokeTest
 from deployer.hooks.webhook import Webhook
 from deployer.model.errors import UsageError
 from deployer.model.occasions import Point
+from deployer.rollout.hooks.line import fit_hooks
 
 OWN = """
 from dataclasses import dataclass

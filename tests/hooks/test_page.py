@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from deployer.backends.native.hook_line import fit_hooks
 from deployer.config.document import read_document
 from deployer.config.reader import read_fleets
 from deployer.hooks.contract import Ended, environment_of
 from deployer.model.occasions import Point, Verdict
+from deployer.rollout.hooks.line import fit_hooks
 from tests.hooks.conftest import call, doors, place
 
 PAGE = (Path(__file__).parents[2] / "docs" / "hooks.md").read_text()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from deployer.backends.native.hook_line import fit_hooks
-from deployer.backends.native.hook_rights import hook_rights
-from deployer.backends.native.permissions import iam_policy
+from deployer.rollout.hooks.line import fit_hooks
+from deployer.rollout.hooks.rights import hook_rights
+from deployer.rollout.permissions import iam_policy
 from tests.hooks.test_line import fleet, gates, hooks
 
 

@@ -8,9 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from deployer.backends.native.hook_calls import Approval, Caller, Standing
-from deployer.backends.native.hook_line import FittedGate, FittedHook, Line
-from deployer.backends.native.hook_runner import MARGIN, HookRunner
 from deployer.config.hooks import GatePolicy, GateSettings, HookFailure, HookSettings
 from deployer.engine.events import Event, Failed, Noted
 from deployer.engine.plan import RolloutPlan
@@ -21,6 +18,9 @@ from deployer.hooks.doors import Doors
 from deployer.model.capacity import Limits
 from deployer.model.occasions import Occasion, Point, Verdict
 from deployer.model.policy import Policy
+from deployer.rollout.hooks.calls import Approval, Caller, Standing
+from deployer.rollout.hooks.line import FittedGate, FittedHook, Line
+from deployer.rollout.hooks.runner import MARGIN, HookRunner
 from tests.builders import GOAL, PREVIOUS, old, seen, slot
 from tests.hooks.twin import Scripted, at_once, gate_at, hook_at
 

@@ -7,11 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deployer.backends.native.hook_calls import Approval, Caller
-from deployer.backends.native.hook_line import FittedGate, FittedHook, Line
-from deployer.backends.native.hook_runner import HookRunner
-from deployer.backends.native.hooked import Hooked, Stopped
-from deployer.backends.native.running import Run
 from deployer.config.hooks import GateSettings, HookSettings
 from deployer.engine.clock import StopRequest
 from deployer.engine.events import Event, Noted
@@ -30,6 +25,11 @@ from deployer.model.fleet import Balancer, BalancerKind, Tag
 from deployer.model.observation import Observation
 from deployer.model.occasions import Point, Verdict
 from deployer.model.policy import OnFailure, Policy
+from deployer.rollout.hooks.around import Hooked, Stopped
+from deployer.rollout.hooks.calls import Approval, Caller
+from deployer.rollout.hooks.line import FittedGate, FittedHook, Line
+from deployer.rollout.hooks.runner import HookRunner
+from deployer.rollout.run import Run
 from deployer.sim.cloud import SimCloud
 from deployer.sim.hosts import SimHosts
 from deployer.sim.life import SimClock

@@ -117,7 +117,7 @@ MUTANTS = (
     Mutant(
         4,
         "a rollout trusts its first look",
-        "deployer/backends/native/running.py",
+        "deployer/rollout/run.py",
         "            observer=Observer(self.plan, self.memory, wary=True),\n",
         "            observer=Observer(self.plan, self.memory),\n",
         ("tests/sim/test_first_looks.py",),
@@ -293,10 +293,10 @@ MUTANTS = (
     Mutant(
         9,
         "a rollout that ended while its fleet was being taken is gone on with",
-        "deployer/backends/native/taking_up.py",
+        "deployer/rollout/takeover.py",
         "        if last is None or last.rollout != rollout or last.finished:\n",
         "        if False:\n",
-        ("tests/backends/test_taking_up.py",),
+        ("tests/rollout/test_taking_up.py",),
     ),
     Mutant(
         10,
@@ -325,7 +325,7 @@ MUTANTS = (
     Mutant(
         11,
         "what was suspended of a group stays suspended",
-        "deployer/backends/native/quieting.py",
+        "deployer/rollout/group/suspension.py",
         '        group.resume(undos.open[PROCESSES]["names"])\n',
         "",
         ("tests/sim/test_crashes.py",),
@@ -357,10 +357,10 @@ MUTANTS = (
     Mutant(
         11,
         "doctor registers instances with the target group's own port",
-        "deployer/backends/native/strays.py",
+        "deployer/rollout/strays.py",
         "Registration(balancer, one.id, port) for port in ports or (None,))\n",
         "Registration(balancer, one.id, None) for port in ports or (None,))\n",
-        ("tests/backends/native/test_strays.py",),
+        ("tests/rollout/test_strays.py",),
     ),
     Mutant(
         12,

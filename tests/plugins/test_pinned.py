@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from deployer.backends import codedeploy, native
-from deployer.backends.native.wiring import Wiring
 from deployer.config.document import read_document
 from deployer.config.reader import read_fleets
 from deployer.config.settings import FleetSettings, RunOptions
@@ -18,6 +17,7 @@ from deployer.engine.memory import Memory
 from deployer.engine.plan import RolloutPlan
 from deployer.model.errors import PreflightRefused, UsageError
 from deployer.plugins.strategies import pinned_strategy, strategy_of
+from deployer.rollout.wiring import Wiring
 from deployer.state.owner import this_process
 from deployer.state.store import StateStore
 from deployer.strategies.way_back import WayBack

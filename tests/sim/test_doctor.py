@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deployer.backends.native.remedies import Remedies, past_of
-from deployer.backends.native.strays import Grounds, Past, PutBack, Reweigh, Stray, misplaced, split_traffic
 from deployer.engine.result import Status
 from deployer.model.observation import Answer
+from deployer.rollout.remedies import Remedies, past_of
+from deployer.rollout.strays import Grounds, Past, PutBack, Reweigh, Stray, misplaced, split_traffic
 from deployer.sim.cloud import SimCloud
 from deployer.sim.crash import CrashPoint, Fuse, Moment
 from deployer.sim.crashes import kinds, whole

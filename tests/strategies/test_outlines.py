@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from deployer.backends.native.outline import steps_of
 from deployer.engine.loop import Decides
 from deployer.model.capacity import Amount
+from deployer.rollout.outline import steps_of
 from deployer.strategies.blue_green import BlueGreen
 from deployer.strategies.canary import Canary
 from deployer.strategies.rolling import OneAtATime, Rolling, ZoneByZone

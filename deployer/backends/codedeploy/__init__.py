@@ -10,7 +10,10 @@ from deployer.backends.codedeploy.permissions import iam_policy
 from deployer.backends.codedeploy.reporting import plan, status
 from deployer.backends.codedeploy.resuming import abort, resume, rollback
 from deployer.backends.codedeploy.rolling_out import rollout
-from deployer.backends.native import approve, bake, doctor, history, holder, pause, unlock
+from deployer.backends.native import bake
+from deployer.rollout.doctor import doctor
+from deployer.rollout.history import history
+from deployer.rollout.requests import approve, holder, pause, unlock
 
 __all__ = [
     "abort",

@@ -14,8 +14,6 @@ from deployer.backends.codedeploy.proving import is_safe, mend, silent
 from deployer.backends.codedeploy.quiet_group import QuietGroup
 from deployer.backends.codedeploy.setting_up import Setup
 from deployer.backends.codedeploy.translate import BLUE_GREEN
-from deployer.backends.native.hook_calls import Standing
-from deployer.backends.native.hooked import Hooked
 from deployer.engine.clock import StopRequest
 from deployer.engine.events import Noted, Turned
 from deployer.engine.plan import RolloutPlan
@@ -26,6 +24,8 @@ from deployer.model.hosts import Package
 from deployer.model.observation import Stance
 from deployer.model.occasions import Occasion, Point, Ruling, Verdict
 from deployer.model.policy import Keep, OnFailure
+from deployer.rollout.hooks.around import Hooked
+from deployer.rollout.hooks.calls import Standing
 
 _A_FEW_LOOKS = 10.0
 """Seconds in which instances that were never changed have shown it."""

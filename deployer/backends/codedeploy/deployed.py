@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from deployer.aws.codedeploy import CodeDeploy
 from deployer.aws.codedeploy_values import DeploymentFacts, Progress, Revision, TargetFacts
 from deployer.backends.codedeploy.translate import group_names
-from deployer.backends.native.wiring import Wiring
 from deployer.config.settings import FleetSettings
 from deployer.engine.clock import StopRequest
 from deployer.model.observation import Answer, Proof
+from deployer.rollout.wiring import Wiring
 
 MOST_LOOKED_AT = 10
 """Deployments of a group that are looked through, the newest first."""

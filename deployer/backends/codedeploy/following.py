@@ -8,9 +8,6 @@ from dataclasses import dataclass, field, replace
 from deployer.aws.codedeploy import CodeDeploy
 from deployer.aws.codedeploy_values import DeploymentFacts, DeploymentStatus, EventFacts, Progress, TargetFacts
 from deployer.backends.codedeploy.deployed import Deployed, is_changed, is_installed
-from deployer.backends.native.holding import Hold, Mailbox
-from deployer.backends.native.hook_runner import HookRunner
-from deployer.backends.native.preparing import Ground
 from deployer.engine.clock import StopRequest
 from deployer.engine.events import Acted, Completed, Failed, Looked, Noted, Watch
 from deployer.engine.memory import Memory
@@ -23,6 +20,9 @@ from deployer.model.hosts import Answered, Ask, Host, HostReport
 from deployer.model.moves import Attach, Drain, Move, Update
 from deployer.model.observation import Install, Observation, Seen, Work
 from deployer.model.occasions import Occasion, Point, Ruling, Verdict
+from deployer.rollout.hold import Hold, Mailbox
+from deployer.rollout.hooks.runner import HookRunner
+from deployer.rollout.preparation import Ground
 
 _BLOCKS = ("BeforeBlockTraffic", "BlockTraffic", "AfterBlockTraffic")
 _ALLOWS = ("BeforeAllowTraffic", "AllowTraffic", "AfterAllowTraffic")

@@ -8,11 +8,11 @@ from deployer.aws.codedeploy import CodeDeploy
 from deployer.aws.codedeploy_values import GroupSpec, TargetFacts
 from deployer.backends.codedeploy.deployed import wiring_of
 from deployer.backends.codedeploy.translate import group_for, method_of
-from deployer.backends.native.kept import explain_kept
-from deployer.backends.native.looking import facts, find, judged
-from deployer.backends.native.preparing import on_ground
 from deployer.config.settings import FleetSettings
 from deployer.engine.reports import Explanation
+from deployer.rollout.kept import explain_kept
+from deployer.rollout.preparation import on_ground
+from deployer.rollout.why import facts, find, judged
 
 
 def why(settings: FleetSettings, subject: str) -> Explanation:

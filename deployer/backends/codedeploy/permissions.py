@@ -5,10 +5,10 @@ from __future__ import annotations
 from deployer.aws.codedeploy_rights import CodeDeployScope, codedeploy_rights
 from deployer.aws.iam import Feature, policy
 from deployer.backends.codedeploy.translate import BLUE_GREEN, group_for
-from deployer.backends.native.hook_line import fit_hooks
-from deployer.backends.native.hook_rights import hook_rights
-from deployer.backends.native.permissions import scope_of
 from deployer.config.settings import FleetSettings
+from deployer.rollout.hooks.line import fit_hooks
+from deployer.rollout.hooks.rights import hook_rights
+from deployer.rollout.permissions import scope_of
 
 
 def iam_policy(settings: FleetSettings, account: str, region: str) -> dict[str, object]:

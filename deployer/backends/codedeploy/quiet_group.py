@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from deployer.aws.groups import AwsGroup
-from deployer.backends.native.preparing import Ground
-from deployer.backends.native.quieting import resume_disturbing, suspend_disturbing
-from deployer.backends.native.undoing import Undos
 from deployer.engine.ports import Journal
+from deployer.rollout.group.suspension import resume_disturbing, suspend_disturbing
+from deployer.rollout.preparation import Ground
+from deployer.rollout.undo import Undos
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,15 @@ from deployer.backends.codedeploy.deployed import wiring_of
 from deployer.backends.codedeploy.revisions import is_uploaded, place_of
 from deployer.backends.codedeploy.rolling_out import pinned, refuse_unfit, remarks, setup_of, wiring_for
 from deployer.backends.codedeploy.setting_up import Setup
-from deployer.backends.native import planning
-from deployer.backends.native.preparing import Prepared, new_rollout, on_ground, prepare
-from deployer.backends.native.reporting import status_of
 from deployer.config.settings import FleetSettings, RunOptions
 from deployer.engine.clock import StopRequest
 from deployer.engine.reports import FleetStatus, PlanReport
 from deployer.model.errors import UsageError
 from deployer.model.policy import Method
 from deployer.model.service import count
+from deployer.rollout import planner
+from deployer.rollout.preparation import Prepared, new_rollout, on_ground, prepare
+from deployer.rollout.status import status_of
 
 
 def plan(settings: FleetSettings, options: RunOptions) -> PlanReport:
@@ -28,10 +28,10 @@ def plan(settings: FleetSettings, options: RunOptions) -> PlanReport:
         return PlanReport(
             plan=ready.plan,
             releases=tuple(
-                (one.id, planning.release_of(one, ready.answers.get(one.id)))
-                for one in planning.members(ground.found.instances)
+                (one.id, planner.release_of(one, ready.answers.get(one.id)))
+                for one in planner.members(ground.found.instances)
             ),
-            proof=planning.proof_of(ready.answers, wiring.unnamed),
+            proof=planner.proof_of(ready.answers, wiring.unnamed),
             in_service=count(ready.look()).in_service,
             image=ready.plan.previous.image if relaunches else None,
             bundle=settings.release.bundle_of(ready.plan.goal.name, settings.folder),

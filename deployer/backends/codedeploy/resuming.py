@@ -7,12 +7,6 @@ from dataclasses import replace
 from deployer.backends.codedeploy.deployed import wiring_of
 from deployer.backends.codedeploy.rolling_out import Running, rollout, setup_of, wiring_for
 from deployer.backends.codedeploy.telling import NAME
-from deployer.backends.native.hooked import Answers
-from deployer.backends.native.preparing import on_ground
-from deployer.backends.native.resuming import never_changed, nothing_open, refuse_other_backend, target_of
-from deployer.backends.native.signals import heeding_signals
-from deployer.backends.native.taking_up import taking_up
-from deployer.backends.native.verdicts import refuse_sick
 from deployer.config.settings import FleetSettings, RunOptions
 from deployer.engine.clock import StopRequest
 from deployer.engine.events import Watch
@@ -22,6 +16,12 @@ from deployer.engine.result import Result, Status
 from deployer.model.errors import ExitCode, UsageError
 from deployer.model.policy import Method
 from deployer.plugins.uses import refuse_wrong_plugins
+from deployer.rollout.earlier_releases import target_of
+from deployer.rollout.hooks.around import Answers
+from deployer.rollout.preparation import on_ground
+from deployer.rollout.signals import heeding_signals
+from deployer.rollout.takeover import never_changed, nothing_open, refuse_other_backend, taking_up
+from deployer.rollout.verdicts import refuse_sick
 
 
 def resume(settings: FleetSettings, options: RunOptions, watch: Watch) -> Result:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from deployer.aws.codedeploy_values import Revision
 from deployer.aws.errors import before_anything
 from deployer.aws.objects import S3Objects
-from deployer.backends.native.wiring import Wiring
 from deployer.config.settings import FleetSettings
 from deployer.model.errors import AwsError, PreflightRefused, UsageError
 from deployer.model.hosts import Package, StoredObject
+from deployer.rollout.wiring import Wiring
 
 
 def place_of(settings: FleetSettings, package: Package) -> Revision:

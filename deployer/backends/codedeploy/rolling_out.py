@@ -15,14 +15,6 @@ from deployer.backends.codedeploy.revisions import uploaded
 from deployer.backends.codedeploy.setting_up import Setup, find_setup
 from deployer.backends.codedeploy.telling import NAME, told
 from deployer.backends.codedeploy.translate import BLUE_GREEN, group_for, host_config, method_of, refuse_inexact
-from deployer.backends.native import planning
-from deployer.backends.native.baking import refuse_no_way_back
-from deployer.backends.native.carrying import poll_of, untouched
-from deployer.backends.native.holding import Hold, Mailbox, closing_the_last, holding, superseding
-from deployer.backends.native.hooked import Answers, Hooked, Stopped, hooked
-from deployer.backends.native.preparing import Ground, Prepared, check_settings, new_rollout, on_ground, prepare
-from deployer.backends.native.signals import heeding_signals
-from deployer.backends.native.wiring import Wiring
 from deployer.config.settings import FleetSettings, RunOptions
 from deployer.engine.clock import StopRequest
 from deployer.engine.events import Noted, Started, Watch
@@ -35,6 +27,15 @@ from deployer.model.observation import Observation
 from deployer.model.occasions import Point
 from deployer.model.policy import Method
 from deployer.model.service import is_done
+from deployer.rollout import planner
+from deployer.rollout.hold import Hold, Mailbox, closing_the_last, holding, superseding
+from deployer.rollout.hooks.around import Answers, Hooked, Stopped, hooked
+from deployer.rollout.images import refuse_no_way_back
+from deployer.rollout.preparation import Ground, Prepared, check_settings, new_rollout, on_ground, prepare
+from deployer.rollout.run import poll_of
+from deployer.rollout.signals import heeding_signals
+from deployer.rollout.untouched import untouched
+from deployer.rollout.wiring import Wiring
 from deployer.state.requests import Wish
 
 
@@ -83,7 +84,7 @@ def refuse_unfit(ready: Prepared, setup: Setup) -> None:
     """
     if not setup.running:
         ready.ground.found.refuse_problems()
-    planning.refuse_cut_off_work(ready.ground.wiring.settings, ready.plan.balancers)
+    planner.refuse_cut_off_work(ready.ground.wiring.settings, ready.plan.balancers)
     if ready.plan.strategy != BLUE_GREEN:
         refuse_no_way_back(ready.ground, ready.plan)
     for balancer, targets in ready.ground.cloud.look().targets.items():

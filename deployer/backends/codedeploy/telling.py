@@ -5,13 +5,13 @@ from __future__ import annotations
 from deployer.backends.codedeploy.carrying import End, Ended
 from deployer.backends.codedeploy.following import Follower
 from deployer.backends.codedeploy.translate import BLUE_GREEN
-from deployer.backends.native.running import is_changed
 from deployer.config.rollout import BackendName
 from deployer.engine.plan import RolloutPlan
 from deployer.engine.result import Result, Status
 from deployer.model.capacity import lower_bound
 from deployer.model.errors import ExitCode
 from deployer.model.policy import Method
+from deployer.rollout.run import is_changed
 
 NAME = BackendName.CODEDEPLOY.value
 

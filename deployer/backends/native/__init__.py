@@ -1,11 +1,14 @@
 """The native backend: our own loop over EC2, load balancers and SSH."""
 
-from deployer.backends.native.doctor import doctor
-from deployer.backends.native.looking import approve, history, holder, pause, unlock, why
-from deployer.backends.native.permissions import iam_policy
-from deployer.backends.native.reporting import plan, status
-from deployer.backends.native.resuming import abort, resume, rollback
-from deployer.backends.native.rolling_out import bake, rollout
+from deployer.backends.native.continuation import abort, resume, rollback
+from deployer.backends.native.plan_report import plan
+from deployer.backends.native.start import bake, rollout
+from deployer.rollout.doctor import doctor
+from deployer.rollout.history import history
+from deployer.rollout.permissions import iam_policy
+from deployer.rollout.requests import approve, holder, pause, unlock
+from deployer.rollout.status import status
+from deployer.rollout.why import why
 
 __all__ = [
     "abort",

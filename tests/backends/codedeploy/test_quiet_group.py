@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from deployer.backends.codedeploy.carrying import End
 from deployer.backends.codedeploy.quiet_group import QuietGroup
-from deployer.backends.native.quieting import DISTURBING
+from deployer.rollout.group.suspension import DISTURBING
 from tests.backends.codedeploy.twin import Rollout
 from tests.hooks.test_runner import Notes
 

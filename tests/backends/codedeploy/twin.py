@@ -24,10 +24,6 @@ from deployer.backends.codedeploy.deployed import Deployed
 from deployer.backends.codedeploy.following import Follower
 from deployer.backends.codedeploy.quiet_group import QuietGroup
 from deployer.backends.codedeploy.setting_up import Setup
-from deployer.backends.native.hook_calls import Caller
-from deployer.backends.native.hook_line import Line
-from deployer.backends.native.hook_runner import HookRunner
-from deployer.backends.native.hooked import Hooked
 from deployer.engine.clock import StopRequest
 from deployer.engine.events import Event
 from deployer.engine.memory import Memory
@@ -41,6 +37,10 @@ from deployer.model.hosts import Answered, Ask, HostReport, Package
 from deployer.model.observation import Answer, Proof
 from deployer.model.outcome import Done, Outcome
 from deployer.model.policy import Method, Policy
+from deployer.rollout.hooks.around import Hooked
+from deployer.rollout.hooks.calls import Caller
+from deployer.rollout.hooks.line import Line
+from deployer.rollout.hooks.runner import HookRunner
 from tests.builders import BALANCER, GOAL, PREVIOUS, instance
 from tests.hooks.test_runner import Clock, Notes
 from tests.hooks.twin import at_once
