@@ -72,7 +72,7 @@ def _refused(settings: FleetSettings, error: DeployerError) -> Result:
         fleet=settings.name,
         strategy=settings.rollout.strategy,
         method=settings.rollout.method.value,
-        backend=settings.rollout.backend.value,
+        backend=settings.rollout.backend,
         status=Status.FAILED,
         release_from=None,
         release_to=settings.release.name or "",

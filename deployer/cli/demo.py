@@ -97,7 +97,6 @@ def demo(**given: Unpack[DemoLine]) -> int:
 
 def _options(given: DemoLine) -> DemoOptions:
     """What the command line stands for, with what is usual for a shape of traffic where it is silent."""
-    from deployer.config.rollout import BackendName
     from deployer.lab.demo.options import RATE, Balancer, DemoOptions, Sabotage
     from deployer.lab.examples import Example
     from deployer.lab.load.shapes import HABITS, read_shape
@@ -112,7 +111,7 @@ def _options(given: DemoLine) -> DemoOptions:
         batch=given["batch"],
         floor=given["floor"],
         method=Method(given["method"]),
-        backend=BackendName(given["backend"]),
+        backend=given["backend"],
         balancer=Balancer(given["lb"]),
         instances=given["instances"],
         zones=zones_for(given["instances"], given["zones"]),

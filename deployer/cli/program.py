@@ -7,98 +7,24 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, TextIO, TypeVar, cast
+from typing import TYPE_CHECKING, TextIO, TypeVar, cast
 
 import click
 
 from deployer.cli.finding import Discovered, Question, find
 from deployer.config.load import Given, load_fleet
-from deployer.config.rollout import BackendName
-from deployer.config.settings import FleetSettings, RunOptions
-from deployer.engine.events import Watch
-from deployer.engine.reports import BakeReport, Diagnosis, Explanation, FleetStatus, PastRollout, PlanReport
-from deployer.engine.result import Result
+from deployer.config.settings import FleetSettings
 from deployer.model.errors import UsageError
-from deployer.state.store import Holder
 from deployer.view.choose import LogFormat, Output, Style
 
-
-class Backend(Protocol):
-    """What carries a rollout out. `deployer.backends.native` is one; each call raises DeployerError."""
-
-    def plan(self, settings: FleetSettings, options: RunOptions) -> PlanReport:
-        """What a rollout would do; changes nothing."""
-        ...
-
-    def rollout(self, settings: FleetSettings, options: RunOptions, watch: Watch) -> Result:
-        """Rolls out, and tells `watch` of everything as it happens."""
-        ...
-
-    def status(self, settings: FleetSettings) -> FleetStatus:
-        """The fleet as it is now."""
-        ...
-
-    def bake(self, settings: FleetSettings, options: RunOptions, watch: Watch) -> BakeReport:
-        """Makes the image of a release."""
-        ...
-
-    def resume(self, settings: FleetSettings, options: RunOptions, watch: Watch) -> Result:
-        """Goes on with the last rollout, if it was cut short."""
-        ...
-
-    def abort(self, settings: FleetSettings, watch: Watch) -> Result:
-        """Turns the last rollout round, if it was cut short."""
-        ...
-
-    def rollback(self, settings: FleetSettings, options: RunOptions, watch: Watch, to: str | None) -> Result:
-        """Brings the fleet back to a release before."""
-        ...
-
-    def history(self, settings: FleetSettings, limit: int) -> Sequence[PastRollout]:
-        """The latest rollouts, the newest first."""
-        ...
-
-    def why(self, settings: FleetSettings, subject: str) -> Explanation:
-        """What holds an instance or slot."""
-        ...
-
-    def doctor(
-        self, settings: FleetSettings, *, leftovers_only: bool, undo: bool, end_kept: bool = False
-    ) -> Diagnosis:
-        """What is wrong, and what dead runs left; with `undo`, put right, and with `end_kept` kept ones ended."""
-        ...
-
-    def approve(self, settings: FleetSettings) -> Holder | None:
-        """Tells the running rollout to go on past the gate that waits."""
-        ...
-
-    def pause(self, settings: FleetSettings) -> Holder | None:
-        """Asks the running rollout to pause."""
-        ...
-
-    def iam_policy(self, settings: FleetSettings, account: str, region: str) -> dict[str, object]:
-        """The least IAM policy for the fleet's rollouts."""
-        ...
-
-    def holder(self, settings: FleetSettings) -> Holder | None:
-        """Who holds the fleet."""
-        ...
-
-    def unlock(self, settings: FleetSettings) -> Holder | None:
-        """Frees the fleet."""
-        ...
+if TYPE_CHECKING:
+    from deployer.rollout.backend import Backend
 
 
 def _by_settings(settings: FleetSettings) -> Backend:
-    match settings.rollout.backend:
-        case BackendName.NATIVE:
-            from deployer.backends import native
+    from deployer.rollout.backend import backend_named
 
-            return cast("Backend", native)
-        case BackendName.CODEDEPLOY:
-            from deployer.backends import codedeploy
-
-            return cast("Backend", codedeploy)
+    return backend_named(settings.rollout.backend, settings.folder)
 
 
 @dataclass(frozen=True)

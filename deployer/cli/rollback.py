@@ -9,7 +9,6 @@ import click
 from deployer.cli.carry import carry
 from deployer.cli.options import RELEASE, fleet_options, refused_options, rollout_options, yes_option
 from deployer.cli.program import Call, Program
-from deployer.config.rollout import BackendName
 from deployer.config.settings import RunOptions
 from deployer.model.errors import UsageError
 
@@ -29,7 +28,7 @@ def rollback(program: Program | None, /, to: str | None, even_if_sick: bool, **g
     is refused before anything is touched.
     """
     call = Call.of(program, given)
-    if call.settings.rollout.backend is BackendName.NATIVE:
+    if call.backend.traits.strategies:
         _refuse_strategy(given)
     options = RunOptions(even_if_sick=even_if_sick)
     return carry(call, lambda watch: call.backend.rollback(call.settings, options, watch, to))

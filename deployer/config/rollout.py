@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
 
 from deployer.config.kinds import (
     Choice,
@@ -52,15 +51,6 @@ class DeadlineSettings:
     )
 
 
-class BackendName(Enum):
-    """What carries a rollout out."""
-
-    NATIVE = "native"
-    """This program itself, over EC2, the balancers and SSH."""
-    CODEDEPLOY = "codedeploy"
-    """AWS CodeDeploy, with the agent on each instance."""
-
-
 @dataclass(frozen=True)
 class RolloutSettings:
     """How a release is rolled out."""
@@ -79,9 +69,12 @@ class RolloutSettings:
     method: Method = field(
         default=Method.RELAUNCH, metadata=setting(Choice(Method), "How one instance becomes new.")
     )
-    backend: BackendName = field(
-        default=BackendName.NATIVE,
-        metadata=setting(Choice(BackendName), "What carries it out: this program, or AWS CodeDeploy."),
+    backend: str = field(
+        default="native",
+        metadata=setting(
+            Plugin(installed("deployer.backends")),
+            "What carries it out: native (this program, over EC2, the balancers and SSH), or codedeploy.",
+        ),
     )
     floor: Amount | None = field(
         default=None,

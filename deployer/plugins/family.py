@@ -1,4 +1,4 @@
-"""Families of plugins: strategies, hooks and gates."""
+"""Families of plugins: strategies, hooks, gates and backends."""
 
 from __future__ import annotations
 
@@ -40,6 +40,7 @@ class Family:
 
 STRATEGY = Family("strategy", "deployer.strategies", "decide")
 HOOK = Family("hook", "deployer.hooks", "run", BUILT_IN, "; a gate belongs under [[fleet.NAME.gates]]")
+BACKEND = Family("backend", "deployer.backends", "rollout")
 GATE = Family("gate", "deployer.hooks", "judge", BUILT_IN, "; a hook belongs under [[fleet.NAME.hooks]]")
 
 

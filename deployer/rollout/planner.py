@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from deployer.config.rollout import BackendName
 from deployer.config.settings import FleetSettings
 from deployer.engine.plan import PlannedSlot
 from deployer.model.capacity import Amount, Limits, limits_for
@@ -198,16 +197,16 @@ def proof_of(answers: Mapping[str, Answer], otherwise: Proof = Proof.ASKED) -> P
     return next((proof for proof in weakest if proof in ways), otherwise)
 
 
-def refuse_type_change(settings: FleetSettings, instances: Sequence[Instance]) -> None:
+def refuse_type_change(settings: FleetSettings, instances: Sequence[Instance], *, launches: bool) -> None:
     """Refuses a change of instance type that nobody would carry out. Raises PreflightRefused."""
     wanted = settings.rollout
     others = [one for one in members(instances) if wanted.instance_type not in (None, one.type)]
     if not others:
         return
     found = f"{', '.join(one.id for one in others[:3])} of fleet {settings.name} is a {others[0].type}"
-    if wanted.backend is not BackendName.NATIVE:
+    if not launches:
         raise PreflightRefused(
-            f"{found}, and the backend {wanted.backend.value} cannot make it a {wanted.instance_type}; use "
+            f"{found}, and the backend {wanted.backend} cannot make it a {wanted.instance_type}; use "
             "--backend native, or leave instance_type out"
         )
     if wanted.method is not Method.RELAUNCH:

@@ -133,7 +133,7 @@ def prepare(ground: Ground, options: RunOptions, rollout: str) -> Prepared:
     wiring, found = ground.wiring, ground.found
     settings = wiring.settings
     planner.refuse_unfit(settings, found.instances)
-    planner.refuse_type_change(settings, found.instances)
+    planner.refuse_type_change(settings, found.instances, launches=wiring.traits.launches)
     spare = planner.pre_scale_of(settings, found.instances)
     limits = planner.limits_of(settings, found.instances, spare)
     answers = ground.ask()
@@ -279,9 +279,10 @@ def make_plan(
         sides=sides if idle is None else None,
         hooks=fit_hooks(settings).pins(),
         pre_scale=pre_scale,
+        backend=settings.rollout.backend,
         created=clock.wall(),
     )
-    refuse_misfit(ground.wiring.session, settings, plan)
+    refuse_misfit(ground.wiring.session, settings, plan, launches=ground.wiring.traits.launches)
     return plan
 
 

@@ -112,7 +112,7 @@ class Run:
             fleet=plan.fleet,
             strategy=plan.strategy,
             method=plan.policy.method.value,
-            backend="native",
+            backend=self.plan.backend,
             status=status,
             release_from=plan.previous.name,
             release_to=plan.goal.name,

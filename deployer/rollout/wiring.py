@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -16,7 +17,6 @@ from deployer.aws.query import FleetQuery
 from deployer.aws.session import AwsSession
 from deployer.aws.session import AwsSettings as SessionSettings
 from deployer.aws.state_clients import StateClients
-from deployer.config.rollout import BackendName
 from deployer.config.settings import FleetSettings, SshSettings
 from deployer.engine.clock import RealClock, StopRequest
 from deployer.engine.plan import RolloutPlan
@@ -37,6 +37,7 @@ from deployer.remote.ssh import Bastion, Endpoint
 from deployer.remote.ssh import SshSettings as DoorSettings
 from deployer.remote.user_config import by_config
 from deployer.remote.work import Application
+from deployer.rollout.traits import Traits, traits_of
 from deployer.state.local import state_home
 from deployer.state.location import InFolder, open_store, parse_location
 from deployer.state.store import StateStore
@@ -123,11 +124,16 @@ class Wiring:
             requests=_request_source(settings),
         )
 
+    @cached_property
+    def traits(self) -> Traits:
+        """What the fleet's backend does by itself."""
+        return traits_of(self.settings.rollout.backend, self.settings.folder)
+
     @property
     def unnamed(self) -> Proof:
         """How the release of an instance is known whose application names none."""
-        if self.settings.rollout.backend is BackendName.CODEDEPLOY:
-            return Proof.DEPLOYMENT
+        if self.traits.proof is not None:
+            return self.traits.proof
         return Proof.MARKER if self.settings.rollout.method is Method.IN_PLACE else Proof.IMAGE
 
     def as_planned(self, plan: RolloutPlan) -> None:
@@ -152,10 +158,10 @@ class Wiring:
 
     def _fit(self, bundle: Bundle) -> Bundle:
         """The bundle itself. Raises BundleError for a Windows one that the native backend is to install."""
-        if bundle.spec.os == "windows" and self.settings.rollout.backend is BackendName.NATIVE:
+        if bundle.spec.os == "windows" and self.traits.installs:
             raise BundleError(
-                f"{bundle.appspec} of release {bundle.release} says os: windows; the native backend works on Linux "
-                "hosts, Windows hosts are deployed to with --backend codedeploy"
+                f"{bundle.appspec} of release {bundle.release} says os: windows; deployer installs on Linux hosts "
+                "alone, Windows hosts are deployed to with --backend codedeploy"
             )
         return bundle
 

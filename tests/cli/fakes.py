@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from deployer.backends.native import Native
 from deployer.cli.finding import Discovered, Question
 from deployer.cli.program import Program
 from deployer.config.settings import FleetSettings, RunOptions
@@ -15,6 +16,7 @@ from deployer.engine.events import Failed, Noted, Watch
 from deployer.engine.reports import BakeReport, Diagnosis, FleetStatus, PlanReport
 from deployer.engine.result import Result
 from deployer.model.errors import PreflightRefused
+from deployer.rollout.traits import Traits
 from tests.view import results
 
 
@@ -25,6 +27,7 @@ class FakeBackend:
     end: Result | Exception = field(default_factory=results.result)
     report: PlanReport = field(default_factory=results.plan)
     failure: Failed | None = None
+    traits: Traits = Native.traits
     asked: list[tuple[str, FleetSettings, RunOptions | None]] = field(default_factory=list)
 
     def plan(self, settings: FleetSettings, options: RunOptions) -> PlanReport:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import click
 import pytest
 
+from deployer.backends.codedeploy import OnCodeDeploy
 from deployer.cli.main import cli, run
 from deployer.config.settings import FleetSettings, RunOptions
 from deployer.engine.events import Watch
@@ -124,4 +125,5 @@ def test_an_option_that_a_command_cannot_have_is_refused_with_the_reason(
 
 
 def test_a_rollback_by_codedeploy_takes_a_strategy(deployer: Deployer) -> None:
-    assert deployer("rollback", "--backend", "codedeploy", "--strategy", "rolling", backend=Taker()).code == 0
+    backend = Taker(traits=OnCodeDeploy.traits)
+    assert deployer("rollback", "--backend", "codedeploy", "--strategy", "rolling", backend=backend).code == 0

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from deployer.backends import codedeploy, native
+from deployer.backends.native import Native
 from deployer.config.document import read_document
 from deployer.config.reader import read_fleets
 from deployer.config.settings import FleetSettings, RunOptions
@@ -17,6 +17,7 @@ from deployer.engine.memory import Memory
 from deployer.engine.plan import RolloutPlan
 from deployer.model.errors import PreflightRefused, UsageError
 from deployer.plugins.strategies import pinned_strategy, strategy_of
+from deployer.rollout.backend import Backend, backend_named
 from deployer.rollout.wiring import Wiring
 from deployer.state.owner import this_process
 from deployer.state.store import StateStore
@@ -59,22 +60,22 @@ def settings(folder: Path, strategy: str, setting: str, backend: str = "native")
     return read_fleets(read_document(path))["web"]
 
 
-COMMANDS: dict[str, Callable[[object, FleetSettings], object]] = {
-    "plan": lambda backend, found: backend.plan(found, RunOptions()),  # type: ignore[attr-defined]
-    "rollout": lambda backend, found: backend.rollout(found, RunOptions(), lambda _event: None),  # type: ignore[attr-defined]
-    "rollback": lambda backend, found: backend.rollback(found, RunOptions(), lambda _event: None, None),  # type: ignore[attr-defined]
+COMMANDS: dict[str, Callable[[Backend, FleetSettings], object]] = {
+    "plan": lambda backend, found: backend.plan(found, RunOptions()),
+    "rollout": lambda backend, found: backend.rollout(found, RunOptions(), lambda _event: None),
+    "rollback": lambda backend, found: backend.rollback(found, RunOptions(), lambda _event: None, None),
 }
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-@pytest.mark.parametrize("backend", [native, codedeploy], ids=["native", "codedeploy"])
+@pytest.mark.parametrize("name", ["native", "codedeploy"])
 @pytest.mark.parametrize("slip", SLIPS, ids=[strategy for strategy, _ in SLIPS])
 def test_a_slip_in_a_strategys_settings_is_refused_with_its_line_before_anything(
-    tmp_path: Path, slip: tuple[str, str], backend: object, command: str
+    tmp_path: Path, slip: tuple[str, str], name: str, command: str
 ) -> None:
-    found = settings(tmp_path, *slip, backend=backend.__name__.rpartition(".")[2])  # type: ignore[attr-defined]
+    found = settings(tmp_path, *slip, backend=name)
     with pytest.raises(UsageError) as refused:
-        COMMANDS[command](backend, found)
+        COMMANDS[command](backend_named(name, tmp_path), found)
     where = f"{tmp_path / 'deployer.toml'}, line 10: fleet.web.rollout.settings."
     assert str(refused.value).startswith(where + SLIPS[slip])
     assert not (tmp_path / "state").exists()
@@ -84,7 +85,7 @@ def test_a_strategy_named_on_the_command_line_is_not_said_to_stand_in_the_file(t
     found = settings(tmp_path, "rolling", "")
     named = replace(found, rollout=replace(found.rollout, strategy="own.py:Own"))
     with pytest.raises(UsageError, match=r"\(by --strategy or DEPLOYER_STRATEGY\) is \"own.py:Own\", but there is"):
-        native.plan(named, RunOptions())
+        Native().plan(named, RunOptions())
 
 
 def open_rollout(found: FleetSettings, plan: RolloutPlan) -> StateStore:
@@ -117,7 +118,7 @@ def test_a_pinned_strategy_that_cannot_be_made_any_more_is_one_sentence_with_the
     plan = older(**recipe)
     store = open_rollout(found, plan)
     with pytest.raises(PreflightRefused) as refused:
-        native.resume(found, RunOptions(), lambda _event: None)
+        Native().resume(found, RunOptions(), lambda _event: None)
     assert str(refused.value).startswith(f"rollout {plan.rollout} cannot be gone on with")
     assert said in str(refused.value)
     assert ABORT in str(refused.value)

@@ -9,7 +9,6 @@ import pytest
 
 from deployer.config.document import read_document
 from deployer.config.reader import read_fleets
-from deployer.config.rollout import BackendName
 from deployer.config.settings import FleetSettings
 from deployer.remote.errors import BundleError
 from deployer.rollout.wiring import Wiring
@@ -33,10 +32,10 @@ def wiring(settings: FleetSettings, tmp_path: Path) -> Wiring:
 def test_a_windows_release_is_refused_natively_before_anything_is_asked_of_a_host(tmp_path: Path) -> None:
     settings = settings_for(tmp_path, "os: windows")
     with pytest.raises(
-        BundleError, match=r"says os: windows; the native backend works on Linux hosts, .* codedeploy"
+        BundleError, match=r"says os: windows; deployer installs on Linux hosts alone, .* codedeploy"
     ):
         wiring(settings, tmp_path).bundle("2")
-    elsewhere = replace(settings, rollout=replace(settings.rollout, backend=BackendName.CODEDEPLOY))
+    elsewhere = replace(settings, rollout=replace(settings.rollout, backend="codedeploy"))
     taken = wiring(elsewhere, tmp_path).bundle("2")
     assert taken is not None
     assert taken.spec.os == "windows"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deployer.config.rollout import BackendName, RolloutSettings
+from deployer.config.rollout import RolloutSettings
 from deployer.config.settings import FindSettings, FleetSettings
 from deployer.model.capacity import Amount
 from deployer.model.errors import PreflightRefused
@@ -127,15 +127,15 @@ def test_a_fleet_that_is_half_way_to_a_type_goes_back_to_the_other_one() -> None
     ("rollout", "cure"),
     [
         ({"method": Method.IN_PLACE}, "use --method relaunch"),
-        ({"backend": BackendName.CODEDEPLOY}, "use --backend native"),
+        ({"backend": "codedeploy"}, "use --backend native"),
     ],
 )
 def test_who_keeps_the_instances_cannot_change_their_type(rollout: dict[str, object], cure: str) -> None:
-    wanted = settings(instance_type="m5.large", **rollout)
+    wanted, launches = settings(instance_type="m5.large", **rollout), "backend" not in rollout
     with pytest.raises(PreflightRefused, match=f"i-1 of fleet web is a t3.micro.*m5.large.*{cure}"):
-        refuse_type_change(wanted, [instance("i-1")])
-    refuse_type_change(wanted, [replace(instance("i-1"), type="m5.large")])
-    refuse_type_change(settings(**rollout), [instance("i-1")])
+        refuse_type_change(wanted, [instance("i-1")], launches=launches)
+    refuse_type_change(wanted, [replace(instance("i-1"), type="m5.large")], launches=launches)
+    refuse_type_change(settings(**rollout), [instance("i-1")], launches=launches)
 
 
 def test_a_share_by_which_the_fleet_is_scaled_out_rounds_up() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from deployer.backends.codedeploy.deployed import wiring_of
 from deployer.backends.codedeploy.revisions import is_uploaded, place_of
-from deployer.backends.codedeploy.rolling_out import pinned, refuse_unfit, remarks, setup_of, wiring_for
+from deployer.backends.codedeploy.rolling_out import refuse_unfit, remarks, setup_of, wiring_for
 from deployer.backends.codedeploy.setting_up import Setup
 from deployer.config.settings import FleetSettings, RunOptions
 from deployer.engine.clock import StopRequest
@@ -21,7 +21,7 @@ def plan(settings: FleetSettings, options: RunOptions) -> PlanReport:
     """What a rollout would do; changes nothing. Raises DeployerError."""
     wiring = wiring_for(settings, StopRequest())
     with on_ground(wiring) as ground:
-        ready = pinned(prepare(ground, options, new_rollout(wiring)))
+        ready = prepare(ground, options, new_rollout(wiring))
         setup = setup_of(ready.ground, ready.plan)
         refuse_unfit(ready, setup)
         relaunches = ready.plan.policy.method is Method.RELAUNCH

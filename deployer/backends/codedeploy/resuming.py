@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from deployer.backends.codedeploy.deployed import wiring_of
 from deployer.backends.codedeploy.rolling_out import Running, rollout, setup_of, wiring_for
-from deployer.backends.codedeploy.telling import NAME
 from deployer.config.settings import FleetSettings, RunOptions
 from deployer.engine.clock import StopRequest
 from deployer.engine.events import Watch
@@ -58,11 +57,11 @@ def _go_on(settings: FleetSettings, options: RunOptions, watch: Watch, *, turn_b
     store = wiring.store()
     entry = store.last_rollout(settings.name)
     if entry is None or entry.finished or entry.plan is None:
-        return replace(nothing_open(wiring, store, entry), backend=NAME)
+        return nothing_open(wiring, store, entry)
     plan = pinned_plan([entry.plan])
     if plan is None:
         raise UsageError(f"the journal of rollout {entry.rollout} begins without a plan")
-    refuse_other_backend(plan, NAME)
+    refuse_other_backend(plan, settings.rollout.backend)
     wiring = wiring_for(_as_planned(settings, plan), stop)
     with heeding_signals(stop), taking_up(wiring, store, entry.rollout) as taken:
         if taken is not None:
@@ -74,7 +73,7 @@ def _go_on(settings: FleetSettings, options: RunOptions, watch: Watch, *, turn_b
                 method = plan.policy.method
                 run = Running(ground, taken.hold, taken.journal, stop, watch, mailbox, method, answers)
                 return run.go_on(plan, setup_of(ground, plan), memory)
-    return replace(nothing_open(wiring, store, entry), backend=NAME)
+    return nothing_open(wiring, store, entry)
 
 
 def _as_planned(settings: FleetSettings, plan: RolloutPlan) -> FleetSettings:

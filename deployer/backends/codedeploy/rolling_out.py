@@ -13,7 +13,7 @@ from deployer.backends.codedeploy.following import Follower
 from deployer.backends.codedeploy.quiet_group import QuietGroup
 from deployer.backends.codedeploy.revisions import uploaded
 from deployer.backends.codedeploy.setting_up import Setup, find_setup
-from deployer.backends.codedeploy.telling import NAME, told
+from deployer.backends.codedeploy.telling import told
 from deployer.backends.codedeploy.translate import BLUE_GREEN, group_for, host_config, method_of, refuse_inexact
 from deployer.config.settings import FleetSettings, RunOptions
 from deployer.engine.clock import StopRequest
@@ -49,11 +49,10 @@ def rollout(settings: FleetSettings, options: RunOptions, watch: Watch) -> Resul
     if options.supersede:
         superseding(wiring, store, rollout_id, watch)
     with heeding_signals(stop), holding(wiring, store, rollout_id, reason) as hold, on_ground(wiring) as ground:
-        ready = pinned(prepare(ground, options, rollout_id))
+        ready = prepare(ground, options, rollout_id)
         seen = ready.look()
         if all(is_done(seen, slot) for slot in seen.slots):
-            nothing = untouched(wiring, ready.plan, seen, Status.NOTHING_TO_DO, ExitCode.DONE)
-            return replace(nothing, backend=NAME)
+            return untouched(wiring, ready.plan, seen, Status.NOTHING_TO_DO, ExitCode.DONE)
         setup = setup_of(ground, ready.plan)
         refuse_unfit(ready, setup)
         closing_the_last(wiring, store, hold.lease, rollout_id, watch)
@@ -69,11 +68,6 @@ def wiring_for(settings: FleetSettings, stop: StopRequest) -> Wiring:
     check_settings(wiring)
     refuse_inexact(wiring.settings)
     return wiring
-
-
-def pinned(ready: Prepared) -> Prepared:
-    """The plan says which backend it is for: nobody else may go on with it."""
-    return replace(ready, plan=replace(ready.plan, backend=NAME))
 
 
 def refuse_unfit(ready: Prepared, setup: Setup) -> None:
@@ -194,7 +188,7 @@ class Running:
         """The result of a rollout that a hook or gate kept from touching the fleet."""
         seen = self.ground.look(plan, {})
         result = untouched(self.ground.wiring, plan, seen, stopped.status, stopped.code)
-        result = replace(result, backend=NAME, reason=str(stopped))
+        result = replace(result, reason=str(stopped))
         if stopped.status is Status.FAILED:
             result = hooks.finish(result, seen)
             self.journal.append("end", plan.fleet, result.document())

@@ -5,15 +5,12 @@ from __future__ import annotations
 from deployer.backends.codedeploy.carrying import End, Ended
 from deployer.backends.codedeploy.following import Follower
 from deployer.backends.codedeploy.translate import BLUE_GREEN
-from deployer.config.rollout import BackendName
 from deployer.engine.plan import RolloutPlan
 from deployer.engine.result import Result, Status
 from deployer.model.capacity import lower_bound
 from deployer.model.errors import ExitCode
 from deployer.model.policy import Method
 from deployer.rollout.run import is_changed
-
-NAME = BackendName.CODEDEPLOY.value
 
 _STATUS = {
     End.REACHED: Status.SUCCEEDED,
@@ -33,7 +30,7 @@ def told(plan: RolloutPlan, follower: Follower, ended: Ended, seconds: float, *,
         fleet=plan.fleet,
         strategy=plan.strategy,
         method=plan.policy.method.value,
-        backend=NAME,
+        backend=plan.backend,
         status=_STATUS[ended.end],
         release_from=plan.previous.name,
         release_to=plan.goal.name,

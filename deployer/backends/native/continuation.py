@@ -55,7 +55,7 @@ def _go_on(settings: FleetSettings, options: RunOptions, watch: Watch, *, turn_b
         return nothing_open(wiring, store, entry)
     with heeding_signals(stop), taking_up(wiring, store, entry.rollout) as taken:
         if taken is not None:
-            refuse_other_backend(taken.plan, "native")
+            refuse_other_backend(taken.plan, settings.rollout.backend)
             wiring.as_planned(taken.plan)
             if turn_back and not has_changed_the_fleet(taken.journal.records()):
                 with on_ground(wiring) as ground:

@@ -9,8 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from deployer.config.rollout import BackendName
-from deployer.lab.demo.options import DemoOptions
+from deployer.lab.demo.options import NATIVE, DemoOptions
 from deployer.lab.examples import Example
 
 DEPLOYER = (sys.executable, "-m", "deployer.cli.main")
@@ -75,8 +74,8 @@ class CommandLines:
         """Release 2, or the given `bundle`, onto the fleet of the lab's deployer.toml."""
         options = self.options
         command = [*self.program, "rollout", "--strategy", options.strategy, "--method", options.method.value]
-        if options.backend is not BackendName.NATIVE:
-            command += ["--backend", options.backend.value]
+        if options.backend != NATIVE:
+            command += ["--backend", options.backend]
         if options.batch is not None:
             command += ["--batch", options.batch]
         if options.floor is not None:

@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from enum import Enum
 
 from deployer.config.reader import read_text
-from deployer.config.rollout import BackendName, RolloutSettings
+from deployer.config.rollout import RolloutSettings
 from deployer.config.setting import settings_of
 from deployer.lab.examples import Example
 from deployer.lab.load.shapes import HABITS, Shape, unfit
 from deployer.lab.order import ZONES, TrafficPort
 from deployer.model.errors import UsageError
 from deployer.model.policy import Method
+
+NATIVE = RolloutSettings.backend
+"""The backend that is used unless another is named."""
 
 RATE = 250.0
 """Requests per second of the usual mix."""
@@ -74,7 +77,7 @@ class DemoOptions:
     batch: str | None = None
     floor: str | None = None
     method: Method = Method.RELAUNCH
-    backend: BackendName = BackendName.NATIVE
+    backend: str = NATIVE
     balancer: Balancer = Balancer.ALB
     instances: int = 8
     zones: int = ZONES
@@ -109,7 +112,7 @@ class DemoOptions:
             read_text(settings["batch"], "--batch", self.batch)
         if self.floor is not None:
             read_text(settings["floor"], "--floor", self.floor)
-        if self.backend is BackendName.CODEDEPLOY and self.sabotage is not None and self.sabotage.must_lose:
+        if self.backend != NATIVE and self.sabotage is not None and self.sabotage.must_lose:
             raise UsageError(
                 "--sabotage breaks a rule of the native backend; with --backend codedeploy there is none"
             )

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from deployer.config.rollout import BackendName
-from deployer.lab.demo.options import DemoOptions, Sabotage
+from deployer.lab.demo.options import NATIVE, DemoOptions, Sabotage
 from deployer.model.errors import ExitCode
 
 RATE_TOLERANCE = 0.98
@@ -154,8 +153,8 @@ def lines(options: DemoOptions, evidence: Evidence, verdict: Verdict) -> list[st
         # What the hosts said follows in further lines; it was shown when it happened.
         rows.insert(-1, ("reason", str(reason).splitlines()[0]))
     title = f"{options.strategy} / {options.method.value} / {options.balancer.value}"
-    if options.backend is not BackendName.NATIVE:
-        title += f" / {options.backend.value}"
+    if options.backend != NATIVE:
+        title += f" / {options.backend}"
     if options.shape is not None:
         title += f" / {options.shape.value}"
     if options.traffic.apart:

@@ -7,24 +7,30 @@ from collections.abc import Iterator
 from deployer.aws.errors import before_anything
 from deployer.aws.groups import AwsGroup, GroupFacts
 from deployer.aws.session import AwsSession
-from deployer.config.rollout import BackendName
 from deployer.config.settings import FleetSettings
 from deployer.engine.plan import RolloutPlan
 from deployer.model.errors import PreflightRefused
 from deployer.model.policy import Method
 
 
-def refuse_misfit(session: AwsSession, settings: FleetSettings, plan: RolloutPlan) -> None:
-    """Raises PreflightRefused for a plan that the fleet's group, or a fleet without one, cannot be put through."""
-    group, backend = settings.find.asg, settings.rollout.backend
-    if plan.pre_scale and (group is None or backend is not BackendName.NATIVE):
+def refuse_misfit(session: AwsSession, settings: FleetSettings, plan: RolloutPlan, *, launches: bool) -> None:
+    """Raises PreflightRefused for a plan that the fleet's group, or a fleet without one, cannot be put through.
+
+    `launches`: the backend changes the group itself.
+    """
+    group = settings.find.asg
+    if plan.pre_scale and (group is None or not launches):
         raise PreflightRefused(
             f"pre_scale has the native backend scale out an Auto Scaling group, and fleet {plan.fleet} is "
-            + (f"rolled out by {backend.value}" if group is not None else "not found by one (`find.asg`)")
+            + (
+                f"rolled out by {settings.rollout.backend}"
+                if group is not None
+                else "not found by one (`find.asg`)"
+            )
             + "; leave pre_scale out"
             + (", and allow a surge instead" if group is None else "")
         )
-    if group is None or backend is not BackendName.NATIVE:
+    if group is None or not launches:
         return
     with before_anything(f"looking at the Auto Scaling group {group}"):
         facts = AwsGroup(session, group).describe()

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from deployer.aws.hook_doors import CloudFrontEdge, CloudWatchMonitoring, RdsDatabases, S3Bucket, SnsPublisher
-from deployer.config.rollout import BackendName
 from deployer.engine.clock import StopRequest
 from deployer.engine.events import Watch
 from deployer.engine.plan import RolloutPlan
@@ -168,7 +167,7 @@ def hooked(
     line = fit_hooks(wiring.settings)
     if not turning_back:
         refuse_other_hooks(line, plan)
-    if plan.backend == BackendName.NATIVE.value:
+    if wiring.traits.installs:
         line = with_traffic_scripts(line, ground, plan)
     caller = Caller(plan, wiring.settings.folder, wiring.settings.health.port)
     doors = doors_of(ground, stop)

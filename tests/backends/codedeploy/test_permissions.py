@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from deployer.backends.codedeploy import iam_policy
+from deployer.backends.codedeploy.permissions import iam_policy
 from deployer.config.codedeploy import CodeDeploySettings
 from tests.backends.codedeploy.test_translation import fleet
 

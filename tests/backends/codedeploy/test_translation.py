@@ -9,9 +9,7 @@ from pathlib import Path
 import pytest
 
 from deployer.aws.codedeploy_values import GroupSpec, HostConfig
-from deployer.backends import codedeploy
 from deployer.backends.codedeploy.translate import POINTS, group_for, host_config, method_of, refuse_inexact
-from deployer.cli.program import Backend
 from deployer.config.codedeploy import CodeDeploySettings
 from deployer.config.hooks import HookSettings
 from deployer.config.rollout import RolloutSettings
@@ -165,13 +163,6 @@ def test_what_a_failure_costs_is_what_the_lab_makes_of_it() -> None:
     assert next_hosts(["1", "2", "3"], [*one, *rest], least) == ["1"], "one failed, so one at once instead of two"
     both = [*one, replace(rest[0], standing=Standing.FAILED), *rest[1:]]
     assert next_hosts(["2", "3"], both, least) == []
-
-
-def test_the_backend_does_all_that_the_command_line_asks_a_backend_for() -> None:
-    asked = [name for name in vars(Backend) if not name.startswith("_")]
-
-    assert sorted(codedeploy.__all__) == sorted(asked)
-    assert all(callable(getattr(codedeploy, name)) for name in asked)
 
 
 def test_the_method_is_what_codedeploy_does_whatever_the_settings_say() -> None:

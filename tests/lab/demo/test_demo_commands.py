@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from deployer.config.rollout import BackendName
 from deployer.lab.demo.commands import CommandLines, environment
 from deployer.lab.demo.options import Balancer, DemoOptions, Sabotage
 from deployer.lab.examples import Example
@@ -35,8 +34,8 @@ def test_an_unknown_strategy_is_a_usage_error_that_names_the_known_ones() -> Non
 
 def test_what_breaks_a_rule_of_the_native_backend_is_refused_before_a_lab_is_started_for_another() -> None:
     with pytest.raises(UsageError, match="--backend codedeploy"):
-        DemoOptions(backend=BackendName.CODEDEPLOY, sabotage=Sabotage.NO_DRAIN).check()
-    DemoOptions(backend=BackendName.CODEDEPLOY, sabotage=Sabotage.BAD_RELEASE).check()
+        DemoOptions(backend="codedeploy", sabotage=Sabotage.NO_DRAIN).check()
+    DemoOptions(backend="codedeploy", sabotage=Sabotage.BAD_RELEASE).check()
 
 
 def test_a_zone_without_an_instance_is_a_usage_error() -> None:
