@@ -46,6 +46,7 @@ lint: venv
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+	$(BIN)/pylint --score=n deployer
 	$(BIN)/mypy
 	$(BIN)/hadolint Dockerfile
 
