@@ -227,7 +227,7 @@ def status(name: str | None, output: str) -> None:
         if facts is None:
             found.append({"name": home.name, "running": False})
         else:
-            now = daemon.ask(facts, "status")
+            now = daemon.ask(home, facts, "status")
             told = {"phase": facts.phase.value, "endpoint": facts.endpoint, "one_user": facts.one_user}
             found.append({"running": True, **told, **now})
     if output == "json":

@@ -38,7 +38,7 @@ def fault(name: str | None, clear: bool, words: tuple[str, ...]) -> None:
     if facts is None:
         raise UsageError(f"lab {home.name} does not run; start it with deployer lab up --name {home.name}")
     document = {"clear": True} if clear else {"words": list(words)} if words else None
-    ordered = daemon.ask(facts, "faults", document)["faults"]
+    ordered = daemon.ask(home, facts, "faults", document)["faults"]
     if not ordered:
         click.echo("no fault is on order", err=True)
     for entry in ordered:

@@ -1,20 +1,18 @@
-"""How a lab's users get in: its AWS credentials and its SSH key pair."""
+"""How a lab's users get in: what their shells need for its AWS endpoint, and its SSH key pair."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-ACCESS_KEY = "AKIADEPLOYERLAB00001"
-SECRET_KEY = "lab"
-"""Any would do: the lab lets everybody in."""
+from deployer.lab.door.keys import Pair
 
 
-def exports(endpoint: str, region: str) -> dict[str, str]:
+def exports(endpoint: str, region: str, key: Pair) -> dict[str, str]:
     """What an AWS client needs to speak with the lab and never with a real account."""
     return {
         "AWS_ENDPOINT_URL": endpoint,
-        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+        "AWS_ACCESS_KEY_ID": key.id,
+        "AWS_SECRET_ACCESS_KEY": key.secret,
         "AWS_DEFAULT_REGION": region,
         "AWS_REGION": region,
         "AWS_EC2_METADATA_DISABLED": "true",

@@ -7,6 +7,7 @@ import re
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
@@ -77,7 +78,7 @@ def respond(call: ApiCall, fault: ApiFault, start_response: StartResponse) -> It
         kind = "text/xml"
     data = body.encode()
     headers += [("Content-Type", kind), ("Content-Length", str(len(data)))]
-    start_response(f"{fault.status} {'Bad Request' if fault.status == 400 else 'Internal Server Error'}", headers)
+    start_response(f"{fault.status} {HTTPStatus(fault.status).phrase}", headers)
     return [data]
 
 

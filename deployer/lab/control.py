@@ -42,23 +42,24 @@ class Control:
         page = self._pages.get((method, name))
         if page is None:
             known = ", ".join(sorted(f"{m} {CONTROL_PATH}{n}" for m, n in self._pages))
-            return _send(start_response, "404 Not Found", {"error": f"no {method} {name}; there is: {known}"})
+            return send(start_response, "404 Not Found", {"error": f"no {method} {name}; there is: {known}"})
         if method == "POST" and not environ.get("CONTENT_TYPE", "").startswith("application/json"):
-            return _send(start_response, "415 Unsupported Media Type", {"error": "expected application/json"})
+            return send(start_response, "415 Unsupported Media Type", {"error": "expected application/json"})
         try:
             length = int(environ.get("CONTENT_LENGTH") or 0)
             asked = json.loads(environ["wsgi.input"].read(length)) if length else {}
-            return _send(start_response, "200 OK", page(asked))
+            return send(start_response, "200 OK", page(asked))
         except ValueError as trouble:
-            return _send(start_response, "400 Bad Request", {"error": str(trouble)})
+            return send(start_response, "400 Bad Request", {"error": str(trouble)})
         except (KeyError, TypeError) as trouble:
-            return _send(start_response, "400 Bad Request", {"error": f"the document lacks or misuses {trouble}"})
+            return send(start_response, "400 Bad Request", {"error": f"the document lacks or misuses {trouble}"})
         except Exception as trouble:  # noqa: BLE001 - a page that fails must not end the lab
             _log.exception("%s %s failed", method, name)
-            return _send(start_response, "500 Internal Server Error", {"error": str(trouble)})
+            return send(start_response, "500 Internal Server Error", {"error": str(trouble)})
 
 
-def _send(start_response: StartResponse, status: str, document: Mapping[str, Any]) -> Iterable[bytes]:
+def send(start_response: StartResponse, status: str, document: Mapping[str, Any]) -> Iterable[bytes]:
+    """Answers with a JSON document."""
     data = json.dumps(document).encode()
     start_response(status, [("Content-Type", "application/json"), ("Content-Length", str(len(data)))])
     return [data]

@@ -15,11 +15,14 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from deployer.lab import access
 from deployer.lab.control import CONTROL_PATH
+from deployer.lab.door.keys import LabKeys, Pair
+from deployer.lab.door.signature import sign
 from deployer.lab.home import OWNER_MARK, Facts, LabHome, Phase, only_one
 from deployer.lab.order import Order
 from deployer.model.errors import DeployerError, UsageError
@@ -153,7 +156,8 @@ def _remove(folder: Path) -> None:
 
 def exports(home: LabHome, facts: Facts, environment: Mapping[str, str]) -> list[str]:
     """The lines for `eval`: everything that leads to the lab, and nothing that leads to a real account."""
-    settings = {**access.exports(facts.endpoint, facts.region), "DEPLOYER_LAB": home.name}
+    key = _owner_key(home)
+    settings = {**access.exports(facts.endpoint, facts.region, key), "DEPLOYER_LAB": home.name}
     if any(environment.get(name) for name in _PROXY_SETTINGS):
         own = environment.get("NO_PROXY") or environment.get("no_proxy") or ""
         settings["NO_PROXY"] = settings["no_proxy"] = ",".join(
@@ -167,11 +171,24 @@ def exports(home: LabHome, facts: Facts, environment: Mapping[str, str]) -> list
     return lines
 
 
-def ask(facts: Facts, page: str, document: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
+def _owner_key(home: LabHome) -> Pair:
+    try:
+        return LabKeys.load(home.keys).owner
+    except (OSError, ValueError, KeyError, TypeError) as trouble:
+        raise LabFailed(
+            f"the keys of lab {home.name} cannot be read from {home.keys} ({trouble}); "
+            f"end it with deployer lab down --name {home.name}"
+        ) from None
+
+
+def ask(home: LabHome, facts: Facts, page: str, document: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
     """One of the running lab's own pages; with a `document` it is sent there. Raises LabFailed, UsageError."""
     data = None if document is None else json.dumps(document).encode()
+    url, key = f"{facts.endpoint}{CONTROL_PATH}{page}", _owner_key(home)
+    method = "GET" if data is None else "POST"
+    signed = sign(method, url, data or b"", (key.id, key.secret), "lab", datetime.now(UTC))
     request = urllib.request.Request(  # noqa: S310 - always http to loopback
-        f"{facts.endpoint}{CONTROL_PATH}{page}", data, {"Content-Type": "application/json"}
+        url, data, {"Content-Type": "application/json", **signed}
     )
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:

@@ -15,6 +15,8 @@ from werkzeug.serving import BaseWSGIServer, make_server
 
 from deployer.lab.aws_errors import ApiCall, StartResponse, internal, recognise, respond, unknown_action
 from deployer.lab.control import CONTROL_PATH, Control
+from deployer.lab.door.door import Door
+from deployer.lab.door.keys import Keyring
 from deployer.lab.faults import Application, Injector
 from deployer.lab.listener import Listener
 
@@ -34,15 +36,19 @@ class Handler(MotoRequestHandler):
 
 
 class Site:
-    """Everything behind the endpoint: the lab's own pages, and the AWS API with the faults on order in front."""
+    """A door, and behind it the lab's own pages and the AWS API with the faults on order."""
 
-    def __init__(self) -> None:
+    def __init__(self, keys: Keyring, clock: Callable[[], float] = time.time) -> None:
         self.control = Control()
         self.front = Front()
         self.injector = Injector(self.front)
+        self._door = Door(self._inside, keys, clock)
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answers one request."""
+        return self._door(environ, start_response)
+
+    def _inside(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         if environ.get("PATH_INFO", "").startswith(CONTROL_PATH):
             return self.control(environ, start_response)
         return self.injector(environ, start_response)

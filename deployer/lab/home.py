@@ -104,6 +104,11 @@ class LabHome:
         return self.folder / "id_ed25519"
 
     @property
+    def keys(self) -> Path:
+        """The access keys that open it."""
+        return self.folder / "keys.json"
+
+    @property
     def known_hosts(self) -> Path:
         """The host keys of the machines that are up."""
         return self.folder / "known_hosts"

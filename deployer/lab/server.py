@@ -15,8 +15,9 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from deployer.lab.access import ACCESS_KEY, SECRET_KEY, client_key, exports, write_ssh_config
+from deployer.lab.access import client_key, exports, write_ssh_config
 from deployer.lab.context import Directory, LabContext, LabSettings
+from deployer.lab.door.keys import Keyring, LabKeys
 from deployer.lab.examples import anonymous_releases
 from deployer.lab.home import OWNER_MARK, Facts, LabHome, Phase, Process, one_user_note
 from deployer.lab.listener import Listener
@@ -38,8 +39,10 @@ _LETTERS = "abcdef"
 _MOTO_SETTINGS = {
     # moto's own image list costs a second at the first EC2 call, and none of it can boot here.
     "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",
-    # Whoever asks is let in; IAM is not what the lab is about.
+    # Who gets in is the door's to say, before moto hears of it.
     "INITIAL_NO_AUTH_ACTION_COUNT": "inf",
+    # No web page is to read what the lab answers.
+    "MOTO_DISABLE_GLOBAL_CORS": "true",
 }
 
 
@@ -55,6 +58,7 @@ class Lab:
         self._order = order
         self._facts = Facts(home.name, Phase.STARTING, Process.current(), region=order.settings.region)
         self._closers: list[Callable[[], None]] = []
+        self._keys = LabKeys.make(home.keys)
         self._room: Room
         self._ec2: Ec2
         self._balancers: Balancers
@@ -121,7 +125,7 @@ class Lab:
         from deployer.lab.endpoint import Endpoint, Site
         from deployer.lab.pages import Pages
 
-        site = Site()
+        site = Site(self._keyring())
         self._endpoint = Endpoint(site, address)
         context = LabContext(
             directory=Directory(self._home.folder),
@@ -137,6 +141,13 @@ class Lab:
         self._closers.append(self._endpoint.stop)
         self._tell(endpoint=self._endpoint.address)
         self.say(f"AWS endpoint at {self._endpoint.address}, machines in {network.block}")
+
+    def _keyring(self) -> Keyring:
+        """The lab's own keys, and those that its IAM gave out."""
+        from deployer.lab.door.iam_keys import find_iam_key
+
+        own = self._keys.ring(self._order.settings.account)
+        return lambda key_id: own(key_id) or find_iam_key(key_id)
 
     def _golden_disk(self, zone: str) -> Path:
         from deployer.lab.golden import make_golden_disk
@@ -154,7 +165,7 @@ class Lab:
         environment = {
             OWNER_MARK: str(self._home.folder),
             "DEPLOYER_LAB": self._home.name,
-            **exports(endpoint, settings.region),
+            **exports(endpoint, settings.region, self._keys.machines),
         }
         room = Room(
             Directory(self._home.folder),
@@ -200,7 +211,9 @@ class Lab:
 
         from deployer.lab.fleet import Clients
 
-        session = boto3.session.Session(ACCESS_KEY, SECRET_KEY, region_name=self._order.settings.region)
+        session = boto3.session.Session(
+            self._keys.owner.id, self._keys.owner.secret, region_name=self._order.settings.region
+        )
         address = self._endpoint.address
         return Clients(
             session.client("ec2", endpoint_url=address),

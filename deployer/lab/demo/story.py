@@ -168,7 +168,10 @@ def _clear_up(lines: CommandLines, children: Children, say: Callable[[str], None
     """Ends what still runs and takes the lab down; whether nothing is left that should not be."""
     children.end_all(_LAST_WORDS)
     if lines.options.keep:
-        (children.folder / "lab.env").write_text(_exports(children.environment))
+        exports = children.folder / "lab.env"
+        # The key of the lab is in it.
+        exports.touch(mode=0o600)
+        exports.write_text(_exports(children.environment))
         say(f"the lab goes on: cd {children.folder} && . ./lab.env; `deployer lab down` ends it")
         return True
     down = children.run(lines.lab_down(), _LAB_DOWN)

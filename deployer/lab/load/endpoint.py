@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 ENDPOINT_TAG = "lab:endpoint"
 """Set by the lab on every load balancer: `host:port`, since a DNS name does not resolve and port 80 needs root."""
 _LOOK_AGAIN = 0.1
-_NOBODY = "lab"
 
 
 class NoAnswer(DeployerError):
@@ -63,7 +62,13 @@ def find_endpoint(
             "or name what to call with --target HOST:PORT"
         )
     region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
-    return choose(_fronts(url, region), balancer, shape)
+    key = tuple(environment.get(name, "") for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"))
+    if not all(key):
+        raise UsageError(
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set; expected the lab's own, "
+            'from `eval "$(deployer lab up)"`'
+        )
+    return choose(_fronts(url, region, *key), balancer, shape)
 
 
 def choose(fronts: Mapping[str, Front], balancer: str | None, shape: Shape | None) -> Target:
@@ -79,13 +84,13 @@ def choose(fronts: Mapping[str, Front], balancer: str | None, shape: Shape | Non
     return parse_target(front.endpoint)
 
 
-def _fronts(url: str, region: str | None) -> dict[str, Front]:
+def _fronts(url: str, region: str | None, key_id: str, secret: str) -> dict[str, Front]:
     """The load balancers with an endpoint, classic ones included, by name."""
     import boto3
     from botocore.config import Config
 
-    # A lab takes any credentials; those of a real account must not even be looked for.
-    session = boto3.Session(_NOBODY, _NOBODY, region_name=region or "eu-west-1")
+    # Given, not looked for: a profile of a real account has no business here.
+    session = boto3.Session(key_id, secret, region_name=region or "eu-west-1")
     quick = Config(connect_timeout=5, read_timeout=20, retries={"max_attempts": 3, "mode": "standard"})
     found: dict[str, Front] = {}
     v2 = session.client("elbv2", endpoint_url=url, config=quick)

@@ -13,6 +13,7 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import boto3
@@ -21,13 +22,17 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from deployer.lab.aws_errors import StartResponse, internal, recognise, respond
+from deployer.lab.door.keys import LabKeys, Pair
+from deployer.lab.door.signature import sign
 from deployer.lab.endpoint import Endpoint, Site
 from deployer.lab.listener import Listener
+
+KEYS = LabKeys(Pair.make(), Pair.make())
 
 
 @pytest.fixture(scope="module")
 def site() -> Site:
-    return Site()
+    return Site(KEYS.ring("123456789012"))
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +49,8 @@ def client(service: str, address: str) -> Any:
         service,  # type: ignore[call-overload]
         endpoint_url=address,
         region_name="eu-west-1",
-        aws_access_key_id="lab",
-        aws_secret_access_key="lab",
+        aws_access_key_id=KEYS.owner.id,
+        aws_secret_access_key=KEYS.owner.secret,
         config=Config(retries={"total_max_attempts": 1}),
     )
 
@@ -119,7 +124,9 @@ def test_a_failing_application_reaches_the_client_as_an_aws_error_and_the_log(
 
 
 def get(url: str, data: bytes | None = None, kind: str = "application/json") -> tuple[int, Any]:
-    request = urllib.request.Request(url, data, {"Content-Type": kind})  # noqa: S310 - http to loopback
+    key = (KEYS.owner.id, KEYS.owner.secret)
+    signed = sign("GET" if data is None else "POST", url, data or b"", key, "lab", datetime.now(UTC))
+    request = urllib.request.Request(url, data, {"Content-Type": kind, **signed})  # noqa: S310 - http to loopback
     try:
         with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310 - http to loopback
             return answer.status, json.load(answer)

@@ -8,6 +8,7 @@ import re
 import shlex
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -107,6 +108,34 @@ def test_up_prints_only_exports_and_leads_to_a_fleet_in_service(shell: Shell) ->
     text = (shell.folder / "deployer.toml").read_text()
     assert 'name   = "2"' in text
     assert "release-{release}" in text
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
+def test_another_user_of_the_machine_can_neither_read_the_key_nor_call(shell: Shell) -> None:
+    settings = shell.up()
+    keys = LabHome(shell.labs / "lab").keys
+    assert stat.S_IMODE(keys.stat().st_mode) == 0o600
+    body = "Action=RunInstances&ImageId=ami-1&MinCount=1&MaxCount=1&Version=2016-11-15"
+    made_up = "AWS4-HMAC-SHA256 Credential=x/20260101/eu-west-1/ec2/aws4_request, SignedHeaders=host, Signature=00"
+    script = f"""
+import encodings.idna, http.client, os
+os.setgroups([])
+os.setresgid(65534, 65534, 65534)
+os.setresuid(65534, 65534, 65534)
+try:
+    open({str(keys)!r})
+except PermissionError:
+    print("unreadable")
+at = {settings["AWS_ENDPOINT_URL"]!r}.removeprefix("http://")
+kind = {{"Content-Type": "application/x-www-form-urlencoded"}}
+for headers in (kind, {{**kind, "Authorization": {made_up!r}}}):
+    connection = http.client.HTTPConnection(at)
+    connection.request("POST", "/", {body!r}, headers)
+    print(connection.getresponse().status)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["unreadable", "403", "401"], done.stderr
+    assert len(states(settings)) == 2
 
 
 def test_up_twice_says_that_it_runs_and_prints_the_same_exports(shell: Shell) -> None:
