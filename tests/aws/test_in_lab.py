@@ -55,24 +55,24 @@ def _deployer(*arguments: str, folder: Path, environment: dict[str, str]) -> str
 
 
 @pytest.fixture(scope="module")
-def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A lab with a fleet of three behind an ALB; gone afterwards."""
+def exports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Of a lab with a fleet of three behind an ALB; gone afterwards."""
     folder = tmp_path_factory.mktemp("lab")
     environment = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
     environment["XDG_STATE_HOME"] = str(folder / "state")
     up = ("lab", "up", "--name", NAME, "--instances", "3", "--boot", "1")
-    exports = _deployer(*up, folder=folder, environment=environment)
-    found = re.search(r"AWS_ENDPOINT_URL=(\S+)", exports)
+    printed = _deployer(*up, folder=folder, environment=environment)
     try:
-        assert found is not None, exports
-        yield found[1]
+        yield dict(re.findall(r"^export (\w+)=(\S+)$", printed, re.MULTILINE))
     finally:
         _deployer("lab", "down", "--name", NAME, folder=folder, environment=environment)
 
 
 @pytest.fixture
-def session(endpoint: str) -> AwsSession:
-    return AwsSession(AwsSettings(region="eu-west-1", endpoint=endpoint))
+def session(exports: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> AwsSession:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, exports[name])
+    return AwsSession(AwsSettings(region="eu-west-1", endpoint=exports["AWS_ENDPOINT_URL"]))
 
 
 @pytest.fixture

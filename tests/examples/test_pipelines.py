@@ -128,7 +128,8 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
 
 def prepare(checkout: Checkout, key: Path) -> None:
     """What a user does once: a bucket for the journal, the hosts' key in Parameter Store; and three releases."""
-    session = boto3.Session("AKIA", "secret", region_name="eu-west-1")
+    key_id, secret = (checkout.environment[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"))
+    session = boto3.Session(key_id, secret, region_name="eu-west-1")
     endpoint = checkout.environment["AWS_ENDPOINT_URL"]
     session.client("s3", endpoint_url=endpoint).create_bucket(
         Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
