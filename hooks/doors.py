@@ -99,6 +99,9 @@ class Doors:
     stopping: Callable[[], bool] = lambda: False
     """Whether whoever started the rollout wants it to end at once."""
 
+    learns: Callable[[str], None] = lambda _secret: None
+    """Told of each secret before a hook gets it, so that it is masked wherever it comes up."""
+
     def open_publisher(self) -> Publisher:
         """SNS."""
         return _open(self.publisher, "SNS")
@@ -130,6 +133,7 @@ class Doors:
             raise DoorMissing(
                 f"the variable {variable}, which holds {what}, is not set; set it where deployer runs"
             )
+        self.learns(found)
         return found
 
 

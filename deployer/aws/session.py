@@ -20,6 +20,7 @@ from deployer import __version__
 from deployer.aws.errors import before_anything, is_throttle
 from deployer.aws.rates import RATES, Group, Limiter, Rate, groups_of
 from deployer.model.errors import UsageError
+from deployer.secrets.known import know
 
 if TYPE_CHECKING:
     from mypy_boto3_autoscaling import AutoScalingClient
@@ -251,6 +252,7 @@ class AwsSession:
             instances = sum(key.startswith("InstanceId.") for key in data) or 1
             self._limiter.take(groups_of(service, operation_name, filtered=filtered, instances=instances))
             self.ledger.sent(service, operation_name)
+            self._keep_secret()
 
         def after(parsed_response: Any, event_name: str, **_: object) -> None:
             code = (parsed_response or {}).get("Error", {}).get("Code", "")
@@ -260,6 +262,13 @@ class AwsSession:
 
         client.meta.events.register(f"request-created.{service_id(client)}", before)
         client.meta.events.register(f"response-received.{service_id(client)}", after)
+
+    def _keep_secret(self) -> None:
+        """Has the credentials masked in whatever this process writes; roles and SSO give new ones every hour."""
+        credentials = self._boto.get_credentials()
+        if credentials is not None:
+            now = credentials.get_frozen_credentials()
+            know(*(one for one in (now.secret_key, now.token) if one))
 
 
 def service_id(client: Any) -> str:

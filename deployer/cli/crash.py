@@ -9,6 +9,8 @@ import traceback
 from collections.abc import Mapping
 from pathlib import Path
 
+from deployer.secrets.masking import mask
+
 
 def printable(text: str) -> str:
     """`text` with every character that a terminal would obey written out; line ends stay."""
@@ -20,10 +22,15 @@ def no_room(error: Exception) -> bool:
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
+def details(error: BaseException) -> str:
+    """The error's trace without the secrets that its messages may hold."""
+    return mask("".join(traceback.format_exception(error)))
+
+
 def keep_details(error: Exception, environment: Mapping[str, str]) -> Path | None:
     """Writes the trace to a file of the user's own and returns its path; None when it cannot be written.
 
-    A trace holds code and messages but no values of variables, so no secret is in it.
+    A trace holds code and messages; what is secret in the messages is masked.
     """
     base = environment.get("XDG_STATE_HOME") or str(
         Path(environment.get("HOME", "~")).expanduser() / ".local/state"
@@ -33,7 +40,7 @@ def keep_details(error: Exception, environment: Mapping[str, str]) -> Path | Non
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-            file.writelines(traceback.format_exception(error))
+            file.write(details(error))
     except OSError:
         return None
     return path

@@ -16,6 +16,7 @@ import click
 from deployer import __version__
 from deployer.cli.once import Commands
 from deployer.model.errors import DeployerError, ExitCode
+from deployer.secrets.outlets import guarded
 
 
 class Entry(NamedTuple):
@@ -99,8 +100,14 @@ def main() -> int:
 def run(argv: Sequence[str], program: object = None) -> int:
     """Runs a command line and returns its exit code (see `ExitCode`); errors become one sentence on stderr.
 
-    `program` is the commands' outside, a `deployer.cli.program.Program`; None is the real one.
+    `program` is the commands' outside, a `deployer.cli.program.Program`; None is the real one. Nothing that is
+    written meanwhile holds a secret.
     """
+    with guarded(getattr(program, "environment", os.environ)):
+        return _run(argv, program)
+
+
+def _run(argv: Sequence[str], program: object) -> int:
     try:
         code = cli.main(args=list(argv), prog_name="deployer", standalone_mode=False, obj=program)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -131,9 +138,11 @@ def _fail(text: str, code: ExitCode, hint: str = "") -> int:
 
 
 def _unexpected(error: Exception) -> int:
+    from deployer.cli.crash import details, keep_details, no_room
+
     if os.environ.get("DEPLOYER_DEBUG"):
-        raise error
-    from deployer.cli.crash import keep_details, no_room
+        click.echo(details(error), err=True)
+        return int(ExitCode.NEEDS_A_HAND)
 
     if no_room(error):
         return _fail(

@@ -37,9 +37,11 @@ class Scribe:
 
 
 def move_as_json(move: Move) -> dict[str, Any]:
-    """A move as JSON values."""
+    """A move as JSON values. Of a reason it is the first line: what scripts said stands in the failure's record."""
     return {"move": type(move).__name__, **{key: _listed(value) for key, value in vars(move).items()}}
 
 
 def _listed(value: Any) -> Any:
-    return [_listed(item) for item in value] if isinstance(value, tuple) else value
+    if isinstance(value, tuple):
+        return [_listed(item) for item in value]
+    return value.split("\n", 1)[0] if isinstance(value, str) else value

@@ -38,6 +38,7 @@ from deployer.remote.ssh import SshSettings as DoorSettings
 from deployer.remote.user_config import by_config
 from deployer.remote.work import Application
 from deployer.rollout.traits import Traits, traits_of
+from deployer.secrets.known import know_file
 from deployer.state.local import state_home
 from deployer.state.location import InFolder, open_store, parse_location
 from deployer.state.store import StateStore
@@ -93,6 +94,8 @@ class Wiring:
     def door(self, console: Callable[[str], str]) -> SshDoor:
         """The way to hosts."""
         settings, config = _door_settings(self.settings.ssh), self.settings.ssh.config_file
+        for key in settings.key_files:
+            know_file(key)
         resolve = by_config(settings, config) if config is not None else None
         return SshDoor(settings, Remembered(ConsoleKeys(console)), resolve=resolve)
 

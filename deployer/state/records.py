@@ -10,7 +10,7 @@ from typing import cast
 
 from deployer.engine.ports import Record
 from deployer.model.errors import JournalCorrupt
-from deployer.state.redaction import fit
+from deployer.state.redaction import fit, fit_whole
 
 KINDS = frozenset({"plan", "intent", "outcome", "undo", "undone", "failure", "stance", "note", "end"})
 
@@ -41,7 +41,7 @@ def encode(record: Record) -> tuple[Record, bytes]:
         "epoch": record.epoch,
         "kind": record.kind,
         "subject": record.subject,
-        "data": fit(record.data),
+        "data": fit_whole(record.data) if record.kind == "plan" else fit(record.data),
     }
     text = json.dumps(body, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode()
     return _record(body), _digest(text) + b" " + text + b"\n"

@@ -4,31 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from deployer.model.errors import DeployerError
+from deployer.secrets.masking import mask
+from deployer.secrets.names import names_a_secret
 
-REDACTED = "[redacted]"
-
-_WORD = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
-_SECRET_WORDS = frozenset(
-    {"password", "passwords", "passwd", "pwd", "passphrase", "secret", "secrets", "token", "tokens"}
-    | {"credential", "credentials", "authorization", "cookie", "cookies", "apikey"}
-)
-_SECRET_PAIRS = frozenset({("private", "key"), ("api", "key"), ("access", "key"), ("signing", "key")})
-_HARMLESS_PAIRS = frozenset({("client", "token"), ("client", "tokens"), ("next", "token")})
 _CLIENT_TOKEN = re.compile(r"dpl-[0-9a-f]{16,60}")
 """An idempotency token of ours (`launch_token`): worth nothing to anybody, and needed to find a lost launch."""
-_SECRET_TEXT = re.compile(
-    r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
-    r"|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"
-    r"|\bgh[pousr]_[A-Za-z0-9]{20,}"
-    r"|\bglpat-[A-Za-z0-9_-]{16,}"
-    r"|\bxox[abprs]-[A-Za-z0-9-]{10,}"
-    r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"
-    r"|(?i:(?<=password=)|(?<=passwd=)|(?<=secret=)|(?<=token=)|(?<=bearer ))[^\s&;,\"']+",
-    re.DOTALL,
-)
 
 
 class UnfitRecord(DeployerError):
@@ -58,21 +41,29 @@ def fit(value: object, where: str = "data") -> object:
             raise UnfitRecord(f"the journal holds JSON values only, and {where} is a {type(value).__name__}")
 
 
-def mask(text: str) -> str:
-    """The text with everything replaced that looks like a key, a password or a token of a known kind."""
-    return _SECRET_TEXT.sub(REDACTED, text)
+def fit_whole(value: object, where: str = "data") -> object:
+    """The same, for what is read back and gone on with. Raises UnfitRecord for a text that would be masked."""
+    found = fit(value, where)
+    changed = next(_changed(value, found, where), None)
+    if changed is not None:
+        raise UnfitRecord(
+            f"{changed} looks like a secret, or is the value of a variable that is named like one, and the journal "
+            "holds none; a resume could not go on with what is masked. Take it out of the settings, or rename it"
+        )
+    return found
 
 
-def names_a_secret(key: str) -> bool:
-    """Whether a field of that name is expected to hold a secret, going by how the name ends.
-
-    >>> [names_a_secret(k) for k in ("DbPassword", "token", "client_token", "secret-santa", "secret_arn")]
-    [True, True, False, False, False]
-    """
-    words = tuple(word.lower() for word in _WORD.findall(key))
-    if words[-2:] in _HARMLESS_PAIRS:
-        return False
-    return bool(words) and (words[-1] in _SECRET_WORDS or words[-2:] in _SECRET_PAIRS)
+def _changed(value: object, fitted: object, where: str) -> Iterator[str]:
+    match value, fitted:
+        case str(), str():
+            if value != fitted:
+                yield where
+        case Mapping(), dict():
+            for key, item in value.items():
+                yield from _changed(item, fitted[key], f"{where}.{key}")
+        case ((list() | tuple()), list()):
+            for index, (one, other) in enumerate(zip(value, fitted, strict=True)):
+                yield from _changed(one, other, f"{where}[{index}]")
 
 
 def _fit_key(key: object, value: object, where: str) -> str:

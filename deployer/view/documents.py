@@ -17,13 +17,20 @@ from deployer.engine.reports import (
     PlanReport,
 )
 from deployer.model.observation import Observation, Seen
+from deployer.secrets.masking import masked_values
+from deployer.secrets.outlets import unmasked
 from deployer.view.phase import phase_of, release_of
 
 
 def print_document(document: dict[str, object], stream: TextIO) -> None:
-    """Writes one document, ASCII only, so that no terminal or pipe can read anything into it."""
-    stream.write(json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False) + "\n")
-    stream.flush()
+    """Writes one document, ASCII only, so that no terminal or pipe can read anything into it.
+
+    Secrets are masked. A `##` is written as JSON's escape: Azure Pipelines obeys `##vso[…]` anywhere in a line.
+    """
+    text = json.dumps(masked_values(document), indent=2, ensure_ascii=True, allow_nan=False)
+    beneath = unmasked(stream)
+    beneath.write(text.replace("##", "#\\u0023") + "\n")
+    beneath.flush()
 
 
 def plan_document(report: PlanReport) -> dict[str, object]:

@@ -12,6 +12,7 @@ import structlog
 from deployer.engine.events import Acted, Baking, Completed, Event, Failed, Looked, Noted, Refused, Started, Turned
 from deployer.model.moves import subject_of
 from deployer.model.service import is_done
+from deployer.secrets.outlets import unmasked
 from deployer.view.text import clean, clean_lines
 
 
@@ -25,7 +26,8 @@ class EventLog:
     def __init__(self, stream: TextIO, *, as_json: bool = False, verbose: bool = False) -> None:
         render = structlog.processors.JSONRenderer(default=str) if as_json else _render_text
         self._log = structlog.wrap_logger(
-            structlog.PrintLogger(stream),
+            # Masked value by value: masked once more as a line, JSON might be none any more.
+            structlog.PrintLogger(unmasked(stream)),
             processors=[
                 structlog.processors.add_log_level,
                 structlog.processors.TimeStamper(fmt="%Y-%m-%dT%H:%M:%SZ", utc=True),

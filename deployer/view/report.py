@@ -115,7 +115,7 @@ def _facts(result: Result) -> Iterator[str]:
 
 def _span(text: str, limit: int = 200) -> str:
     """A code span that `text` cannot end: its fence is longer than any run of backticks within (CommonMark 6.1)."""
-    said = _without_commands(clean(text, limit)).strip() or "?"
+    said = clean(text, limit).strip() or "?"
     fence = "`" * (max((len(run) for run in re.findall("`+", said)), default=0) + 1)
     padding = " " if said.startswith("`") or said.endswith("`") else ""
     return f"{fence}{padding}{said}{padding}{fence}"
@@ -123,12 +123,7 @@ def _span(text: str, limit: int = 200) -> str:
 
 def _for_command(text: str) -> str:
     """`text`, which is one clean line already, as the data of a workflow command."""
-    return _without_commands(text).replace("%", "%25")
-
-
-def _without_commands(text: str) -> str:
-    """Breaks `##[error]` and `##vso[…]`: runners obey these wherever in a line they stand."""
-    return re.sub("#(?=#)", "# ", text)
+    return text.replace("%", "%25")
 
 
 def _no_constant(name: str) -> float:

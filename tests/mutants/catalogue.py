@@ -454,8 +454,8 @@ MUTANTS = (
         17,
         "secrets inside of texts are journaled",
         "deployer/state/redaction.py",
-        "    return _SECRET_TEXT.sub(REDACTED, text)\n",
-        "    return text\n",
+        "            return mask(value)\n",
+        "            return value\n",
         ("tests/state/test_redaction.py",),
     ),
     Mutant(

@@ -10,8 +10,10 @@ from deployer.engine.plan import PlannedSlot, RolloutPlan, launch_token
 from deployer.model.capacity import Limits
 from deployer.model.fleet import Release
 from deployer.model.policy import Policy
+from deployer.secrets.masking import mask
+from deployer.secrets.names import names_a_secret
 from deployer.state.memory import MemoryShelf
-from deployer.state.redaction import UnfitRecord, fit, mask, names_a_secret
+from deployer.state.redaction import UnfitRecord, fit
 from deployer.state.shelved import ShelvedStore
 from tests.state.parties import ANN, HandClock, Living
 
@@ -110,3 +112,11 @@ def test_a_refused_record_leaves_the_journal_as_it_was() -> None:
         journal.append("intent", "i-1", {"db_password": "hunter2"})
     journal.append("intent", "i-1", {"log": "password=hunter2"})
     assert [r.data.get("log") for r in store.read_rollout("web", "r-1")] == [None, "password=[redacted]"]
+
+
+def test_a_plan_with_a_secret_in_it_is_refused_for_a_resume_could_not_go_on_with_it() -> None:
+    clock = HandClock()
+    store = ShelvedStore(MemoryShelf(), gone=Living())
+    journal = store.open_rollout("web", "r-1", store.acquire("web", ANN, "", "r-1", 60, clock), clock)
+    with pytest.raises(UnfitRecord, match=r"data\.plan\.hooks\[1\] looks like a secret"):
+        journal.append("plan", "web", {"plan": {"hooks": ["a", "https://bob:hunter2@example.com"]}})

@@ -24,6 +24,7 @@ from deployer.rollout.hooks.rules import Key
 from deployer.rollout.hooks.runner import HookRunner
 from deployer.rollout.hooks.traffic_scripts import with_traffic_scripts
 from deployer.rollout.preparation import Ground
+from deployer.secrets.known import know
 
 _BEAT = 0.2
 """Seconds between two looks at a hook that runs."""
@@ -207,4 +208,5 @@ def doors_of(ground: Ground, stop: StopRequest) -> Doors:
         hosts=lambda: InstallerRunner(ground.installer),
         environment=ground.wiring.environment,
         stopping=lambda: stop.urgent,
+        learns=know,
     )

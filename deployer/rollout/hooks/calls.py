@@ -12,6 +12,7 @@ from deployer.model.observation import Observation, Seen
 from deployer.model.occasions import INSTANCE_POINTS, STEP_POINTS
 from deployer.model.service import in_service
 from deployer.rollout.hooks.rules import Key
+from deployer.secrets.masking import mask
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class Caller:
             release_from=seen.previous.name,
             release_to=seen.goal.name,
             progress=progress,
-            reason=standing.reason,
+            reason=mask(standing.reason),
             step=subject if point in STEP_POINTS else "",
             instance=place,
             instances=tuple(self._place(other) for _, other in seen.instances() if in_service(seen, other)),
