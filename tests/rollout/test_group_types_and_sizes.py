@@ -10,6 +10,7 @@ import pytest
 from deployer.aws.group_sources import GroupSource
 from deployer.aws.groups import GroupFacts
 from deployer.engine.loop import Ending
+from deployer.engine.plan import PlannedSlot
 from deployer.model.policy import Deadlines, Method
 from deployer.rollout.group.fitness import misfits
 from deployer.rollout.group.leftovers import leftovers_of
@@ -108,6 +109,15 @@ def test_traffic_by_weight_is_refused_on_a_group_with_what_to_do(auto: Auto) -> 
     said = refusals(auto, facts(), sides=(POOL, "tg-green"))
     assert "cannot be told apart" in said
     assert f'balancers = ["{BALANCER.name}"]' in said
+
+
+def test_a_relaunch_of_instances_on_ports_that_the_group_would_not_register_is_refused(auto: Auto) -> None:
+    slots = (PlannedSlot("slot-0", "a", "", "i-0", "t3.micro", ports=((POOL, (9000, 9001)),)),)
+    said = refusals(auto, facts(), slots=slots)
+    assert "i-0 is registered with shop on port 9000, 9001" in said
+    assert "use --method in-place" in said
+    in_place = replace(Grouped(auto, kind=OTHER).plan().policy, method=Method.IN_PLACE)
+    assert not refusals(auto, facts(), slots=slots, policy=in_place)
 
 
 def test_pre_scaling_is_refused_where_the_group_does_not_register_what_it_launches(auto: Auto) -> None:
