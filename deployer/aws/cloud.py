@@ -176,10 +176,6 @@ class AwsCloud:
         """The tail of the console output, as much as EC2 keeps; empty when there is none. Never raises."""
         return console.output(self._session.ec2, instance)
 
-    def host_keys(self, instance: str) -> tuple[str, ...]:
-        """The SSH host keys that the instance printed on its console at boot, as `type base64`."""
-        return console.host_keys(console.output(self._session.ec2, instance))
-
     def _describe(self) -> list[InstanceTypeDef]:
         found: dict[str, InstanceTypeDef] = {}
         for filters in self._fleet.query.filters():

@@ -166,10 +166,6 @@ class AwsImages:
         """The tail of an instance's console output, as much as EC2 keeps; empty when there is none."""
         return console.output(self._session.ec2, instance)
 
-    def host_keys(self, instance: str) -> tuple[str, ...]:
-        """The SSH host keys that a builder printed on its console at boot, as `type base64`."""
-        return console.host_keys(console.output(self._session.ec2, instance))
-
     def images(self, fleet: str) -> Sequence[SeenImage]:
         """Every image that was baked for a fleet. Raises AwsError."""
         with translated(f"looking at the images of {fleet}"):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +18,6 @@ from paramiko.pkey import UnknownKeyType
 
 from deployer.remote.errors import HostKeyRefused
 
-_BLOCK = re.compile(
-    r"-----BEGIN SSH HOST KEY KEYS-----(.*?)-----END SSH HOST KEY KEYS-----",
-    re.DOTALL,
-)
-_KEY = re.compile(r"\b(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(?:256|384|521)) ([A-Za-z0-9+/]+={0,2})")
-
 
 @dataclass(frozen=True)
 class HostKey:
@@ -31,6 +25,15 @@ class HostKey:
 
     kind: str
     blob: str
+
+    @property
+    def fingerprint(self) -> str:
+        """As `ssh-keygen -l` shows it: the type, and `SHA256:` with the digest."""
+        try:
+            data = base64.b64decode(self.blob, validate=True)
+        except binascii.Error:
+            return f"{self.kind} (unreadable)"
+        return f"{self.kind} SHA256:{base64.b64encode(hashlib.sha256(data).digest()).decode().rstrip('=')}"
 
     def load(self) -> paramiko.PKey:
         """As paramiko holds it. Raises HostKeyRefused when it is no key."""
@@ -44,13 +47,21 @@ class HostKey:
 class HostKeySource(Protocol):
     """Where the keys of an instance can be learnt from without asking the instance itself over SSH."""
 
+    def kept(self, instance: str) -> Sequence[HostKey]:
+        """The keys of an instance that were learnt earlier; empty where none were. Never raises."""
+        ...
+
     def host_keys(self, instance: str) -> Sequence[HostKey]:
-        """The keys of an instance; empty when they are not known (yet). Never raises."""
+        """The keys of an instance; empty when they are not known (yet). Raises HostKeyRefused for doubtful ones."""
         ...
 
 
 class NoHostKeys:
     """A source that knows nothing: only known_hosts files count."""
+
+    def kept(self, instance: str) -> Sequence[HostKey]:  # noqa: ARG002 - the protocol's
+        """Always empty."""
+        return ()
 
     def host_keys(self, instance: str) -> Sequence[HostKey]:  # noqa: ARG002 - the protocol's
         """Always empty."""
@@ -64,23 +75,16 @@ class Remembered:
         self._source = source
         self._keys: dict[str, Sequence[HostKey]] = {}
 
+    def kept(self, instance: str) -> Sequence[HostKey]:
+        """See `HostKeySource`."""
+        return self._source.kept(instance)
+
     def host_keys(self, instance: str) -> Sequence[HostKey]:
         """See `HostKeySource`."""
         keys = self._keys.get(instance) or self._source.host_keys(instance)
         if keys:
             self._keys[instance] = keys
         return keys
-
-
-def console_keys(console: str) -> tuple[HostKey, ...]:
-    """The keys in the last block that cloud-init wrote to a console, which only the system can write to.
-
-    Lines may carry a prefix (a time, `cloud-init[812]:`, `ec2:`). Without a whole block there are no keys.
-    """
-    blocks = _BLOCK.findall(console)
-    if not blocks:
-        return ()
-    return tuple(dict.fromkeys(HostKey(kind, blob) for kind, blob in _KEY.findall(blocks[-1])))
 
 
 class KnownHosts:

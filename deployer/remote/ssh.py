@@ -114,9 +114,16 @@ def open_connection(
 
 
 def _believed_keys(endpoint: Endpoint, known: KnownHosts, source: HostKeySource) -> tuple[paramiko.PKey, ...]:
-    """Keys learnt for the instance itself come first: addresses are used again by other instances."""
-    learnt = [key.load() for key in source.host_keys(endpoint.instance)] if endpoint.instance else []
-    believed = tuple(learnt) or known.keys(endpoint.known_as)
+    """Those kept for the instance's id, else those of known_hosts, else those that its console shows.
+
+    A pin outranks known_hosts, since addresses are used again by other instances; a console does not, since an
+    application may write to it.
+    """
+    ident = endpoint.instance
+    kept = tuple(key.load() for key in source.kept(ident)) if ident else ()
+    believed = kept or known.keys(endpoint.known_as)
+    if not believed and ident:
+        believed = tuple(key.load() for key in source.host_keys(ident))
     if not believed:
         files = ", ".join(str(path) for path in known.files) or "no known_hosts file"
         raise HostKeyRefused(
@@ -206,7 +213,8 @@ def _check_key(
         expected = ", ".join(f"{other.get_name()} {other.fingerprint}" for other in believed)
         raise HostKeyRefused(
             f"{_name(endpoint)} shows the key {shown}, expected {expected}; another machine answers there, "
-            "or the host was made anew: if so, remove its line from known_hosts"
+            "or the host was made anew: if so, remove its line from known_hosts (an address may have belonged to "
+            "another instance before), or its file below deployer/host-keys in the state folder"
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -26,12 +26,13 @@ from deployer.model.observation import Answer, Proof
 from deployer.model.policy import Method
 from deployer.remote.bundle.bundle import Bundle, load_bundle
 from deployer.remote.bundle.sources import ObjectStore, Place
+from deployer.remote.console_keys import ConsoleKeys
 from deployer.remote.door import SshDoor
 from deployer.remote.errors import BundleError
 from deployer.remote.footing import Become
-from deployer.remote.hostkeys import HostKey, Remembered, console_keys
 from deployer.remote.hosts import SshHosts
 from deployer.remote.install import Installer, InstallSettings
+from deployer.remote.pinned_keys import Pinned
 from deployer.remote.request_count import AccessLog, RequestSource, counter
 from deployer.remote.ssh import Bastion, Endpoint
 from deployer.remote.ssh import SshSettings as DoorSettings
@@ -42,17 +43,6 @@ from deployer.secrets.known import know_file
 from deployer.state.local import state_home
 from deployer.state.location import InFolder, open_store, parse_location
 from deployer.state.store import StateStore
-
-
-@dataclass(frozen=True)
-class ConsoleKeys:
-    """Host keys as cloud-init printed them to the console, which only EC2 can write to."""
-
-    console: Callable[[str], str]
-
-    def host_keys(self, instance: str) -> Sequence[HostKey]:
-        """The keys of an instance; empty when its console does not show them (yet)."""
-        return console_keys(self.console(instance)) if instance else ()
 
 
 @dataclass
@@ -97,7 +87,11 @@ class Wiring:
         for key in settings.key_files:
             know_file(key)
         resolve = by_config(settings, config) if config is not None else None
-        return SshDoor(settings, Remembered(ConsoleKeys(console)), resolve=resolve)
+        return SshDoor(settings, self.host_keys(console), resolve=resolve)
+
+    def host_keys(self, console: Callable[[str], str]) -> Pinned:
+        """The host keys of instances, from their consoles; kept on this machine from then on."""
+        return Pinned(ConsoleKeys(console), state_home(self.environment, Path.home()).parent / "host-keys")
 
     def installer(self, door: SshDoor) -> Installer:
         """What installs releases on hosts."""

@@ -8,7 +8,6 @@ from dataclasses import replace
 import pytest
 
 from deployer.aws.cloud import AwsCloud
-from deployer.aws.console import host_keys
 from deployer.aws.found import FoundFleet
 from deployer.aws.query import FleetQuery
 from deployer.engine.ports import LaunchOrder, Registration
@@ -329,18 +328,6 @@ def test_a_balancer_of_another_fleet_is_never_called(wire: Wire, cloud: AwsCloud
 
     assert all(isinstance(outcome, Permanent) for outcome in outcomes)
     assert wire.asked == []
-
-
-def test_host_keys_are_those_that_cloud_init_printed_first() -> None:
-    block = (
-        "ci-info: noise\n<14>Jan 1 cloud-init: -----BEGIN SSH HOST KEY KEYS-----\n"
-        "ecdsa-sha2-nistp256 AAAAE2Vj root@ip\nssh-ed25519 AAAAC3Nz root@ip\n-----END SSH HOST KEY KEYS-----\n"
-    )
-    forged = block.replace("AAAAC3Nz", "AAAAEvil")
-
-    assert host_keys(block + forged) == ("ecdsa-sha2-nistp256 AAAAE2Vj", "ssh-ed25519 AAAAC3Nz")
-    assert host_keys("-----BEGIN SSH HOST KEY KEYS-----\nssh-ed25519 AAAAC3Nz") == ()
-    assert host_keys("") == ()
 
 
 def tagged(ident: str, **tags: str) -> str:

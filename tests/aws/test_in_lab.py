@@ -29,6 +29,7 @@ from deployer.model.fleet import InstanceState, TargetState
 from deployer.model.hosts import Host, Package
 from deployer.model.observation import Answer
 from deployer.model.outcome import Done, Outcome, Permanent
+from deployer.remote.console_keys import ConsoleKeys
 from tests.aws.actions import action_of
 from tests.bake.world import MemoryJournal
 from tests.patience import PATIENCE
@@ -134,7 +135,7 @@ def test_an_instance_goes_all_the_way_from_its_launch_to_its_end(session: AwsSes
     until(state, lambda seen: seen is TargetState.HEALTHY)
     assert isinstance(cloud.deregister([registration])[registration], Done)
     until(state, lambda seen: seen is TargetState.DRAINING)
-    assert cloud.host_keys(new.id)
+    assert ConsoleKeys(cloud.console).host_keys(new.id)
     outcomes = cloud.terminate([new.id, "i-0123456789abcdef0"])
     assert all(isinstance(outcome, Done) for outcome in outcomes.values())
     until(

@@ -42,16 +42,23 @@ def make_door() -> Iterator[MakeDoor]:
 class Console:
     """A source of host keys that tells what it was given."""
 
-    def __init__(self, key: asyncssh.SSHKey | None) -> None:
+    def __init__(self, key: asyncssh.SSHKey | None, kept: asyncssh.SSHKey | None = None) -> None:
         self.asked: list[str] = []
         self._key = key
+        self._kept = kept
+
+    def kept(self, instance: str) -> Sequence[HostKey]:
+        return () if self._kept is None else (as_host_key(self._kept),)
 
     def host_keys(self, instance: str) -> Sequence[HostKey]:
         self.asked.append(instance)
         if self._key is None:
             return ()
-        kind, blob = self._key.export_public_key().decode().split()[:2]
-        return (HostKey(kind, blob),)
+        return (as_host_key(self._key),)
+
+
+def as_host_key(key: asyncssh.SSHKey) -> HostKey:
+    return HostKey(*key.export_public_key().decode().split()[:2])
 
 
 def test_a_command_runs_and_its_output_comes_back(door: SshDoor, host: Host) -> None:
@@ -161,13 +168,27 @@ def test_a_key_from_the_console_is_believed_and_asked_for_once(
     assert console.asked == [host.instance]
 
 
-def test_a_key_from_the_console_counts_more_than_an_old_one_of_the_same_address(
+def test_a_key_on_the_console_does_not_count_where_known_hosts_has_one(
     make_door: MakeDoor, settings: SshSettings, host: Host
 ) -> None:
+    """An application may write to the console."""
     console = Console(asyncssh.generate_private_key("ssh-ed25519"))
 
-    with pytest.raises(HostKeyRefused):
-        make_door(settings, console).run(host, command("true"))
+    assert make_door(settings, console).run(host, command("true")) == Done(b"")
+    assert console.asked == []
+
+
+def test_a_key_kept_for_the_instance_counts_more_than_an_old_one_of_the_same_address(
+    make_door: MakeDoor, settings: SshSettings, host: Host, ssh_host: SshHost, tmp_path: Path
+) -> None:
+    other = asyncssh.generate_private_key("ssh-ed25519")
+    known = tmp_path / "stale"
+    known.write_text(f"[127.0.0.1]:{ssh_host.port} {other.export_public_key().decode()}")
+    stale = replace(settings, known_hosts=(known,))
+
+    assert make_door(stale, Console(None, kept=ssh_host.host_key)).run(host, command("true")) == Done(b"")
+    with pytest.raises(HostKeyRefused, match="an address may have belonged to another instance"):
+        make_door(settings, Console(None, kept=other)).run(host, command("true"))
 
 
 def test_a_login_with_the_wrong_key_is_refused_without_a_prompt(
