@@ -20,7 +20,14 @@ from tests.remote.archives import encrypted_zip, file, folder, lying_zip, many, 
 
 REG = stat.S_IFREG | 0o644
 LINK = stat.S_IFLNK | 0o777
-LIMITS = Limits(files=200, total_bytes=20_000_000, file_bytes=10_000_000, ratio=100, ratio_floor=100_000)
+LIMITS = Limits(
+    files=200,
+    total_bytes=20_000_000,
+    file_bytes=10_000_000,
+    ratio=100,
+    ratio_floor=100_000,
+    headers_bytes=2_000_000,
+)
 
 
 def t(*members: tuple[tarfile.TarInfo, bytes]) -> Callable[[Path], Path]:
@@ -33,6 +40,16 @@ def z(*entries: tuple[str, bytes, int]) -> Callable[[Path], Path]:
 
 def link(name: str, target: str) -> tuple[tarfile.TarInfo, bytes]:
     return member(name, kind=tarfile.SYMTYPE, link=target)
+
+
+def padded(name: str, size: int, kind: bytes = tarfile.REGTYPE) -> tuple[tarfile.TarInfo, bytes]:
+    """A member whose extended header has a comment of that many bytes."""
+    if kind == tarfile.XGLTYPE:
+        record = f"comment={'c' * size}\n"
+        return member(name, f"{len(record) + 7} {record}".encode(), kind=kind)
+    info, data = member(name, b"x")
+    info.pax_headers = {"comment": "c" * size}
+    return info, data
 
 
 def sparse() -> Callable[[Path], Path]:
@@ -111,10 +128,15 @@ HOSTILE: dict[str, tuple[Callable[[Path], Path], str]] = {
         file("b.tar", tar(*(member(f"z{n}", bytes(9_000_000)) for n in range(3)), compression="")),
         "more than 20000000 bytes",
     ),
+    "tar: a pax header as long as a book": (t(padded("a", 100_000)), "extended headers"),
+    "tar: a global pax header as long as a book": (t(padded("pax", 100_000, tarfile.XGLTYPE)), "extended headers"),
+    "tar: a name without an end": (t(member("long/" * 20_000 + "n", b"x")), "extended headers"),
+    "tar: many pax headers": (t(*(padded(f"a{n}", 50_000) for n in range(50))), "extended headers"),
     "tar: truncated": (file("b.tar.gz", truncated()), "no readable"),
     "tar: garbage": (file("b.tar.gz", b"\x1f\x8b" + b"garbage" * 50), "no readable"),
     "gzip: no tar inside": (file("b.tar.gz", gzip.compress(b"hello" * 1000)), "no readable"),
     "empty file": (file("b.zip", b""), "no readable"),
+    "zip: too many entries": (z(*((f"f{n}", b"", REG) for n in range(201))), "more than 200 entries"),
     "zip: traversal": (z(("../evil", b"x", REG)), "leads out"),
     "zip: absolute": (z(("/etc/cron.d/evil", b"x", REG)), "absolute"),
     "zip: backslash": (z(("..\\..\\evil", b"x", REG)), "backslash"),

@@ -47,6 +47,10 @@ class Limits:
     name_bytes: int = 255
     path_bytes: int = 1024
     depth: int = 64
+    header_bytes: int = 64 * 1024
+    """Of one extended header of a tar: paths and times need a few kilobytes at most."""
+    headers_bytes: int = 64 * 1024**2
+    """Of all extended headers together."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,11 @@ class Entry:
 def refuse(where: str, path: str, why: str, cure: str = "remove it from the bundle") -> BundleError:
     """The refusal of one entry; the name is shown escaped, since it may hold anything."""
     return BundleError(f"the bundle {where} is refused: {ascii(path)[:200]} {why}; {cure}")
+
+
+def too_many(where: str, limits: Limits) -> BundleError:
+    """The refusal of a bundle with more entries than anybody deploys."""
+    return BundleError(f"the bundle {where} is refused: more than {limits.files} entries")
 
 
 def checked_path(where: str, raw: str, limits: Limits) -> str:
@@ -110,7 +119,7 @@ class Inspection:
         """Every entry in turn. Raises BundleError at the first that is refused."""
         for count, entry in enumerate(entries, 1):
             if count > self._limits.files:
-                raise BundleError(f"the bundle {self._where} is refused: more than {self._limits.files} entries")
+                raise too_many(self._where, self._limits)
             self._check_unique(entry)
             self._check_size(entry)
             yield entry

@@ -57,10 +57,10 @@ def pack(entries: Iterable[Entry], inspection: Inspection, where: str, cache: Pa
     Nothing of a refused bundle stays behind.
     """
     cache.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # All of it is looked at before any of it is written: a bomb costs neither space nor time.
+    checked = list(inspection.check(entries))
     with tempfile.TemporaryDirectory(dir=cache, prefix=".spool-") as spool:
-        stored = [
-            _store(entry, where, Path(spool, str(number))) for number, entry in enumerate(inspection.check(entries))
-        ]
+        stored = [_store(entry, where, Path(spool, str(number))) for number, entry in enumerate(checked)]
         if not stored:
             raise BundleError(f"the bundle {where} is empty; it must hold an appspec.yml")
         stored = _complete(stored)

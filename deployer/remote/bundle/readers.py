@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from deployer.remote.bundle.entries import Entry, Kind, Limits, checked_mode, checked_path, refuse
+from deployer.remote.bundle.entries import Entry, Kind, Limits, checked_mode, checked_path, refuse, too_many
 from deployer.remote.errors import BundleError
 
 LEFT_OUT = frozenset({".git", ".hg", ".svn", "__pycache__"})
@@ -23,6 +23,18 @@ LEFT_OUT = frozenset({".git", ".hg", ".svn", "__pycache__"})
 
 DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, ValueError)
 """What Python's readers raise for an archive that is not whole or not honest (NotImplementedError included)."""
+
+
+_EXTENDED = frozenset(
+    {
+        tarfile.XHDTYPE,
+        tarfile.XGLTYPE,
+        tarfile.SOLARIS_XHDTYPE,
+        tarfile.GNUTYPE_LONGNAME,
+        tarfile.GNUTYPE_LONGLINK,
+    }
+)
+"""Members that only say more of the next one, or of all."""
 
 
 def folder_entries(root: Path, limits: Limits) -> Iterator[Entry]:
@@ -82,9 +94,11 @@ def archive_entries(path: Path, where: str, limits: Limits) -> Iterator[Iterator
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
+                if len(archive.infolist()) > limits.files:
+                    raise too_many(where, limits)
                 yield _zip_entries(archive, where, limits)
         else:
-            with tarfile.open(path, "r:*") as tar:
+            with tarfile.open(path, "r:*", tarinfo=_bounded(where, limits)) as tar:
                 yield _tar_entries(tar, where, limits)
     except DAMAGED as problem:
         raise BundleError(
@@ -119,6 +133,26 @@ def _zip_entries(archive: zipfile.ZipFile, where: str, limits: Limits) -> Iterat
 
 def _zip_open(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> AbstractContextManager[BinaryIO]:
     return cast(AbstractContextManager[BinaryIO], archive.open(info))
+
+
+def _bounded(where: str, limits: Limits) -> type[tarfile.TarInfo]:
+    """Members of one archive whose extended headers, which tarfile reads whole and keeps, have a bound."""
+    read = 0
+
+    class Member(tarfile.TarInfo):
+        def _proc_member(self, tar: tarfile.TarFile) -> tarfile.TarInfo:
+            nonlocal read
+            if self.type in _EXTENDED:
+                read += self.size
+                if self.size > limits.header_bytes or read > limits.headers_bytes:
+                    raise BundleError(
+                        f"the bundle {where} is refused: its extended headers (pax, GNU long names) have more than "
+                        f"{min(limits.header_bytes, limits.headers_bytes)} bytes; pack it without them"
+                    )
+            found: tarfile.TarInfo = super()._proc_member(tar)  # type: ignore[misc]
+            return found
+
+    return Member
 
 
 def _tar_entries(tar: tarfile.TarFile, where: str, limits: Limits) -> Iterator[Entry]:
