@@ -186,7 +186,7 @@ HOOKS: Sequence[Subject] = (
     _over_http("webhook", Point.AFTER_STEP, Webhook),
     _over_http("slack", Point.AFTER_SUCCESS, lambda url: Slack(url=url)),
     Subject("sns", Point.AFTER_SUCCESS, {"passes": _sns(Topic()), "hangs": _never, "errs": _sns(Refusing())}),
-    _over_http("smoke_test", Point.BEFORE_ATTACH, lambda _url: SmokeTest(latency=0.1)),
+    _over_http("smoke_test", Point.BEFORE_ATTACH, lambda _url: SmokeTest(latency=60.0)),
     _over_http("warm_up", Point.BEFORE_ATTACH, lambda _url: WarmUp()),
     Subject(
         "static_assets",
