@@ -14,8 +14,10 @@ from deployer.config.nearest import did_you_mean
 from deployer.config.positions import Path as KeyPath
 from deployer.config.setting import Setting, sections_of, settings_of
 from deployer.config.settings import AwsSettings, FindSettings, FleetSettings, StateSettings
+from deployer.config.work import LEAST_QUIET
 from deployer.config.written import misfit, written
 from deployer.model.errors import UsageError
+from deployer.model.work_source import SourceKind
 
 S = TypeVar("S")
 H = TypeVar("H", HookSettings, GateSettings)
@@ -120,6 +122,7 @@ class _Reader:
         if fleet is not None:
             self._check_find((*key, "find"), fleet.find)
             self._check_requests(key, fleet)
+            self._check_work(key, fleet)
         return fleet if len(self.problems) == known else None
 
     def _check_find(self, key: KeyPath, find: FindSettings) -> None:
@@ -140,6 +143,14 @@ class _Reader:
             self._wrong(
                 (*fleet, "requests", "log"), "is read on the hosts, and ssh.ask_hosts is false; expected a counter"
             )
+
+    def _check_work(self, fleet: KeyPath, settings: FleetSettings) -> None:
+        for name, wrong in settings.work.problems().items():
+            self._wrong((*fleet, "work", name), wrong)
+        quiet = settings.rollout.quiet_time
+        if settings.work.source is SourceKind.AMQP and settings.work.management is not None and quiet < LEAST_QUIET:
+            wrong = f"is {quiet:g} s, and what [{'.'.join(map(str, fleet))}.work] management tells may be 5 s old"
+            self._wrong((*fleet, "rollout", "quiet_time"), f"{wrong}; expected {LEAST_QUIET:g}s or longer")
 
     def _hung_in(self, fleet: KeyPath, table: Mapping[str, object], name: str, of: type[H]) -> tuple[H, ...]:
         """The hooks or the gates of a fleet; those that cannot be read are left out."""

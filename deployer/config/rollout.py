@@ -21,6 +21,7 @@ from deployer.config.kinds import (
 from deployer.config.setting import section, setting, settings_of
 from deployer.model.capacity import Amount
 from deployer.model.policy import STOPS_WITHIN, Deadlines, Keep, Method, OnFailure, Policy, Sabotage
+from deployer.model.work_source import WorkSource
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,8 @@ class RolloutSettings:
         default=0,
         metadata=setting(
             Count(0),
-            "Requests a new instance must have answered before it counts; `[fleet.NAME.requests]` says who counts.",
+            "Requests that a new instance must have answered, or jobs that a worker must have finished, before it "
+            "counts; `[fleet.NAME.requests]` says who counts.",
         ),
     )
     on_failure: OnFailure = field(
@@ -157,8 +159,8 @@ class RolloutSettings:
         default=False,
         metadata=setting(
             Flag(),
-            "For a fleet behind no balancer: end or update an instance whatever it is at work on. "
-            "Refused when left out.",
+            "For a fleet behind no balancer and without `[fleet.NAME.work]`: end or update an instance whatever it "
+            "is at work on. Refused when left out.",
         ),
     )
     progress_deadline: float = field(
@@ -178,7 +180,9 @@ class RolloutSettings:
     )
     deadlines: DeadlineSettings = field(default_factory=DeadlineSettings, metadata=section(DeadlineSettings))
 
-    def policy(self, *, ask_hosts: bool = True, sabotage: Sabotage | None = None) -> Policy:
+    def policy(
+        self, *, ask_hosts: bool = True, sabotage: Sabotage | None = None, work: WorkSource | None = None
+    ) -> Policy:
         """As the engine knows it."""
         limits = {key: getattr(self.deadlines, key) for key in settings_of(DeadlineSettings)}
         return Policy(
@@ -190,6 +194,7 @@ class RolloutSettings:
             failed_instances=Keep.KEEP if self.keep_failed else Keep.TERMINATE,
             quiet=self.quiet_time,
             min_requests=self.min_requests,
+            work=work,
             lame_duck=self.lame_duck,
             ignore_stop_failures=self.ignore_stop_failures,
             ask_hosts=ask_hosts,

@@ -15,6 +15,7 @@ from deployer.config.hooks import GateSettings, HookSettings
 from deployer.config.kinds import Choice, Count, Duration, File, Flag, Tags, Text, Texts
 from deployer.config.rollout import RolloutSettings
 from deployer.config.setting import NAME, section, setting
+from deployer.config.work import WorkSettings
 from deployer.model.errors import UsageError
 from deployer.model.fleet import Health
 from deployer.model.hosts import Links
@@ -238,6 +239,7 @@ class FleetSettings:
     )
     health: HealthSettings = field(default_factory=HealthSettings, metadata=section(HealthSettings))
     requests: RequestSettings = field(default_factory=RequestSettings, metadata=section(RequestSettings))
+    work: WorkSettings = field(default_factory=WorkSettings, metadata=section(WorkSettings))
     release: ReleaseSettings = field(default_factory=ReleaseSettings, metadata=section(ReleaseSettings))
     ssh: SshSettings = field(default_factory=SshSettings, metadata=section(SshSettings))
     rollout: RolloutSettings = field(default_factory=RolloutSettings, metadata=section(RolloutSettings))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from deployer.engine import queues
 from deployer.engine.events import Failed, Watch
 from deployer.engine.launching import Launcher
 from deployer.engine.memory import Asked, Memory
@@ -15,7 +16,16 @@ from deployer.engine.registrations import ports_for
 from deployer.engine.scribe import Scribe, move_as_json
 from deployer.model.errors import LeaseLost
 from deployer.model.fleet import TargetState, installed_tags, kept_tags
-from deployer.model.hosts import GatherEvidence, Host, Package, PutRelease, Quieten, StageRelease, Worked
+from deployer.model.hosts import (
+    GatherEvidence,
+    Host,
+    Package,
+    PutRelease,
+    Quieten,
+    StageRelease,
+    TellWorker,
+    Worked,
+)
 from deployer.model.moves import (
     Attach,
     Drain,
@@ -30,7 +40,7 @@ from deployer.model.moves import (
     Wait,
     Weigh,
 )
-from deployer.model.observation import Install, Observation, Work
+from deployer.model.observation import Install, Observation, Order, Work
 from deployer.model.outcome import Done, Unknown
 from deployer.model.policy import Method, Sabotage
 
@@ -154,9 +164,11 @@ class Actuator:
         for move in moves:
             facts = self.memory.facts(move.instance)
             facts.touched = True
-            if not seen.by_id[move.instance][1].targets:
+            if not seen.by_id[move.instance][1].targets and self.plan.policy.work is None:
                 facts.take_back()
-        self._ask_balancers(moves, Asked.ATTACH, self.cloud.register(wanted), "attached")
+        told = [move for move in moves if self.memory.facts(move.instance).work.order is not None]
+        self._ask_balancers(moves, Asked.ATTACH, self.cloud.register(wanted), "attached", unfinished=told)
+        self._tell_workers(seen, told, Order.TAKE)
 
     def _drain(self, seen: Observation, moves: Sequence[Drain]) -> None:
         gone = (TargetState.ABSENT, TargetState.DRAINING)
@@ -174,11 +186,13 @@ class Actuator:
         for move in moves:
             facts = self.memory.facts(move.instance)
             facts.touched = True
-            facts.detached_since = self.clock.now()
+            if facts.work.order is None:
+                facts.detached_since = self.clock.now()
             facts.quiet_since = facts.quiet_until = facts.connections = (
                 None  # counted before: says nothing of this drain
             )
         self._ask_balancers(moves, Asked.DRAIN, outcomes, "drains")
+        self._tell_workers(seen, moves, Order.STOP)
         if self.plan.policy.sabotage is Sabotage.NO_QUIET:
             self._stop_at_once(seen, moves)
 
@@ -196,14 +210,20 @@ class Actuator:
         asked: Asked,
         outcomes: Any,
         word: str,
+        unfinished: Sequence[Attach] = (),
     ) -> None:
-        """Remembers what was asked; an item that failed is simply seen again at the next look (fault 28)."""
+        """Remembers what was asked; an item that failed is simply seen again at the next look (fault 28).
+
+        What is `unfinished` is told of once the worker itself has answered: no balancer shows what became of it.
+        """
         until = self.clock.now() + self.plan.policy.deadlines.expectation
         for move in moves:
             mine = [outcome for registration, outcome in outcomes.items() if registration.instance == move.instance]
             bad = next((outcome for outcome in mine if not isinstance(outcome, Done)), None)
             if bad is None:
                 self.memory.ask(move.instance, asked, until)
+            if bad is None and move in unfinished:
+                continue
             said = bad or (mine[0] if mine else Done(None))
             requests = sorted({getattr(outcome, "request_id", "") for outcome in mine} - {""})
             self._scribe.tell(move, f"{move.instance} {word}", said, requests=requests)
@@ -223,6 +243,16 @@ class Actuator:
             self.memory.facts(move.instance).lame_duck = Work.RUNNING
             self.hosts.submit(Quieten(self._host(seen, move.instance), self.plan.policy.lame_duck))
             self._scribe.tell(move, f"{move.instance} lets its connections go", Done(None))
+
+    def _tell_workers(self, seen: Observation, moves: Sequence[Attach] | Sequence[Drain], order: Order) -> None:
+        """Tells workers to take no more work, or some again; no other fleet is told. The outcome is a report."""
+        source = self.plan.policy.work
+        if source is None:
+            return
+        command = source.stop_taking if order is Order.STOP else source.take_again
+        for move in moves:
+            queues.telling(self.memory.facts(move.instance), order, self.clock.now())
+            self.hosts.submit(TellWorker(self._host(seen, move.instance), order, command))
 
     def _stage(self, seen: Observation, moves: Sequence[Stage]) -> None:
         package = self.package(self.memory.goal.name)
@@ -244,6 +274,7 @@ class Actuator:
                 continue
             facts.install = Install(Work.RUNNING, package.digest, release=goal.name)
             facts.updated = True
+            queues.started_anew(facts)
             task = PutRelease(
                 self._host(seen, move.instance),
                 package,
@@ -254,7 +285,14 @@ class Actuator:
             self.hosts.submit(task)
             self._scribe.tell(move, f"{move.instance} installs release {goal.name}", Done(None))
 
-    def installed(self, report: Worked) -> None:
+    def worked(self, report: Worked) -> None:
+        """Notes what came of work on a host, where nobody could see it later."""
+        task = report.task
+        if isinstance(task, TellWorker) and task.order is Order.TAKE and report.work is Work.DONE:
+            self._scribe.tell(Attach(task.host.instance), f"{task.host.instance} takes work again", Done(None))
+        self._installed(report)
+
+    def _installed(self, report: Worked) -> None:
         """Marks an instance as carrying a release, so that anybody who looks later knows which (fault 14)."""
         task = report.task
         if not isinstance(task, PutRelease) or report.work is not Work.DONE:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from deployer.engine.ports import Hosts
 from deployer.model.holds import held
-from deployer.model.hosts import Ask, Count, CountRequests, Host, HostTask
+from deployer.model.hosts import Ask, Count, CountJobs, CountRequests, Host, HostTask
 from deployer.model.moves import Wait
 from deployer.model.observation import Observation, Seen, Slot, Stance
 from deployer.model.occasions import Occasion, Point
@@ -62,6 +62,8 @@ def questions(seen: Observation) -> Iterator[HostTask]:
             yield Ask(host)
         if requests_missing(seen, one) is not None:
             yield CountRequests(host)
+        if one.work.told_since is not None and drain_missing(seen, one) is not None:
+            yield CountJobs(host)
         if seen.policy.ask_hosts and _needs_count(seen, slot, one):
             yield Count(host, tuple(sorted(one.sent_to)), tuple(sorted(one.unproven)))
 
@@ -71,6 +73,8 @@ def _needs_count(seen: Observation, slot: Slot, one: Seen) -> bool:
 
     Shown beforehand, the end of the drain is not held up by an instance that happens to be idle then.
     """
+    if not one.targets and seen.policy.work is not None:
+        return False  # its jobs are asked for instead
     if one.detached_since is not None:
         return drain_missing(seen, one) is not None
     if not slot.begun or not one.unproven or is_done(seen, slot):

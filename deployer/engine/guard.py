@@ -26,7 +26,7 @@ from deployer.model.moves import (
     Wait,
     Weigh,
 )
-from deployer.model.observation import Observation, Seen
+from deployer.model.observation import Observation, Seen, Work
 from deployer.model.policy import Sabotage
 from deployer.model.service import (
     Count,
@@ -259,11 +259,19 @@ def one_change_at_a_time(tally: Tally, move: Move) -> str | None:
     match move:
         case Attach() | Drain() | LameDuck() | Stage() | Update() | Terminate() | SetAside():
             one = tally.seen.find(move.instance)
-            return f"{one.id}: {one.expecting}" if one is not None and one.expecting is not None else None
+            return _asked_already(one) if one is not None else None
         case Launch(slot=name):
             return _launched_already(tally, name)
         case GiveUp() | Weigh() | Wait():
             return None
+
+
+def _asked_already(one: Seen) -> str | None:
+    if one.expecting is not None:
+        return f"{one.id}: {one.expecting}"
+    if one.work.order is not None and one.work.order_work is Work.RUNNING:
+        return f"{one.id} is told to {one.work.order.value}; the answer is not there yet"
+    return None
 
 
 def _launched_already(tally: Tally, name: str) -> str | None:

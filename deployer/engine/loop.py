@@ -192,7 +192,7 @@ class Loop:
                 case Evidence():
                     self._show_evidence(report)
                 case Worked():
-                    self.actuator.installed(report)
+                    self.actuator.worked(report)
                 case _:
                     pass
         try:

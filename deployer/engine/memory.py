@@ -11,7 +11,7 @@ from enum import Enum
 
 from deployer.engine.ports import LaunchOrder
 from deployer.model.fleet import Instance, Release
-from deployer.model.observation import Answer, Install, Stance, Work
+from deployer.model.observation import Answer, Install, Share, Stance, Work
 
 
 class Asked(Enum):
@@ -58,6 +58,7 @@ class Facts:
     install: Install = field(default_factory=Install)
     staged: Install = field(default_factory=Install)
     lame_duck: Work = Work.NONE
+    work: Share = field(default_factory=Share)
     updated: bool = False
     """Whether this rollout has begun to install something on it, by whichever process."""
     asked: Asked | None = None
@@ -78,6 +79,7 @@ class Facts:
         """A worker that was asked to take no more work may take some again; no balancer shows that."""
         self.detached_since = self.quiet_since = self.quiet_until = None
         self.lame_duck = Work.NONE
+        self.work = Share()
         self.taken_out = False
 
 

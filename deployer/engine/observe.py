@@ -5,12 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from deployer.engine import queues
 from deployer.engine.memory import Asked, Facts, Memory
 from deployer.engine.plan import RolloutPlan
 from deployer.engine.ports import Sighting
 from deployer.engine.registrations import follow_ports, lacking, sent_to
 from deployer.model.fleet import ABSENT, Instance, InstanceState, Tag, Target, TargetState
-from deployer.model.hosts import Answered, Counted, HostReport, Quieten, Requests, StageRelease, Worked
+from deployer.model.hosts import (
+    Answered,
+    Counted,
+    HostReport,
+    Jobs,
+    Quieten,
+    Requests,
+    StageRelease,
+    TellWorker,
+    Worked,
+)
 from deployer.model.observation import Install, Observation, Seen, Slot, Work
 from deployer.model.policy import Method
 
@@ -36,6 +47,8 @@ class Observer:
                     _counted(self.memory.facts(report.instance), report, now)
                 case Requests():
                     _requested(self.memory.facts(report.instance), report)
+                case Jobs():
+                    queues.counted(self.memory.facts(report.instance), report, now)
                 case Worked():
                     self._worked(report, now)
                 case _:
@@ -45,6 +58,9 @@ class Observer:
         facts = self.memory.facts(report.task.host.instance)
         if isinstance(report.task, Quieten):
             facts.lame_duck = report.work
+            return
+        if isinstance(report.task, TellWorker):
+            queues.told(facts, report, now)
             return
         if isinstance(report.task, StageRelease):
             facts.staged = Install(report.work, report.task.package.digest, report.detail)
@@ -229,6 +245,8 @@ class Observer:
         facts.instance = instance
         ours = instance.id in self.memory.slot_of
         _follow_attachment(facts, targets, now, was_in=not ours and bool(targets))
+        if self.plan.policy.work is not None and facts.taken_out:
+            queues.found_withdrawn(facts, now)
         follow_ports(self.plan, self.memory, slot, instance.id, targets)
         _follow_health(facts, instance, targets, self.plan.policy.steady, now, trusted=self.memory.first_look)
         _follow_request(facts, instance, targets, now)
@@ -257,6 +275,7 @@ class Observer:
             updated=facts.updated,
             staged=facts.staged,
             lame_duck=facts.lame_duck,
+            work=facts.work,
             expecting=facts.asked.value if facts.asked is not None else None,
             failed=facts.failed,
             attached_by_us=facts.attached_by_us,
@@ -298,6 +317,8 @@ def _follow_attachment(facts: Facts, targets: Mapping[str, Target], now: float, 
     states = [target.state for target in targets.values()]
     if not targets and facts.taken_out and facts.detached_since is None:
         facts.detached_since = now  # a run before this one asked a worker to take no more work
+    if not targets and facts.attached_at is None:
+        facts.attached_at = now  # from here on what it finishes is counted
     if not targets or any(state is TargetState.UNKNOWN for state in states):
         return
     if all(state in _LEAVING for state in states):

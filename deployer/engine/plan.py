@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from deployer.model.capacity import Limits
 from deployer.model.fleet import Balancer, BalancerKind, Release
 from deployer.model.policy import Deadlines, Keep, Method, OnFailure, Policy, Sabotage
+from deployer.model.work_source import SourceKind, WorkSource
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ class RolloutPlan:
         policy["on_failure"] = OnFailure(policy["on_failure"])
         policy["failed_instances"] = Keep(policy["failed_instances"])
         policy["lame_duck"] = tuple(policy["lame_duck"])
+        policy["work"] = _work_source(policy["work"]) if policy.get("work") else None
         policy["deadlines"] = _build(Deadlines, policy["deadlines"])
         policy["sabotage"] = Sabotage(policy["sabotage"]) if policy["sabotage"] else None
         limits = dict(data["limits"])
@@ -112,6 +114,11 @@ def _balancer(item: Mapping[str, Any]) -> Balancer:
         "more_ports": tuple(item.get("more_ports", ())),
     }
     return _build(Balancer, {**item, **words})
+
+
+def _work_source(item: Mapping[str, Any]) -> WorkSource:
+    lists = {key: tuple(item[key]) for key in ("stop_taking", "take_again", "queues")}
+    return _build(WorkSource, {**item, **lists, "kind": SourceKind(item["kind"])})
 
 
 def _slot(item: Mapping[str, Any]) -> PlannedSlot:

@@ -78,7 +78,8 @@ def _intended(memory: Memory, plan: RolloutPlan, record: Record, now: float) -> 
             memory.facts(instance).updated = True
         if move["move"] == "Attach":
             memory.facts(instance).ever_attached = True
-            memory.facts(instance).taken_out = False
+            if plan.policy.work is None:
+                memory.facts(instance).taken_out = False  # whether it is in, a look will show
         if move["move"] in ("Attach", "Drain"):
             memory.facts(instance).attached_by_us = move["move"] == "Attach"
             memory.facts(instance).touched = True
@@ -88,8 +89,8 @@ def _came_out(memory: Memory, record: Record, now: float) -> None:
     if "move" not in record.data:
         return  # of a hook: for those who run hooks
     move = _mapping(record.data["move"])
-    if move["move"] == "Drain":
-        memory.facts(str(move["instance"])).taken_out = record.data["outcome"] == "done"
+    if move["move"] in ("Drain", "Attach") and record.data["outcome"] == "done":
+        memory.facts(str(move["instance"])).taken_out = move["move"] == "Drain"
     if move["move"] != "Launch":
         return
     facts = memory.slot(str(move["slot"]))

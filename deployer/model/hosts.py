@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from deployer.model.fleet import Instance
-from deployer.model.observation import Answer, Work
+from deployer.model.observation import Answer, Order, Work
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,22 @@ class Quieten:
 
 
 @dataclass(frozen=True)
+class TellWorker:
+    """Tell a worker to take no more work, or to take some again, by a command that ends once it knows."""
+
+    host: Host
+    order: Order
+    command: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CountJobs:
+    """Ask a worker how many jobs it has."""
+
+    host: Host
+
+
+@dataclass(frozen=True)
 class StageRelease:
     """Bring a bundle onto a host and have its digest checked there; changes nothing that runs (fault 48)."""
 
@@ -114,7 +130,9 @@ class GatherEvidence:
     host: Host
 
 
-HostTask: TypeAlias = Ask | Count | CountRequests | Quieten | StageRelease | PutRelease | GatherEvidence
+HostTask: TypeAlias = (
+    Ask | Count | CountRequests | Quieten | TellWorker | CountJobs | StageRelease | PutRelease | GatherEvidence
+)
 
 
 @dataclass(frozen=True)
@@ -152,10 +170,20 @@ class Requests:
 
 
 @dataclass(frozen=True)
+class Jobs:
+    """What came of `CountJobs`: None when nobody could tell, and why. `at` is when it was asked (monotonic)."""
+
+    instance: str
+    jobs: int | None
+    at: float
+    detail: str = ""
+
+
+@dataclass(frozen=True)
 class Worked:
     """What came of work on a host: DONE, FAILED, or UNKNOWN when the connection was lost."""
 
-    task: Quieten | StageRelease | PutRelease
+    task: Quieten | TellWorker | StageRelease | PutRelease
     work: Work
     detail: str = ""
     harmless: bool = False
@@ -170,4 +198,4 @@ class Evidence:
     text: str
 
 
-HostReport: TypeAlias = Answered | Counted | Requests | Worked | Evidence
+HostReport: TypeAlias = Answered | Counted | Requests | Jobs | Worked | Evidence

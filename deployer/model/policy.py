@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from deployer.model.work_source import WorkSource
+
 
 class Method(Enum):
     """How one instance becomes new."""
@@ -78,6 +80,8 @@ class Policy:
     """Looks in a row that must agree before health is believed (fault 13)."""
     min_requests: int = 0
     """Requests that a new instance must have answered before it counts as proven (fault 50)."""
+    work: WorkSource | None = None
+    """Where the instances fetch their work; None where balancers send it, or nobody has told."""
     lame_duck: tuple[str, ...] = ()
     """Command on the host that lets clients' connections go: the application answers `Connection: close`."""
     ignore_stop_failures: bool = False

@@ -1,7 +1,8 @@
 """Who is in service, who is proven, who is drained: the predicates that every decision rests on.
 
-An instance is *in service* when every balancer it belongs to calls it healthy and nothing of ours holds it
-back. A new one counts only when it is also *proven*: it serves the goal's release and has been in service
+An instance is *in service* when every source of its work counts on it (see `model.sources`: the balancers it
+belongs to call it healthy, or it says so itself and takes work from its queues) and nothing of ours holds it back.
+A new one counts only when it is also *proven*: it serves the goal's release and has been in service
 for the soak time, and has answered enough requests where a number is asked for (promises 12 and 15).
 """
 
@@ -16,8 +17,7 @@ from deployer.model.observation import Observation, Seen, Slot, Work
 from deployer.model.occasions import Occasion, Point
 from deployer.model.once_a_look import once_a_look
 from deployer.model.policy import Sabotage
-
-_GONE = (TargetState.ABSENT, TargetState.UNUSED)
+from deployer.model.sources import sources_of
 
 
 @once_a_look
@@ -33,14 +33,14 @@ def has_weight(weights: Mapping[str, int], instance: Seen) -> bool:
 
 def is_fit(seen: Observation, instance: Seen) -> bool:
     """Whether it may be counted on as soon as it is sent traffic, whatever weight its target group has now."""
-    if not instance.running or instance.in_service_since is None or not instance.healthy_everywhere:
+    if not instance.running or instance.in_service_since is None:
         return False
     if instance.expecting is not None or instance.spoilt or _is_not_what_it_should_be(seen, instance):
         return False
     if instance.lacking:
         return False
-    if not instance.targets and (instance.answer is None or not instance.answer.ok or is_withdrawn(instance)):
-        return False  # a worker has no balancer to vouch for it: unknown health is not healthy (promise 14)
+    if not all(source.counts(seen, instance) for source in sources_of(seen, instance)):
+        return False
     if instance.install.work in (Work.RUNNING, Work.FAILED, Work.UNKNOWN) and not instance.unharmed:
         return False
     if not is_changed(instance) or is_proven(seen, instance) or _served_before_turning_back(seen, instance):
@@ -63,27 +63,24 @@ def _is_not_what_it_should_be(seen: Observation, instance: Seen) -> bool:
 def takes_traffic(seen: Observation, instance: Seen) -> bool:
     """Whether it is sent work now, whatever is believed of it: its leaving is felt (promise 1).
 
-    A worker has no balancer to say so; until it has said that it is sick, it may be at work (promise 14). One
-    that answers with a release that nobody asked for does harm by staying, and is not counted.
+    One that answers with a release that nobody asked for does harm by staying, and is not counted.
     """
     answer = instance.answer
     if not instance.running or not has_weight(seen.weights, instance):
         return False
     if answer is not None and answer.ok and answer.release not in (None, seen.goal.name, seen.previous.name):
         return False
-    if not instance.targets:
-        return not is_withdrawn(instance) and (answer is None or answer.ok)
-    return instance.healthy_everywhere
+    return all(source.is_felt(seen, instance) for source in sources_of(seen, instance))
 
 
-def is_withdrawn(instance: Seen) -> bool:
-    """Whether a worker was asked to take no more work, by its hooks and its lame-duck command; none other is."""
-    return not instance.targets and instance.detached_since is not None
+def is_withdrawn(seen: Observation, instance: Seen) -> bool:
+    """Whether it was asked to take no more work in a way that no balancer shows."""
+    return any(source.is_withdrawn(instance) for source in sources_of(seen, instance))
 
 
-def is_at_work(seen: Observation, instance: Seen) -> bool:
-    """Whether a worker may be at work that nobody has asked it to end yet."""
-    return not instance.targets and takes_traffic(seen, instance)
+def is_given_work(seen: Observation, instance: Seen) -> bool:
+    """Whether some source may give it new work: it has to be withdrawn before it is changed or ended."""
+    return instance.running and any(source.gives(seen, instance) for source in sources_of(seen, instance))
 
 
 def _served_before_turning_back(seen: Observation, instance: Seen) -> bool:
@@ -115,7 +112,7 @@ def _missing_before_traffic(seen: Observation, instance: Seen) -> tuple[str, flo
     if instance.lacking:
         names = ", ".join(seen.balancer(ident).name for ident in sorted(instance.lacking))
         return f"not registered on all of its ports with {names} yet", None
-    if is_withdrawn(instance):
+    if is_withdrawn(seen, instance):
         return "was asked to take no more work, and has not been taken back yet", None
     if not seen.is_wanted_type(instance):
         return f"is a {instance.instance.type}, which is not the type that is wanted", None
@@ -173,7 +170,12 @@ def count(seen: Observation) -> Count:
 
 def all_heard(seen: Observation) -> bool:
     """Whether it is known of everybody if he is in service: a worker has to be asked, and may not have been."""
-    return all(one.targets or one.answer is not None for _, one in seen.instances() if one.running)
+    return all(one.answer is not None or _is_vouched_for(seen, one) for _, one in seen.instances() if one.running)
+
+
+def _is_vouched_for(seen: Observation, instance: Seen) -> bool:
+    """Whether balancers alone say if it is in service."""
+    return bool(instance.targets) and seen.policy.work is None
 
 
 @once_a_look
@@ -214,95 +216,14 @@ def has_arrived(seen: Observation, slot: Slot) -> bool:
 
 
 def drain_missing(seen: Observation, instance: Seen) -> tuple[str, float | None] | None:
-    """What keeps an instance from being drained, or None when nothing reaches it any more (promise 4).
-
-    A balancer goes on showing `draining` for the whole deregistration delay, even for an idle target, so
-    the host's own connection count ends a drain early: none for the quiet time, on every port that is sent to.
-    Where the host cannot be asked, or has never shown a connection on one of these ports, the drain lasts until
-    the balancer has let go. An NLB's live connections keep flowing to a target that is no longer registered, so
-    there the host's word is waited for even then. [ALB, NLB user guides]
-    """
+    """What keeps an instance from being drained, or None when no source gives it work and none is under way
+    (promise 4)."""
     if instance.instance.state not in (InstanceState.RUNNING, InstanceState.PENDING):
         return None
     if seen.policy.sabotage is Sabotage.NO_DRAIN:
         return None
-    if not instance.targets:
-        return _work_missing(seen, instance)
-    held = [ident for ident, t in instance.targets.items() if t.state not in (*_GONE, TargetState.DRAINING)]
-    if held:
-        return f"still registered with {', '.join(seen.balancer(ident).name for ident in held)}", None
-    if seen.policy.sabotage is Sabotage.NO_QUIET:
-        return None
-    draining = any(t.state is TargetState.DRAINING for t in instance.targets.values())
-    if instance.detached_since is None and not draining:
-        return None  # it never was in a balancer
-    if is_quiet(seen, instance):
-        return None
-    return _still_busy(seen, instance, draining=draining)
-
-
-def is_quiet(seen: Observation, instance: Seen) -> bool:
-    """Whether its host has been found without connections for the quiet time, and could have shown some.
-
-    Time alone proves nothing: the host was asked at the end of it too. A host that has not shown one connection on
-    a port that is sent to (a container's published port, a proxy elsewhere) may have any number of them.
-    """
-    since, until = instance.quiet_since, instance.quiet_until
-    if instance.connections != 0 or since is None or until is None:
-        return False
-    if instance.unproven or _untold(seen, instance):
-        return False
-    return until - since >= seen.policy.quiet
-
-
-def _untold(seen: Observation, instance: Seen) -> list[str]:
-    """The balancers of an instance whose traffic leaves no trace on its host, by name."""
-    return [found.name for found in map(seen.balancer, instance.targets) if found.datagrams]
-
-
-def _work_missing(seen: Observation, instance: Seen) -> tuple[str, float | None] | None:
-    """What keeps a worker from being ended: nothing was asked of it yet, or its host shows connections.
-
-    No balancer ends the wait, and a host that cannot be asked says nothing, so neither is waited for long.
-    """
-    if instance.detached_since is None:
-        return ("may be at work", None) if takes_traffic(seen, instance) else None
-    if seen.policy.sabotage is Sabotage.NO_QUIET or not instance.reachable:
-        return None
-    if is_quiet(seen, instance):
-        return None
-    end = instance.detached_since + seen.policy.deadlines.drain / 2
-    if seen.now >= end:
-        return None
-    if instance.connections:
-        return f"at work: {instance.connections} connections open", end
-    return "takes no more work, making sure", end
-
-
-def _still_busy(seen: Observation, instance: Seen, *, draining: bool) -> tuple[str, float | None] | None:
-    delay = max((seen.balancer(ident).deregistration_delay for ident in instance.targets), default=0.0)
-    since = instance.detached_since or seen.now
-    # `draining` is shown for the whole delay, so absence before its end proves nothing: a page may be missing.
-    if not draining and seen.now - since >= delay:
-        # A host that hangs may have them all the same: it is waited for as long as one that says so.
-        stays = seen.keeps_connections and seen.policy.ask_hosts and instance.connections != 0
-        if not stays or seen.now - since >= seen.policy.deadlines.drain / 2:
-            return None
-    if not instance.reachable:
-        return "draining; the host cannot be asked, so for the whole deregistration delay", since + delay
-    if instance.connections:
-        return f"draining: {instance.connections} connections open", since + delay
-    blind = _untold(seen, instance)
-    if blind:
-        said = f"draining; a host does not show what {', '.join(blind)} sends by UDP, so for the whole delay"
-        return said, since + delay
-    if instance.unproven:
-        ports = ", ".join(map(str, sorted(instance.unproven)))
-        said = f"draining; its host has shown no connection on port {ports}, so for the whole deregistration delay"
-        return said, since + delay
-    if instance.quiet_since is not None:
-        return "draining: no connections, making sure", instance.quiet_since + seen.policy.quiet
-    return "draining", since + delay
+    found = (source.drain_missing(seen, instance) for source in sources_of(seen, instance))
+    return next((missing for missing in found if missing is not None), None)
 
 
 def is_sick(instance: Seen) -> bool:

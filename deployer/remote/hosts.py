@@ -10,15 +10,19 @@ from deployer.model.hosts import (
     Ask,
     Count,
     Counted,
+    CountJobs,
     CountRequests,
     Evidence,
     GatherEvidence,
+    Host,
     HostReport,
     HostTask,
+    Jobs,
     PutRelease,
     Quieten,
     Requests,
     StageRelease,
+    TellWorker,
     Worked,
 )
 from deployer.model.observation import Answer, Work
@@ -44,9 +48,12 @@ class SshHosts:
         workers: int = 16,
         clock: Callable[[], float] = time.monotonic,
         patience: Callable[[], float] = lambda: 30.0,
+        jobs: Callable[[Host], int] | None = None,
     ) -> None:
-        """`clock` gives the time of answers; `patience` tells how long `close` may wait, in seconds."""
+        """`clock` gives the time of answers; `patience` tells how long `close` may wait, in seconds; `jobs` tells
+        how many a worker has, and raises RemoteError."""
         self._door = door
+        self._jobs = jobs
         self.work = HostWork(door, installer, application, clock)
         """The work itself, for those who wait for it in a thread of their own."""
         self._clock = clock
@@ -86,7 +93,10 @@ class SshHosts:
                 return Counted(host.instance, found.open, asked_at, shown=found.shown)
             case CountRequests(host):
                 return Requests(host.instance, work.requests(host))
-            case Quieten(host, command):
+            case CountJobs(host):
+                asked_at = self._clock()
+                return Jobs(host.instance, self._count_jobs(host), asked_at)
+            case Quieten(host, command) | TellWorker(host, _, command):
                 ended = work.quieten(host, command)
             case StageRelease(host, package):
                 work.stage(host, package)
@@ -97,17 +107,24 @@ class SshHosts:
                 return Evidence(host.instance, work.evidence(host))
         return Worked(task, ended.work, ended.detail, ended.harmless)
 
+    def _count_jobs(self, host: Host) -> int:
+        if self._jobs is None:
+            raise RemoteError(f"{host.instance}: nothing says how many jobs it has")
+        return self._jobs(host)
+
     def _failed(self, task: HostTask, problem: Exception) -> HostReport:
         """The report of a task that raised; an error that is not ours is named by its type."""
         detail = str(problem) if isinstance(problem, RemoteError) else f"{type(problem).__name__}: {problem}"
         match task:
             case Ask(host):
-                return Answered(host.instance, Answer(ok=False, at=self._clock(), detail=detail))
+                return Answered(host.instance, Answer(ok=False, at=self._clock(), detail=detail, heard=False))
             case Count(host):
                 return Counted(host.instance, None, self._clock(), detail)
             case CountRequests(host):
                 return Requests(host.instance, None, detail)
-            case Quieten() | StageRelease() | PutRelease():
+            case CountJobs(host):
+                return Jobs(host.instance, None, self._clock(), detail)
+            case Quieten() | TellWorker() | StageRelease() | PutRelease():
                 return Worked(task, Work.FAILED, detail)
             case GatherEvidence(host):
                 return Evidence(host.instance, detail)

@@ -11,6 +11,8 @@ from deployer.remote.outcome import CommandOutcome, Done, Failed, Unknown
 
 _STATUS = re.compile(r"HTTP/[0-9.]+ ([0-9]{3})\b")
 _SHOWN = 120
+_REFUSED = 7
+"""curl's exit code where nothing listens. [curl manual, "Exit codes"]"""
 LARGEST_HEAD = 64 * 1024
 
 
@@ -38,6 +40,8 @@ class Reply:
     status: int | None
     release: str | None = None
     detail: str = ""
+    heard: bool = True
+    """Whether that is the application's own word: it answered, or nothing listens where it should."""
 
     @property
     def ok(self) -> bool:
@@ -54,11 +58,10 @@ def probe(question: Question) -> Reply:
         release = response.getheader(question.header) if question.header else None
         return _reply(response.status, release)
     except TimeoutError:
-        return Reply(None, detail=f"{question.url} gave no answer within {question.deadline:g} s")
+        return Reply(None, detail=f"{question.url} gave no answer within {question.deadline:g} s", heard=False)
     except (OSError, http.client.HTTPException, ValueError) as problem:
-        return Reply(
-            None, detail=f"{question.url} gave no answer: {_plain(str(problem) or type(problem).__name__)}"
-        )
+        said = f"{question.url} gave no answer: {_plain(str(problem) or type(problem).__name__)}"
+        return Reply(None, detail=said, heard=isinstance(problem, ConnectionRefusedError))
     finally:
         connection.close()
 
@@ -94,12 +97,12 @@ def curl_reply(outcome: CommandOutcome, question: Question) -> Reply:
         case Done(output):
             return _head(output.decode("latin-1"), question)
         case Failed(exit=127):
-            return Reply(None, detail="the host has no curl to ask its application with")
+            return Reply(None, detail="the host has no curl to ask its application with", heard=False)
         case Failed(exit=code, tail=tail):
             said = _plain(tail.strip().splitlines()[-1] if tail.strip() else f"curl exit {code}")
-            return Reply(None, detail=f"{question.url} gave no answer on its host: {said}")
+            return Reply(None, detail=f"{question.url} gave no answer on its host: {said}", heard=code == _REFUSED)
         case Unknown(reason):
-            return Reply(None, detail=f"the host could not be asked: {reason}")
+            return Reply(None, detail=f"the host could not be asked: {reason}", heard=False)
 
 
 def _head(text: str, question: Question) -> Reply:

@@ -109,12 +109,14 @@ class HostWork:
     def _answer(self, host: Host, unnamed: Proof) -> Answer:
         asked_at = self._clock()
         reply, proof = self._reply(host)
+        heard = reply.heard
         if reply.release is not None or self._application.must_name:
-            return Answer(reply.ok, asked_at, reply.release, reply.detail, proof)
+            return Answer(reply.ok, asked_at, reply.release, reply.detail, proof, heard)
         if unnamed is not Proof.MARKER or not reply.ok:
-            return Answer(reply.ok, asked_at, None, reply.detail, unnamed)
+            return Answer(reply.ok, asked_at, None, reply.detail, unnamed, heard)
         try:
-            return Answer(True, asked_at, None, reply.detail, unnamed, self._installer.installed(host))
+            installed = self._installer.installed(host)
+            return Answer(True, asked_at, None, reply.detail, unnamed, digest=installed)
         except RemoteError as problem:
             detail = f"{reply.detail}, but its marker does not tell the release: {problem}"
             return Answer(True, asked_at, None, detail, unnamed)
@@ -131,7 +133,7 @@ class HostWork:
             reply = curl_reply(self._door.run(host, curl(question)), question)
         except RemoteError as problem:
             reason = f"{direct.detail}; and over SSH: {problem}" if direct else str(problem)
-            return Reply(None, detail=reason), Proof.ASKED
+            return Reply(None, detail=reason, heard=False), Proof.ASKED
         if reply.status is None:
             self._through_host.discard(host.instance)
         else:

@@ -51,14 +51,22 @@ def _one_by_one(plan: RolloutPlan) -> tuple[str, ...]:
 
 
 def _retire(plan: RolloutPlan) -> tuple[str, ...]:
-    leave = f"drain each predecessor until it is quiet for {plan.policy.quiet:g} s, terminate it"
-    return (*_soak(plan), leave)
+    return (*_soak(plan), f"{_drain(plan)}, terminate it")
+
+
+def _drain(plan: RolloutPlan) -> str:
+    """How one leaves service, by what gives it work."""
+    work, quiet = plan.policy.work, f"{plan.policy.quiet:g} s"
+    if work is None:
+        return f"drain each predecessor until it is quiet for {quiet}"
+    told = f"tell each predecessor to take no more work, wait until it has had no job for {quiet}"
+    return f"{told} ({work.longest_job:g} s at most)"
 
 
 def _in_place(plan: RolloutPlan) -> tuple[str, ...]:
     return (
         f"bring release {plan.goal.name} onto the host and check its digest there",
-        f"drain up to {plan.limits.size - plan.limits.floor} at a time until quiet for {plan.policy.quiet:g} s",
+        f"{_drain(plan)}, up to {plan.limits.size - plan.limits.floor} at a time",
         "install as the AppSpec says, and attach when it answers with the release",
         *_soak(plan),
     )
@@ -67,7 +75,8 @@ def _in_place(plan: RolloutPlan) -> tuple[str, ...]:
 def _soak(plan: RolloutPlan) -> tuple[str, ...]:
     watched = (f"watch each new one for {plan.policy.soak:g} s",) if plan.policy.soak else ()
     wanted = plan.policy.min_requests
-    return (*watched, f"wait until each new one has answered {wanted} requests") if wanted else watched
+    what = f"finished {wanted} jobs" if plan.policy.work is not None else f"answered {wanted} requests"
+    return (*watched, f"wait until each new one has {what}") if wanted else watched
 
 
 def way_back_of(plan: RolloutPlan, *, target_exists: bool) -> tuple[str, ...]:

@@ -221,12 +221,20 @@ def refuse_cut_off_work(settings: FleetSettings, balancers: Sequence[Balancer]) 
 
     A balancer is told to send nothing more, and drains; whoever fetches work by himself is told by nobody.
     """
-    if balancers or settings.rollout.interrupt_work:
+    told = settings.work.source is not None and settings.rollout.backend is BackendName.NATIVE
+    if balancers or told or settings.rollout.interrupt_work:
         return
+    if settings.work.source is not None:
+        raise PreflightRefused(
+            f"fleet {settings.name} is behind no balancer, and the backend {settings.rollout.backend.value} tells "
+            "no worker to take no more work before it is updated; use --backend native, or set "
+            f"interrupt_work = true in [fleet.{settings.name}.rollout]"
+        )
     raise PreflightRefused(
         f"fleet {settings.name} is behind no balancer, so nothing tells its instances to take no more work, and a "
-        f"job that runs on one would be cut off when it is ended or updated; if they do nothing between requests, "
-        f"or what is cut off is done again, set interrupt_work = true in [fleet.{settings.name}.rollout]"
+        "job that runs on one would be cut off when it is ended or updated; say how they are told in "
+        f"[fleet.{settings.name}.work]; if they do nothing between requests, or what is cut off is done again, set "
+        f"interrupt_work = true in [fleet.{settings.name}.rollout]"
     )
 
 

@@ -163,10 +163,10 @@ def _refuse_uncountable(ground: Ground) -> None:
     wanted, told = settings.rollout.min_requests, settings.requests
     if not wanted:
         return
-    if not ground.found.balancers:
+    if not ground.found.balancers and settings.work.source is None:
         raise PreflightRefused(
             f"min_requests is {wanted}, and fleet {settings.name} is behind no balancer that could send requests; "
-            "leave it out, and prove new instances by a gate"
+            f"leave it out, or say in [fleet.{settings.name}.work] where its instances fetch their work"
         )
     members = planner.members(ground.found.instances)
     why = uncounted_requests(ground.hosts, members, ground.wiring.clock)
@@ -238,7 +238,7 @@ def survey(ground: Ground, rollout: str = "") -> Prepared:
         previous=previous,
         goal=goal,
         limits=limits,
-        policy=settings.rollout.policy(ask_hosts=settings.ssh.ask_hosts),
+        policy=settings.rollout.policy(ask_hosts=settings.ssh.ask_hosts, work=settings.work.model()),
         balancers=found.balancers,
         slots=planner.slots_for(found.instances, {}),
         sides=planner.pair_of(weights),
@@ -272,7 +272,9 @@ def make_plan(
         previous=previous,
         goal=goal,
         limits=limits,
-        policy=settings.rollout.policy(ask_hosts=settings.ssh.ask_hosts, sabotage=options.sabotage),
+        policy=settings.rollout.policy(
+            ask_hosts=settings.ssh.ask_hosts, sabotage=options.sabotage, work=settings.work.model()
+        ),
         balancers=tuple(b for b in ground.found.balancers if b.id != idle),
         slots=planner.slots_for(ground.found.instances, sighting.targets),
         tags=tuple(sorted((settings.find.tags or {}).items())),

@@ -40,6 +40,7 @@ from deployer.remote.user_config import by_config
 from deployer.remote.work import Application
 from deployer.rollout.traits import Traits, traits_of
 from deployer.secrets.known import know_file
+from deployer.sources.reading import job_reader
 from deployer.state.local import state_home
 from deployer.state.location import InFolder, open_store, parse_location
 from deployer.state.store import StateStore
@@ -102,7 +103,15 @@ class Wiring:
 
     def hosts(self, door: SshDoor) -> SshHosts:
         """The bounded pool of host work."""
-        return SshHosts(door, self.installer(door), self.application(), patience=lambda: min(30.0, self.stop.left))
+        installer = self.installer(door)
+        reader = job_reader(self.settings, door, installer, self.environment)
+        return SshHosts(
+            door,
+            installer,
+            self.application(),
+            patience=lambda: min(30.0, self.stop.left),
+            jobs=reader.jobs if reader is not None else None,
+        )
 
     def application(self) -> Application:
         """What the fleet's hosts run."""

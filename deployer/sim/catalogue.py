@@ -113,7 +113,14 @@ FAULTS = (
         "known by its image, its host's marker or its deployment; health proves nothing",
         ("tests/sim/test_no_header.py", "tests/e2e/test_no_header.py"),
     ),
+    Entry(
+        70,
+        "a worker is to go while it works on a job",
+        "told to take no more work, and waited for until it has none",
+        ("tests/model/test_queues.py", "tests/e2e/test_workers.py"),
+    ),
     Entry(101, "turns sick after it was in service", "given up on; counted"),
+    Entry(102, "how many jobs a worker has is not known", "unknown is not idle: the longest job is waited out"),
 )
 """In the order of their numbers; from 101 on they are the twin's own."""
 

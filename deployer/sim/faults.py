@@ -61,7 +61,9 @@ class Fault(Enum):
     HALF_CLOSED = 57
     OTHER_PORT = 58
     HIDDEN_CONNECTIONS = 59
+    JOB_UNDER_WAY = 70
     SICK_LATER = 101
+    JOBS_UNKNOWN = 102
 
 
 WINDOWS = frozenset(
@@ -80,6 +82,7 @@ WINDOWS = frozenset(
         Fault.ALARM,
         Fault.ALARM_WITHOUT_DATA,
         Fault.TARGETS_MISSING,
+        Fault.JOBS_UNKNOWN,
     }
 )
 """Faults that last for a while."""
@@ -109,8 +112,8 @@ NEXT = frozenset(
 """Faults that befall the next call, launch or update of their kind."""
 
 
-OF_TRAFFIC = frozenset({Fault.HALF_CLOSED, Fault.OTHER_PORT, Fault.HIDDEN_CONNECTIONS})
-"""What a world's traffic is like, from its first day: part of the setup, in no schedule."""
+OF_TRAFFIC = frozenset({Fault.HALF_CLOSED, Fault.OTHER_PORT, Fault.HIDDEN_CONNECTIONS, Fault.JOB_UNDER_WAY})
+"""What a world's traffic or work is like, from its first day: part of the setup, in no schedule."""
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ _LEAVES_ALONE = frozenset(
         Fault.SIGNALS,
         Fault.SECOND_ROLLOUT,
         Fault.NO_TRAFFIC,
+        Fault.JOBS_UNKNOWN,
     }
 )
 """Faults after which an orderly exit leaves everybody in service who could be."""
@@ -92,6 +93,8 @@ def _arrived(witness: Witness, world: World, release: Release) -> None:
         if release.instance_type not in (None, machine.type):
             witness.note(10 if witness.rolling_back else 12, f"{machine.id} ends as a {machine.type}")
         _healthy_everywhere(witness, world, machine)
+        if machine.withdrawn and machine.healthy:
+            witness.note(11, f"{machine.id} is left without work: it was told to take no more")
     for slot, found in _places(witness, world).items():
         if len(found) > 1:
             witness.note(9, f"{slot} ends with {', '.join(found)}")
@@ -131,6 +134,8 @@ def check_rest(witness: Witness, world: World, setup: Setup) -> None:
         if not machine.healthy or machine.id in witness.given_up:
             continue
         away = [group.balancer.name for group in world.homes(machine) if machine.id not in group.members]
+        if machine.withdrawn and world.jobs is not None:
+            away.append("its queues")
         if away:
             witness.note(11, f"{machine.id} is left out of {', '.join(away)}")
 

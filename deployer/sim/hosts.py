@@ -10,18 +10,21 @@ from deployer.model.hosts import (
     Ask,
     Count,
     Counted,
+    CountJobs,
     CountRequests,
     Evidence,
     GatherEvidence,
     HostReport,
     HostTask,
+    Jobs,
     PutRelease,
     Quieten,
     Requests,
     StageRelease,
+    TellWorker,
     Worked,
 )
-from deployer.model.observation import Answer, Proof, Work
+from deployer.model.observation import Answer, Order, Proof, Work
 from deployer.model.policy import Method
 from deployer.remote.sockets import read_sockets
 from deployer.sim.crash import Fuse
@@ -52,16 +55,25 @@ class SimHosts:
         if isinstance(task, PutRelease):
             self._install(task)
             return
-        if isinstance(task, StageRelease | Quieten):
+        if isinstance(task, StageRelease | Quieten | TellWorker):
             self.fuse.about_to_call()
-        if isinstance(task, Quieten) and not self.world.groups:
-            self.witness.withdrawing(self.world.machines[task.host.instance])
+        self._tell_witness(task)
         self._running.append(task)
         hangs = self.world.weather.lasts(Fault.HOST_HANGS, self.world.time.now)
         wait = _HANG if hangs else self.world.random.uniform(0.05, 0.8)
         self.world.time.after(wait, lambda: self._finish(task, self._outcome(task, hangs=hangs)))
-        if isinstance(task, StageRelease | Quieten):
+        if isinstance(task, StageRelease | Quieten | TellWorker):
             self.fuse.applied()
+
+    def _tell_witness(self, task: HostTask) -> None:
+        """A worker's leaving shows at no balancer."""
+        match task:
+            case Quieten(host=host) if not self.world.groups and self.world.jobs is None:
+                self.witness.withdrawing(self.world.machines[host.instance])
+            case TellWorker(host=host, order=Order.STOP):
+                self.witness.withdrawing(self.world.machines[host.instance])
+            case _:
+                pass
 
     def reports(self) -> Sequence[HostReport]:
         """What has finished since the last call."""
@@ -96,12 +108,25 @@ class SimHosts:
                 return self._counted(machine, ports, unproven, dead=dead)
             case CountRequests():
                 return Requests(machine.id, None if dead else int(machine.served), "no answer" if dead else "")
+            case CountJobs():
+                return self._counted_jobs(machine, dead=dead)
+            case GatherEvidence():
+                return Evidence(machine.id, self.world.said_by_hosts())
+            case Quieten() | TellWorker() | StageRelease() | PutRelease():
+                return self._work(machine, task, dead=dead)
+
+    def _work(
+        self, machine: Machine, task: Quieten | TellWorker | StageRelease | PutRelease, *, dead: bool
+    ) -> Worked:
+        match task:
             case Quieten():
                 if not dead:
                     self._quieten(machine)
                 return Worked(task, Work.FAILED if dead else Work.DONE)
-            case GatherEvidence():
-                return Evidence(machine.id, self.world.said_by_hosts())
+            case TellWorker(order=order):
+                if not dead:
+                    self._told(machine, order)
+                return Worked(task, Work.UNKNOWN if dead else Work.DONE, "it hangs" if dead else "")
             case StageRelease():
                 self.witness.stages += 1
                 if self.world.weather.strikes(Fault.BUNDLE_DIFFERS):
@@ -116,6 +141,18 @@ class SimHosts:
             group.quieten(machine)
         if not self.world.groups:
             machine.lame_duck = machine.app.version
+
+    def _told(self, machine: Machine, order: Order) -> None:
+        machine.lame_duck = machine.app.version if order is Order.STOP else None
+        self.world.time.changes += 1
+        if order is Order.TAKE:
+            self.witness.shown.told.discard(machine.id)
+
+    def _counted_jobs(self, machine: Machine, *, dead: bool) -> Jobs:
+        now, jobs = self.world.time.now, self.world.jobs
+        if dead or jobs is None or self.world.weather.lasts(Fault.JOBS_UNKNOWN, now):
+            return Jobs(machine.id, None, now, "nobody tells")
+        return Jobs(machine.id, jobs.of(machine), now)
 
     def _counted(
         self, machine: Machine, ports: Collection[int], unproven: Collection[int], *, dead: bool
@@ -132,7 +169,7 @@ class SimHosts:
     def _answer(self, machine: Machine, *, dead: bool) -> Answer:
         now = self.world.time.now
         if dead or not machine.healthy:
-            return Answer(ok=False, at=now, detail="connection refused")
+            return Answer(ok=False, at=now, detail="no answer" if dead else "connection refused", heard=not dead)
         if self.world.names_release:
             return Answer(ok=True, at=now, release=machine.app.release)
         if self.witness.plan.policy.method is Method.RELAUNCH:

@@ -18,6 +18,7 @@ from deployer.sim.crash import Fuse
 from deployer.sim.faults import Fault
 from deployer.sim.final import ORDERLY, check_broken, check_end, check_group, check_rest, orphans
 from deployer.sim.groups import Group
+from deployer.sim.jobs import Jobs
 from deployer.sim.life import TTL, Life
 from deployer.sim.machines import Fate, Image
 from deployer.sim.mishaps import CAPACITY, Mishaps
@@ -243,6 +244,10 @@ def build(setup: Setup) -> Twin:
         world.split = Split(old, new, NEW.image or "", {old: 100, new: 0})
     for zone in setup.zones:
         world.settle_in(world.add(zone=zone, image=OLD.image or "", tags={Tag.FLEET: FLEET}))
+    if setup.policy.work is not None:
+        work = Random(f"jobs {setup.seed}")  # noqa: S311 (not for secrets)
+        world.jobs = Jobs(work, time, setup.policy.work.longest_job)
+        world.jobs.begin(world.fleet)
     _add_bystanders(world, setup.bystanders)
     plan = _plan(setup, world)
     fuse, buckets, dead = Fuse(setup.crash), Buckets(time), set[int]()

@@ -13,6 +13,7 @@ from deployer.model.errors import Infeasible
 from deployer.model.fleet import Balancer, BalancerKind
 from deployer.model.occasions import INSTANCE_POINTS, STEP_POINTS, Point
 from deployer.model.policy import STOPS_WITHIN, Deadlines, Keep, Method, OnFailure, Policy
+from deployer.model.work_source import SourceKind, WorkSource
 from deployer.sim.broken_strategy import Breakage, Breaks
 from deployer.sim.crash import CrashPoint
 from deployer.sim.faults import OF_TRAFFIC, WINDOWS, Fault, Planned
@@ -36,7 +37,9 @@ DEADLINES = Deadlines(
 _LASTING = {Fault.TARGETS_MISSING: (5.0, 10.0)}
 """How long faults last that are over soon, in seconds."""
 
-_SCHEDULED = [fault for fault in Fault if fault not in OF_TRAFFIC and fault is not Fault.NO_TRAFFIC]
+_LATER = frozenset({Fault.NO_TRAFFIC, Fault.JOBS_UNKNOWN})
+
+_SCHEDULED = [fault for fault in Fault if fault not in OF_TRAFFIC | _LATER]
 """What the first stream draws from: another fault among them would be another schedule for every seed."""
 
 _OF_HOOKS = frozenset({Fault.ALARM, Fault.ALARM_WITHOUT_DATA, Fault.HOOK_HANGS})
@@ -139,6 +142,7 @@ class Setup:
     def __str__(self) -> str:
         faults = ", ".join(f"{one.fault.name} at {one.at:.0f} s" for one in self.faults) or "no faults"
         kinds = "+".join(group.balancer.kind.value for group in self.groups) or "no balancer"
+        kinds += ", workers" if self.policy.work is not None else ""
         zones = len(set(self.zones))
         return (
             f"{len(self.zones)} instances in {zones} zones behind {kinds}, {self.strategy}, "
@@ -172,6 +176,7 @@ def draw(seed: int, *, faults: bool = True) -> Setup:
         drawn = draw_faults(random) if faults else ()
         placed = _draw_place(random, replace(setup, faults=drawn, hooked=_draw_hooked(random, drawn)))
         latest = _with_later_draws(_draw_traffic(placed, seed), faults=faults)
+        latest = _draw_work(Random(f"work {seed}"), latest, faults=faults)  # noqa: S311 (not for secrets)
         return _draw_header(Random(f"header {seed}"), latest)  # noqa: S311 (not for secrets)
 
 
@@ -194,6 +199,19 @@ def _with_later_draws(setup: Setup, *, faults: bool) -> Setup:
         setup = replace(setup, faults=tuple(sorted(planned, key=lambda one: one.at)))
     breaks = Breaks(random.choice(list(Breakage)), random.randint(1, 80))
     return replace(setup, breaks=breaks) if faults and random.random() < 0.06 else setup
+
+
+def _draw_work(random: Random, setup: Setup, *, faults: bool) -> Setup:
+    """Most fleets behind no balancer fetch their work from a queue, and are told when to stop."""
+    longest, wanted = random.choice((10.0, 30.0, 90.0)), random.choice((0, 0, 3))
+    if setup.groups or random.random() < 0.2:
+        return setup
+    work = WorkSource(SourceKind.COMMAND, ("/opt/stop-taking",), ("/opt/take-again",), longest)
+    setup = replace(setup, policy=replace(setup.policy, work=work, min_requests=wanted))
+    planned = Planned(Fault.JOBS_UNKNOWN, round(random.uniform(1.0, 120.0), 1), random.choice((20.0, 120.0)))
+    if faults and random.random() < 0.4:
+        setup = replace(setup, faults=tuple(sorted((*setup.faults, planned), key=lambda one: one.at)))
+    return setup
 
 
 def _draw(random: Random, seed: int) -> Setup:

@@ -24,6 +24,8 @@ class Shown:
     answers: dict[str, Answered] = field(default_factory=dict)
     removed: set[tuple[str, str]] = field(default_factory=set)
     """(balancer, instance) pairs that were asked to part."""
+    told: set[str] = field(default_factory=set)
+    """Workers that were told to take no more work, and not known to take some again since."""
     ended: set[str] = field(default_factory=set)
     """Instances that were asked to end, or that were set aside."""
 
@@ -60,7 +62,7 @@ class Shown:
         if not self.world.groups:
             # Nobody vouches for a worker but itself: what it told last, or how it is when nobody has asked.
             told = self.answers.get(machine.id)
-            if machine.withdrawn:
+            if machine.withdrawn or machine.id in self.told:
                 return False
             return told.answer.ok if told is not None else machine.app.answers
         for ident in [group.balancer.id for group in self.world.homes(machine)]:

@@ -245,6 +245,9 @@ class Witness:
         """Before a worker, which no balancer sends anything, is asked to take no more work."""
         self._changing_machine("withdraw", machine)
         self._lowering("withdraw", machine)
+        if self.world.jobs is not None:
+            self.world.weather.reached[Fault.JOB_UNDER_WAY] += self.world.jobs.of(machine) > 0
+            self.shown.told.add(machine.id)
 
     def tagging(self, machine: Machine) -> None:
         """Before an instance is tagged."""
@@ -311,6 +314,8 @@ class Witness:
         """Promise 4: out of every balancer, and nobody's request in flight unless the balancer has cut it off."""
         if not machine.running:
             return
+        if self.world.jobs is not None and self.world.jobs.of(machine):
+            self._broken(4, f"{machine.id} is {what} in the middle of {self.world.jobs.of(machine)} jobs")
         for group in self.world.groups.values():
             member = group.members.get(machine.id)
             if member is not None and member.state not in _AWAY:

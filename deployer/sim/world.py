@@ -10,6 +10,7 @@ from deployer.engine.ports import LaunchOrder
 from deployer.model.fleet import InstanceState, TargetState, is_apart
 from deployer.sim.faults import Fault, Weather
 from deployer.sim.groups import Group, Socket
+from deployer.sim.jobs import Jobs
 from deployer.sim.machines import Fate, Image, Machine
 from deployer.sim.time import History, VirtualTime
 
@@ -57,6 +58,8 @@ class World:
     by_token: dict[str, Machine] = field(default_factory=dict)
     hides: Callable[[], bool] = lambda: False
     """Draws whether the host of a new instance shows its connections."""
+    jobs: Jobs | None = None
+    """What workers do; None for a fleet that fetches no work."""
     names_release: bool = True
     """Whether the application names its release when it is asked for its health."""
     launch_lag: float = 1.0
@@ -133,6 +136,7 @@ class World:
         machine.lost = machine.lost or lost
         machine.app.answers = False
         machine.app.version += 1
+        self._cut_off_jobs(machine)
         self._set_state(machine, InstanceState.SHUTTING_DOWN)
         for group in self.groups.values():
             group.health_changed(machine)
@@ -174,7 +178,12 @@ class World:
     def stop_serving(self, machine: Machine) -> None:
         """The application is stopped, for an update."""
         machine.app.version += 1
+        self._cut_off_jobs(machine)
         self._answer(machine, machine.app.version, False)
+
+    def _cut_off_jobs(self, machine: Machine) -> None:
+        if self.jobs is not None:
+            self.jobs.stopped(machine)
 
     def connections(self, machine: Machine) -> int:
         """The connections of all balancers' clients that an instance has, whether its host shows them or not."""

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from deployer.model.fleet import BalancerKind, TargetState
 from deployer.model.observation import Seen
 from deployer.model.policy import Policy
-from deployer.model.service import drain_missing, is_quiet
+from deployer.model.service import drain_missing
+from deployer.model.sources.balancers import is_quiet
 from tests.builders import BALANCER, NOW, old, quiet, seen, slot
 
 QUIET = Policy().quiet

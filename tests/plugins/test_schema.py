@@ -240,8 +240,10 @@ def files(draw: st.DrawFn) -> dict[str, Any]:
 
 def beyond_a_schema(problem: Problem) -> bool:
     """What no type says: a plugin's own judgement, two of one name, a file that is not there, a lease in text, and
-    that requests are counted in one way where some are asked for."""
-    parts = ("give each its own", "there is no file", 'at least "5s"', "how requests are counted", "counter")
+    that requests are counted in one way where some are asked for, and what belongs together of a source of work."""
+    told = ("how requests are counted", "has counter and log", "expected a counter")
+    work = ("and no source;", "nothing else tells", "and its like are", "is RabbitMQ's", "the workers fetch from")
+    parts = ("give each its own", "there is no file", "a duration of at least", "may be 5 s old", *told, *work)
     return problem.by_plugin or any(part in problem.rest for part in parts)
 
 

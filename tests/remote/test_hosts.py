@@ -16,16 +16,19 @@ from deployer.model.hosts import (
     Ask,
     Count,
     Counted,
+    CountJobs,
     Evidence,
     GatherEvidence,
     Host,
     HostReport,
     HostTask,
+    Jobs,
     PutRelease,
     Quieten,
+    TellWorker,
     Worked,
 )
-from deployer.model.observation import Proof, Work
+from deployer.model.observation import Order, Proof, Work
 from deployer.model.outcome import Done as OutcomeDone
 from deployer.model.outcome import Permanent, Temporary
 from deployer.remote.agent_file import agent_digest
@@ -258,6 +261,25 @@ def test_a_release_is_put_on_a_host_quietened_and_explained(
     assert (loud.work, loud.detail) == (Work.FAILED, "sh exited with 4: no")
     assert isinstance(why, Evidence)
     assert "said by AfterInstall" in why.text
+
+
+def test_a_worker_is_told_and_says_how_many_jobs_it_has(door: SshDoor, host: Host, ssh_host: SshHost) -> None:
+    hosts = SshHosts(door, Installer(door, IN_WEB), SHOP, jobs=lambda asked: 3 if asked == host else 0)
+    stop = TellWorker(host, Order.STOP, ("sh", "-c", 'touch "$HOME/stopped"'))
+    refused = TellWorker(host, Order.TAKE, ("sh", "-c", "echo no; exit 4"))
+
+    assert report(hosts, stop) == Worked(stop, Work.DONE)
+    assert (ssh_host.home / "stopped").exists()
+    assert report(hosts, refused) == Worked(refused, Work.FAILED, "sh exited with 4: no")
+    told = report(hosts, CountJobs(host))
+    assert isinstance(told, Jobs)
+    assert told.jobs == 3
+
+
+def test_jobs_that_nobody_tells_are_unknown(door: SshDoor, host: Host) -> None:
+    told = report(SshHosts(door, Installer(door, IN_WEB), SHOP), CountJobs(host))
+    assert isinstance(told, Jobs)
+    assert (told.jobs, told.detail) == (None, f"{host.instance}: nothing says how many jobs it has")
 
 
 def test_a_builder_is_installed_and_cleaned_and_never_raises(

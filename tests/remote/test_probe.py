@@ -87,8 +87,11 @@ def test_the_question_for_the_host_is_a_curl_without_a_shell() -> None:
             Failed(7, "curl: (7) refused\n"),
             Reply(None, None, f"{QUESTION.url} gave no answer on its host: curl: (7) refused"),
         ),
-        (Failed(127, "sh: curl: not found"), Reply(None, None, "the host has no curl to ask its application with")),
-        (Unknown("it hung up"), Reply(None, None, "the host could not be asked: it hung up")),
+        (
+            Failed(127, "sh: curl: not found"),
+            Reply(None, None, "the host has no curl to ask its application with", heard=False),
+        ),
+        (Unknown("it hung up"), Reply(None, None, "the host could not be asked: it hung up", heard=False)),
     ],
 )
 def test_what_curl_came_to_is_a_reply(outcome: Done | Failed | Unknown, reply: Reply) -> None:

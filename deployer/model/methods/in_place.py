@@ -7,7 +7,7 @@ from deployer.model.methods.room import Room
 from deployer.model.methods.steps import attach_again, bring_up, put_back, take_out
 from deployer.model.moves import GiveUp, Move, Stage, Update, Wait
 from deployer.model.observation import Observation, Seen, Slot, Work
-from deployer.model.service import in_service, is_at_work
+from deployer.model.service import in_service, is_given_work
 
 
 def advance(seen: Observation, slot: Slot, room: Room) -> list[Move]:
@@ -49,7 +49,7 @@ def _next(seen: Observation, one: Seen, room: Room) -> Move | None:
     barred = starts_barred(seen)
     if barred is not None:
         return Wait(one.id, f"nothing new is started: {barred}")
-    serves = one.registered_anywhere or is_at_work(seen, one)
+    serves = is_given_work(seen, one)
     if serves and one.running and one.staged.work is not Work.DONE:
         return _stage(seen, one)
     return take_out(seen, one, room) or Update(one.id)

@@ -6,10 +6,11 @@ from deployer.model.fleet import InstanceState, TargetState
 from deployer.model.holds import held, held_or_given_up
 from deployer.model.methods.room import Room
 from deployer.model.moves import Attach, Drain, GiveUp, LameDuck, Move, SetAside, Terminate, Wait
-from deployer.model.observation import Observation, Seen, Work
+from deployer.model.observation import Observation, Order, Seen, Work
 from deployer.model.occasions import Occasion, Point
 from deployer.model.policy import Keep, Sabotage
-from deployer.model.service import balancer_word, drain_missing, is_at_work, is_withdrawn, proof_missing
+from deployer.model.service import balancer_word, drain_missing, is_given_work, is_withdrawn, proof_missing
+from deployer.model.sources.queues import TELL_AGAIN
 
 _ANSWERS_WITHIN = 90.0
 """Seconds in which what was not changed answers again, if it was only started anew; stopped, it never does."""
@@ -30,7 +31,7 @@ def bring_up(seen: Observation, instance: Seen) -> Move | None:
         return _wait_or_give_up(seen, instance, "starts", "did not reach `running`", limits.launch)
     if not instance.running:
         return GiveUp(instance.id, f"is {instance.instance.state.value}, but was expected to run")
-    if _is_missing(instance) or not instance.targets:
+    if _is_missing(instance) or is_withdrawn(seen, instance) or not instance.targets:
         moves = _prove_then_attach(seen, instance)
         if moves is not None:
             return moves
@@ -58,9 +59,10 @@ def _prove_then_attach(seen: Observation, instance: Seen) -> Move | None:
             f"never answered its health path with release {seen.goal.name}{said}",
             limits.boot,
         )
-    if not instance.targets and not is_withdrawn(instance):
+    if not _is_missing(instance) and not is_withdrawn(seen, instance):
         return None
-    return held_or_given_up(seen, instance, Point.BEFORE_ATTACH) or Attach(instance.id)
+    telling = _telling(seen, instance, Order.TAKE)
+    return telling or held_or_given_up(seen, instance, Point.BEFORE_ATTACH) or Attach(instance.id)
 
 
 def _relapsed(instance: Seen) -> bool:
@@ -127,7 +129,7 @@ def take_out(seen: Observation, instance: Seen, room: Room) -> Move | None:
         return Wait(instance.id, instance.expecting)
     if any(t.state is TargetState.UNKNOWN for t in instance.targets.values()):
         return Wait(instance.id, "a balancer does not say how it is; unknown is neither healthy nor gone")
-    if instance.running and (instance.registered_anywhere or is_at_work(seen, instance)):
+    if is_given_work(seen, instance):
         if not room.may_remove(seen, instance):
             return Wait(instance.id, _no_room(seen))
         room.remove(seen, instance)
@@ -136,10 +138,32 @@ def take_out(seen: Observation, instance: Seen, room: Room) -> Move | None:
     if missing is None:
         drained = instance.detached_since is not None and instance.running
         return held(seen, Occasion(Point.AFTER_DRAIN, instance.id), instance.id) if drained else None
+    if instance.running and instance.work.order is not None and instance.work.told_since is None:
+        return _telling(seen, instance, Order.STOP) or Drain(instance.id)
     if seen.policy.lame_duck and instance.lame_duck is Work.NONE and instance.reachable:
         return LameDuck(instance.id)
     reason, until = missing
     return Wait(instance.id, reason, until)
+
+
+def _telling(seen: Observation, instance: Seen, order: Order) -> Move | None:
+    """What keeps a worker from being told something: it is being told, or that failed a moment ago.
+
+    Two commands on their way at once could arrive in either order.
+    """
+    share = instance.work
+    if share.order is None:
+        return None
+    if share.order_work is Work.RUNNING:
+        return Wait(instance.id, f"is told to {share.order.value}")
+    if share.order is not order or share.order_work in (Work.NONE, Work.DONE):
+        return None
+    again = share.order_at + TELL_AGAIN
+    if seen.now >= again:
+        return None
+    return Wait(
+        instance.id, f"could not be told to {order.value}: {share.detail or 'its host did not answer'}", again
+    )
 
 
 def retire(seen: Observation, instance: Seen, room: Room) -> Move | None:
@@ -162,9 +186,9 @@ def attach_again(seen: Observation, instance: Seen) -> Move | None:
         return None
     if instance.expecting is not None:
         return Wait(instance.id, instance.expecting)
-    if _is_missing(instance) or is_withdrawn(instance):
+    if _is_missing(instance) or is_withdrawn(seen, instance):
         if instance.answer is not None and instance.answer.ok:
-            return Attach(instance.id)
+            return _telling(seen, instance, Order.TAKE) or Attach(instance.id)
         return _wait_or_give_up(
             seen,
             instance,
@@ -188,9 +212,9 @@ def put_back(seen: Observation, instance: Seen) -> Move | None:
     """
     if instance.expecting is not None:
         return Wait(instance.id, instance.expecting)
-    if any(t.state in _MISSING for t in instance.targets.values()):
+    if is_withdrawn(seen, instance) or any(t.state in _MISSING for t in instance.targets.values()):
         if instance.answer is not None and instance.answer.ok and instance.running:
-            return Attach(instance.id)
+            return _telling(seen, instance, Order.TAKE) or Attach(instance.id)
         end = instance.since + _ANSWERS_WITHIN
         silent = instance.answer is not None and seen.now >= end
         return None if silent else Wait(instance.id, "asked whether what ran before still answers", end)
