@@ -117,7 +117,7 @@ FAULTS = (
         70,
         "a worker is to go while it works on a job",
         "told to take no more work, and waited for until it has none",
-        ("tests/model/test_queues.py", "tests/e2e/test_workers.py"),
+        ("tests/model/test_queues.py",),
     ),
     Entry(101, "turns sick after it was in service", "given up on; counted"),
     Entry(102, "how many jobs a worker has is not known", "unknown is not idle: the longest job is waited out"),
