@@ -12,6 +12,10 @@ LEAST_QUIET = 6.0
 """Seconds: RabbitMQ's figures are renewed every 5 s. [RabbitMQ management, `collect_statistics_interval`]"""
 
 
+LEAST_LONGEST = 1.0
+"""Seconds."""
+
+
 @dataclass(frozen=True)
 class WorkSettings:
     """How workers are told to take no more work, and how it is known that they have none left."""
@@ -63,7 +67,7 @@ class WorkSettings:
     longest_job: float = field(
         default=300.0,
         metadata=setting(
-            Duration('a duration of at least "1s", such as "5m"', least=1.0),
+            Duration(),
             "The longest that a job lasts. A worker that was told, and still has some after it, or does not say, "
             "is not waited for any longer.",
         ),
@@ -93,6 +97,8 @@ class WorkSettings:
             for key, what in (("stop_taking", "take no more work"), ("take_again", "take work again"))
             if not getattr(self, key)
         }
+        if self.longest_job < LEAST_LONGEST:
+            found["longest_job"] = f"is {self.longest_job:g} s; expected 1s or longer"
         ways = [key for key in ("busy", "busy_path", "management") if getattr(self, key)]
         if len(ways) != 1:
             said = "and its like are " + (" and ".join(ways) or "missing")

@@ -40,9 +40,10 @@ from deployer.model.moves import (
     Wait,
     Weigh,
 )
-from deployer.model.observation import Install, Observation, Order, Work
+from deployer.model.observation import Install, Observation, Work
 from deployer.model.outcome import Done, Unknown
 from deployer.model.policy import Method, Sabotage
+from deployer.model.share import Order
 
 _ORDER: tuple[type, ...] = (
     GiveUp,

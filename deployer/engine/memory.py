@@ -11,7 +11,8 @@ from enum import Enum
 
 from deployer.engine.ports import LaunchOrder
 from deployer.model.fleet import Instance, Release
-from deployer.model.observation import Answer, Install, Share, Stance, Work
+from deployer.model.observation import Answer, Install, Stance, Work
+from deployer.model.share import Share
 
 
 class Asked(Enum):

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from deployer.engine.memory import Facts
 from deployer.model.hosts import Jobs, TellWorker, Worked
-from deployer.model.observation import Order, Share, Work
+from deployer.model.observation import Work
+from deployer.model.share import Order, Share
 
 
 def telling(facts: Facts, order: Order, now: float) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from deployer.model.fleet import Instance
-from deployer.model.observation import Answer, Order, Work
+from deployer.model.observation import Answer, Work
+from deployer.model.share import Order
 
 
 @dataclass(frozen=True)

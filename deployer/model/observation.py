@@ -26,6 +26,8 @@ from deployer.model.fleet import (
 )
 from deployer.model.occasions import Occasion, Point, Ruling
 from deployer.model.policy import Method, Policy
+from deployer.model.share import NEVER_TOLD, Share
+from deployer.model.share import Work as Work
 
 
 class Proof(Enum):
@@ -62,16 +64,6 @@ class Answer:
     launch, None where that cannot be read or an installation did not come to its end."""
 
 
-class Work(Enum):
-    """Host work that runs, or has ended, on an instance."""
-
-    NONE = "none"
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"
-    UNKNOWN = "unknown"
-
-
 @dataclass(frozen=True)
 class Install:
     """How the installation of a release on an instance stands (method in-place)."""
@@ -87,43 +79,6 @@ class Install:
     def is_of(self, release: str) -> bool:
         """Whether it is about this release."""
         return self.release in ("", release)
-
-
-class Order(Enum):
-    """What a worker was told last about the work in its queues."""
-
-    STOP = "take no more work"
-    TAKE = "take work again"
-
-
-@dataclass(frozen=True)
-class Share:
-    """How a worker stands to its queues. Times are monotonic seconds.
-
-    `order` is what it was told last, None from when it is known to take work again, or was never told; `order_work`
-    is how telling it stands, which was begun or ended last at `order_at`.
-    """
-
-    order: Order | None = None
-    order_work: Work = Work.NONE
-    order_at: float = 0.0
-    detail: str = ""
-    """Why it could not be told."""
-    asked_since: float | None = None
-    """When it was first told to take no more, whether that came about or not."""
-    told_since: float | None = None
-    """Since when it is known to take no more."""
-    jobs: int | None = None
-    """How many jobs it has, by its own word; None while that is not known."""
-    idle_since: float | None = None
-    """When it first said, after it was told, that it has none: unbroken until `idle_until`."""
-    idle_until: float | None = None
-
-    def idle_for(self) -> float:
-        """How long it has had no job, as far as it was asked; below zero where that is not known."""
-        if self.jobs != 0 or self.idle_since is None or self.idle_until is None:
-            return -1.0
-        return self.idle_until - self.idle_since
 
 
 @dataclass(frozen=True)
@@ -165,7 +120,7 @@ class Seen:
     staged: Install = Install()
     """How bringing the goal's bundle onto its host stands (method in-place)."""
     lame_duck: Work = Work.NONE
-    work: Share = Share()
+    work: Share = NEVER_TOLD
     """How it stands to its queues, where it fetches its work from some."""
     expecting: str | None = None
     """What was asked for and is not seen yet; nothing more is asked of this instance meanwhile."""

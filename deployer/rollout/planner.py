@@ -216,17 +216,20 @@ def refuse_type_change(settings: FleetSettings, instances: Sequence[Instance], *
         )
 
 
-def refuse_cut_off_work(settings: FleetSettings, balancers: Sequence[Balancer]) -> None:
+def refuse_cut_off_work(
+    settings: FleetSettings, balancers: Sequence[Balancer], *, tells_workers: bool = True
+) -> None:
     """Refuses a fleet of workers, unless its settings take it upon themselves. Raises PreflightRefused.
 
-    A balancer is told to send nothing more, and drains; whoever fetches work by himself is told by nobody.
+    A balancer is told to send nothing more, and drains; whoever fetches work by himself is told by
+    the settings' own commands, where the backend runs them (`tells_workers`).
     """
-    told = settings.work.source is not None and settings.rollout.backend is BackendName.NATIVE
+    told = settings.work.source is not None and tells_workers
     if balancers or told or settings.rollout.interrupt_work:
         return
     if settings.work.source is not None:
         raise PreflightRefused(
-            f"fleet {settings.name} is behind no balancer, and the backend {settings.rollout.backend.value} tells "
+            f"fleet {settings.name} is behind no balancer, and the backend {settings.rollout.backend} tells "
             "no worker to take no more work before it is updated; use --backend native, or set "
             f"interrupt_work = true in [fleet.{settings.name}.rollout]"
         )

@@ -24,8 +24,9 @@ from deployer.model.hosts import (
     TellWorker,
     Worked,
 )
-from deployer.model.observation import Answer, Order, Proof, Work
+from deployer.model.observation import Answer, Proof, Work
 from deployer.model.policy import Method
+from deployer.model.share import Order
 from deployer.remote.sockets import read_sockets
 from deployer.sim.crash import Fuse
 from deployer.sim.faults import Fault

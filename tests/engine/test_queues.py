@@ -12,8 +12,9 @@ from deployer.engine.plan import RolloutPlan
 from deployer.engine.ports import Record, Sighting
 from deployer.engine.replay import replay
 from deployer.model.hosts import CountJobs, Host, Jobs, TellWorker, Worked
-from deployer.model.observation import Observation, Order, Share, Work
+from deployer.model.observation import Observation, Work
 from deployer.model.policy import Policy
+from deployer.model.share import Order, Share
 from deployer.model.work_source import SourceKind, WorkSource
 from tests.builders import GOAL, NOW, PREVIOUS, instance, planned
 

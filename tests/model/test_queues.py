@@ -12,10 +12,11 @@ from deployer.engine.guard import judge
 from deployer.model.fleet import InstanceState
 from deployer.model.methods.work import settle, work
 from deployer.model.moves import Attach, Drain, Move, SetAside, Terminate, Update, Wait
-from deployer.model.observation import Answer, Observation, Order, Seen, Share, Work
+from deployer.model.observation import Answer, Observation, Seen, Work
 from deployer.model.occasions import Occasion, Point, Ruling, Verdict
 from deployer.model.policy import Method, Policy, Sabotage
 from deployer.model.service import drain_missing, in_service, is_proven, takes_traffic
+from deployer.model.share import Order, Share
 from deployer.model.sources.queues import TELL_AGAIN
 from deployer.model.work_source import SourceKind, WorkSource
 from tests.builders import NOW, new, old, seen, slot

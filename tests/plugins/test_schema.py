@@ -243,7 +243,15 @@ def beyond_a_schema(problem: Problem) -> bool:
     that requests are counted in one way where some are asked for, and what belongs together of a source of work."""
     told = ("how requests are counted", "has counter and log", "expected a counter")
     work = ("and no source;", "nothing else tells", "and its like are", "is RabbitMQ's", "the workers fetch from")
-    parts = ("give each its own", "there is no file", "a duration of at least", "may be 5 s old", *told, *work)
+    parts = (
+        "give each its own",
+        "there is no file",
+        'at least "5s"',
+        "may be 5 s old",
+        "1s or longer",
+        *told,
+        *work,
+    )
     return problem.by_plugin or any(part in problem.rest for part in parts)
 
 

@@ -28,9 +28,10 @@ from deployer.model.hosts import (
     TellWorker,
     Worked,
 )
-from deployer.model.observation import Order, Proof, Work
+from deployer.model.observation import Proof, Work
 from deployer.model.outcome import Done as OutcomeDone
 from deployer.model.outcome import Permanent, Temporary
+from deployer.model.share import Order
 from deployer.remote.agent_file import agent_digest
 from deployer.remote.builder import SshBuilder
 from deployer.remote.bundle.bundle import load_bundle

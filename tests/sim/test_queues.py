@@ -8,7 +8,8 @@ from itertools import islice
 import pytest
 
 from deployer.model.hosts import CountJobs, Host, Jobs, TellWorker, Worked
-from deployer.model.observation import Order, Work
+from deployer.model.observation import Work
+from deployer.model.share import Order
 from deployer.model.work_source import SourceKind, WorkSource
 from deployer.sim.__main__ import complaints
 from deployer.sim.crash import Fuse

@@ -78,7 +78,7 @@ def refuse_unfit(ready: Prepared, setup: Setup) -> None:
     """
     if not setup.running:
         ready.ground.found.refuse_problems()
-    planner.refuse_cut_off_work(ready.ground.wiring.settings, ready.plan.balancers)
+    planner.refuse_cut_off_work(ready.ground.wiring.settings, ready.plan.balancers, tells_workers=False)
     if ready.plan.strategy != BLUE_GREEN:
         refuse_no_way_back(ready.ground, ready.plan)
     for balancer, targets in ready.ground.cloud.look().targets.items():

@@ -6,10 +6,11 @@ from deployer.model.fleet import InstanceState, TargetState
 from deployer.model.holds import held, held_or_given_up
 from deployer.model.methods.room import Room
 from deployer.model.moves import Attach, Drain, GiveUp, LameDuck, Move, SetAside, Terminate, Wait
-from deployer.model.observation import Observation, Order, Seen, Work
+from deployer.model.observation import Observation, Seen, Work
 from deployer.model.occasions import Occasion, Point
 from deployer.model.policy import Keep, Sabotage
 from deployer.model.service import balancer_word, drain_missing, is_given_work, is_withdrawn, proof_missing
+from deployer.model.share import Order
 from deployer.model.sources.queues import TELL_AGAIN
 
 _ANSWERS_WITHIN = 90.0

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from deployer.model.fleet import InstanceState
-from deployer.model.observation import Observation, Order, Seen, Work
+from deployer.model.observation import Observation, Seen, Work
 from deployer.model.policy import Sabotage
+from deployer.model.share import Order
 from deployer.model.sources.contract import Missing
 from deployer.model.work_source import WorkSource
 

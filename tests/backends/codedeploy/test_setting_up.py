@@ -24,8 +24,10 @@ from deployer.backends.codedeploy.setting_up import find_setup
 from deployer.backends.codedeploy.translate import BLUE_GREEN
 from deployer.config.codedeploy import CodeDeploySettings
 from deployer.config.settings import FleetSettings
+from deployer.config.work import WorkSettings
 from deployer.model.errors import PreflightRefused, UsageError
 from deployer.model.policy import Method
+from deployer.model.work_source import SourceKind
 from tests.backends.codedeploy.test_translation import fleet
 from tests.backends.codedeploy.twin import PLAN
 
@@ -120,11 +122,15 @@ def test_a_configuration_that_says_something_else_than_its_name_is_refused() -> 
         find_setup(cast("Any", Api(WANTED, other)), settings(), WANTED, CONFIG)
 
 
-def test_codedeploy_does_not_cut_off_the_work_of_a_fleet_behind_no_balancer() -> None:
-    setup = find_setup(cast("Any", Api(WANTED, deployments=("d-1",))), settings(), WANTED, CONFIG)
-    plan, wiring = replace(PLAN, balancers=()), SimpleNamespace(settings=settings())
+TOLD = WorkSettings(SourceKind.COMMAND, stop_taking=("stop",), take_again=("go",), busy=("busy",))
 
-    with pytest.raises(PreflightRefused, match="interrupt_work = true"):
+
+@pytest.mark.parametrize(("work", "said"), [(WorkSettings(), "nothing tells"), (TOLD, "tells no worker")])
+def test_codedeploy_does_not_cut_off_the_work_of_a_fleet_behind_no_balancer(work: WorkSettings, said: str) -> None:
+    setup = find_setup(cast("Any", Api(WANTED, deployments=("d-1",))), settings(), WANTED, CONFIG)
+    plan, wiring = replace(PLAN, balancers=()), SimpleNamespace(settings=replace(settings(), work=work))
+
+    with pytest.raises(PreflightRefused, match=f"{said}.*interrupt_work = true"):
         refuse_unfit(cast("Any", SimpleNamespace(plan=plan, ground=SimpleNamespace(wiring=wiring))), setup)
 
 
