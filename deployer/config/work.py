@@ -60,7 +60,7 @@ class WorkSettings:
         metadata=setting(
             Text('a URL such as "http://broker:15672"', r"https?://[^\s/@]+(/[^\s\x00-\x1f]*)?"),
             "With `amqp`, instead of both: RabbitMQ's management API, which tells the messages that each consumer "
-            "has not acknowledged. User and password: RABBITMQ_USER, RABBITMQ_PASSWORD.",
+            "has not acknowledged. It is asked as the user that RABBITMQ_USER and RABBITMQ_PASSWORD name.",
         ),
     )
     vhost: str = field(default="/", metadata=setting(Text(), "With `management`: the virtual host of the queues."))
