@@ -31,6 +31,8 @@ class Known:
         self._lock = threading.Lock()
         self._forms: frozenset[str] = frozenset()
         self._pattern: re.Pattern[str] | None = None
+        self.learning = False
+        """Whether a command runs. What is handed to a process that goes on after it is not this set's business."""
 
     def add(self, *values: str) -> None:
         """From here on these are secrets. What is shorter than `SHORTEST` is left out."""
@@ -46,11 +48,12 @@ class Known:
     @contextmanager
     def until_the_end(self) -> Iterator[None]:
         """Whatever is added within is forgotten at the end."""
-        before = self._forms
+        before, self.learning = (self._forms, self.learning), True
         try:
             yield
         finally:
-            self._set(before)
+            forms, self.learning = before
+            self._set(forms)
 
     def _set(self, forms: frozenset[str]) -> None:
         with self._lock:
@@ -63,13 +66,22 @@ KNOWN = Known()
 
 
 def know(*values: str) -> None:
-    """Has these values masked wherever this process writes."""
-    KNOWN.add(*values)
+    """Has these values masked wherever this process writes, as long as its command runs."""
+    if KNOWN.learning:
+        KNOWN.add(*values)
 
 
 def know_environment(environment: Mapping[str, str]) -> None:
     """Every variable whose name says that it holds a secret: AWS's own, tokens of hooks, passwords of scripts."""
-    know(*(value for name, value in environment.items() if names_a_secret(name)))
+    know(*(value for name, value in environment.items() if names_a_secret(name) and not _is_file(value)))
+
+
+def _is_file(value: str) -> bool:
+    """GOOGLE_APPLICATION_CREDENTIALS and the like say where the secret is."""
+    try:
+        return value.startswith("/") and Path(value).exists()
+    except (OSError, ValueError):
+        return False
 
 
 def know_file(path: Path) -> None:

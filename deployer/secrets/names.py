@@ -20,6 +20,8 @@ _SECRET_PAIRS = frozenset(
 _HARMLESS_PAIRS = frozenset(
     {("client", "token"), ("client", "tokens"), ("next", "token"), ("continuation", "token")}
 )
+_FOLDERS = frozenset({"PWD", "OLDPWD"})
+"""A shell's own: where one is and was."""
 
 
 def names_a_secret(key: str) -> bool:
@@ -28,6 +30,8 @@ def names_a_secret(key: str) -> bool:
     >>> [names_a_secret(k) for k in ("DbPassword", "token", "client_token", "secret-santa", "secret_arn")]
     [True, True, False, False, False]
     """
+    if key.strip() in _FOLDERS:
+        return False
     words = tuple(word.lower() for word in _WORD.findall(key))
     if words[-2:] in _HARMLESS_PAIRS:
         return False

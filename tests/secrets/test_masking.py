@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deployer.secrets.kinds import KINDS
-from deployer.secrets.known import KNOWN, Known, know_file
+from deployer.secrets.known import KNOWN, Known, know_environment, know_file
 from deployer.secrets.masking import mask, masked_values
 from deployer.secrets.outlets import MaskedStream
 from deployer.view.documents import print_document
@@ -79,6 +79,7 @@ INNOCENT = st.one_of(
             "http://127.0.0.1:4566/latest?page=2",
             "docker.io/library/token:1.2",
             "tokens: 12 of 20",
+            "PWD=/srv/app",
         ]
     ),
 )
@@ -133,3 +134,11 @@ def test_the_lines_of_a_key_file_are_known(tmp_path: Path) -> None:
         know_file(key)
         know_file(tmp_path / "missing")
         assert mask("line AAAAbbbbCCCCdddd1111 and") == "line [redacted] and"
+
+
+def test_where_a_shell_is_and_where_a_file_of_secrets_is_are_no_secrets(tmp_path: Path) -> None:
+    key = tmp_path / "key.json"
+    key.touch()
+    with KNOWN.until_the_end():
+        know_environment({"PWD": str(tmp_path), "OLDPWD": "/srv/before", "CLOUD_CREDENTIALS": str(key)})
+        assert mask(f"{tmp_path} /srv/before {key}") == f"{tmp_path} /srv/before {key}"
