@@ -198,6 +198,16 @@ class AwsSession:
         """The region in force. Raises UsageError when there is none."""
         return self.ec2.meta.region_name
 
+    @property
+    def endpoint(self) -> str:
+        """Where calls of EC2 go. Raises UsageError when there is no region."""
+        return self.ec2.meta.endpoint_url
+
+    @property
+    def sts_endpoint(self) -> str:
+        """Where we ask who we are."""
+        return self.sts.meta.endpoint_url
+
     def identity(self) -> Identity:
         """Asks AWS who we are: the cheapest proof that credentials, region and endpoint are right.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import click
@@ -11,6 +12,7 @@ from deployer.cli.program import Program
 from deployer.config.document import SCHEMA_FILE
 from deployer.model.errors import UsageError
 from deployer.plugins.schema import file_schema
+from deployer.secrets.outlets import unmasked
 
 
 @click.command()
@@ -29,7 +31,8 @@ def schema(program: Program | None, /, write: str | None) -> None:
     settings, which `deployer init` writes: `#:schema ./deployer.schema.json`.
     """
     if write is None:
-        click.echo(schema_text(), nl=False)
+        # Our own words: what they say of headers is no secret, and a validator needs them as they are.
+        click.echo(schema_text(), nl=False, file=unmasked(sys.stdout))
         return
     path = (program or Program()).folder / Path(write).expanduser()
     try:

@@ -216,6 +216,17 @@ class AwsSettings:
         default=None,
         metadata=setting(Text('a region such as "eu-west-1"', r"[a-z]{2}(-[a-z]+)+-[0-9]{1,2}"), "Region."),
     )
+    account: str | None = field(
+        default=None,
+        metadata=setting(
+            Text("an account's id, twelve digits", r"[0-9]{12}"),
+            "The only account that these settings are for; with credentials of another one nothing is done.",
+        ),
+    )
+    lab: str | None = field(
+        default=None,
+        metadata=setting(Text(), "The lab that these settings are for, as `deployer lab up` writes it."),
+    )
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from deployer.engine.plan import RolloutPlan
 from deployer.model.observation import Observation, Proof
+from deployer.model.whereabouts import Whereabouts
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class PlanReport:
     seconds_lower_bound: float | None
     steps: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    where: Whereabouts | None = None
 
     @property
     def changes(self) -> tuple[str, ...]:
@@ -69,6 +71,7 @@ class FleetStatus:
     warnings: tuple[str, ...] = ()
     kept: tuple[KeptInstance, ...] = ()
     """Instances that failed and were kept for a look: they belong to no slot."""
+    where: Whereabouts | None = None
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from deployer.model.errors import ExitCode
+from deployer.model.whereabouts import Whereabouts
+
+NOWHERE: Mapping[str, object] = {"account": None, "region": None, "endpoint": None}
 
 
 class Status(Enum):
@@ -56,6 +59,8 @@ class Result:
     """Whether another rollout goes on from here, so that there is nothing to resume."""
     asks: bool = False
     """Whether it waits for somebody to say how it goes on (`on_failure = "ask"`)."""
+    where: Whereabouts | None = None
+    """None where it ended before anybody could tell."""
 
     def document(self) -> dict[str, object]:
         """The contract's JSON document, ready for `json.dumps`."""
@@ -65,6 +70,7 @@ class Result:
             "strategy": self.strategy,
             "method": self.method,
             "backend": self.backend,
+            **(self.where.document() if self.where is not None else NOWHERE),
             "status": self.status.value,
             "release": {"from": self.release_from, "to": self.release_to},
             "image": {"from": self.image_from, "to": self.image_to},

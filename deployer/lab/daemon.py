@@ -31,6 +31,9 @@ _UP_WITHIN = 120.0
 _DOWN_WITHIN = 20.0
 _LOOK_AGAIN = 0.05
 _FOREIGN_SETTINGS = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_CONFIG_FILE")
+_OTHER_ENDPOINTS = "AWS_ENDPOINT_URL_"
+"""A service's own endpoint comes before AWS_ENDPOINT_URL. [botocore, configprovider.py]"""
+_IGNORED = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"
 _PROXY_SETTINGS = ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 
 
@@ -164,7 +167,8 @@ def exports(home: LabHome, facts: Facts, environment: Mapping[str, str]) -> list
             filter(None, ("127.0.0.0/8,127.0.0.1,localhost", own))
         )
     lines = [f"export {name}={shlex.quote(value)}" for name, value in settings.items()]
-    foreign = [name for name in _FOREIGN_SETTINGS if environment.get(name)]
+    others = sorted(name for name in environment if name.startswith(_OTHER_ENDPOINTS) or name == _IGNORED)
+    foreign = [name for name in (*_FOREIGN_SETTINGS, *others) if environment.get(name)]
     if foreign:
         # Takes the mark off, so that no command started from this shell sees them.
         lines.append("export -n " + " ".join(foreign))

@@ -21,6 +21,9 @@ def settings_text(home: LabHome, facts: Facts, bundles: Path, goal: str, *, head
 {SCHEMA_LINE}
 # The fleet of the lab "{home.name}"; written by `deployer lab up`.
 
+[aws]
+lab = {json.dumps(home.name)}  # works there only: in another shell these tags may be those of a real fleet
+
 [fleet.web]
 find      = {{ {find} }}
 balancers = {balancers}

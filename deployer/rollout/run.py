@@ -21,6 +21,7 @@ from deployer.model.hosts import Package
 from deployer.model.methods.work import in_flight
 from deployer.model.observation import Observation, Seen, Work
 from deployer.model.service import is_proven
+from deployer.model.whereabouts import Whereabouts
 from deployer.strategies.way_back import WayBack
 
 
@@ -47,6 +48,7 @@ class Run:
     hooks: Hooks = field(default_factory=NoHooks)
     poll: float = 1.0
     seconds_bake: float = 0.0
+    where: Whereabouts | None = None
     abandoned: bool = False
     """Whether it ended in the middle of things, to be resumed."""
     _last: Observation | None = None
@@ -136,6 +138,7 @@ class Run:
             reason=loop.reason,
             exit_code=code,
             asks=loop.asks and ending is Ending.PAUSED,
+            where=self.where,
         )
 
     def _lower_bound(self) -> float | None:

@@ -37,7 +37,9 @@ def status_of(wiring: Wiring) -> FleetStatus:
             held = "nobody can tell whether it is held: its state cannot be read"
             warnings.append(str(error))
         kept = kept_instances(ground)
-        return FleetStatus(settings.name, seen, count(seen).in_service, held, last, tuple(warnings), kept)
+        return FleetStatus(
+            settings.name, seen, count(seen).in_service, held, last, tuple(warnings), kept, wiring.where
+        )
 
 
 def _held(holder: Holder) -> str:

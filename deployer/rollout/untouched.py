@@ -42,4 +42,5 @@ def untouched(wiring: Wiring, plan: RolloutPlan, seen: Observation, status: Stat
         calls=ledger.by_operation,
         throttled=ledger.throttled,
         exit_code=exit_code,
+        where=wiring.where,
     )

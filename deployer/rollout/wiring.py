@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 from deployer.aws.cloud import AwsCloud
 from deployer.aws.discovery import find_fleet
@@ -24,6 +23,7 @@ from deployer.model.fleet import Release
 from deployer.model.hosts import Package
 from deployer.model.observation import Answer, Proof
 from deployer.model.policy import Method
+from deployer.model.whereabouts import Whereabouts
 from deployer.remote.bundle.bundle import Bundle, load_bundle
 from deployer.remote.bundle.sources import ObjectStore, Place
 from deployer.remote.console_keys import ConsoleKeys
@@ -39,6 +39,7 @@ from deployer.remote.ssh import SshSettings as DoorSettings
 from deployer.remote.user_config import by_config
 from deployer.remote.work import Application
 from deployer.rollout.traits import Traits, traits_of
+from deployer.rollout.whereabouts import refuse_outside_of_lab, whereabouts
 from deployer.secrets.known import know_file
 from deployer.sources.reading import job_reader
 from deployer.state.local import state_home
@@ -58,12 +59,14 @@ class Wiring:
 
     def __post_init__(self) -> None:
         aws = self.settings.aws
+        refuse_outside_of_lab(aws, self.environment)
         self.clock = RealClock(self.stop)
         self.session = AwsSession(SessionSettings(profile=aws.profile, region=aws.region))
         self._bundles: dict[str, Bundle] = {}
 
     def find(self) -> FoundFleet:
         """The fleet, as AWS shows it now. Raises PreflightRefused and UsageError."""
+        self.where  # noqa: B018 - in another account a fleet of this name would be another one
         find = self.settings.find
         in_place = self.settings.rollout.method is Method.IN_PLACE
         return find_fleet(
@@ -196,15 +199,12 @@ class Wiring:
         state = self.settings.state
         local = InFolder(state.path or state_home(self.environment, Path.home()))
         location = local if state.store == "file" else parse_location(state.store)
-        return open_store(location, self.scope(), StateClients(self.session))
+        return open_store(location, self.where.scope, StateClients(self.session))
 
-    def scope(self) -> str:
-        """What the fleet's name belongs to: account and region; behind another endpoint, that endpoint."""
-        endpoint = self.environment.get("AWS_ENDPOINT_URL")
-        if endpoint:
-            return f"endpoint-{urlsplit(endpoint).netloc}"
-        identity = self.session.identity()
-        return f"{identity.account}-{identity.region}"
+    @cached_property
+    def where(self) -> Whereabouts:
+        """Account, region and endpoint, as AWS says. Raises PreflightRefused where the settings say otherwise."""
+        return whereabouts(self.session, self.settings.aws, self.environment)
 
 
 def _request_source(settings: FleetSettings) -> RequestSource | None:

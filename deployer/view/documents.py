@@ -16,6 +16,7 @@ from deployer.engine.reports import (
     PastRollout,
     PlanReport,
 )
+from deployer.engine.result import NOWHERE
 from deployer.model.observation import Observation, Seen
 from deployer.secrets.masking import masked_values
 from deployer.secrets.outlets import unmasked
@@ -39,6 +40,7 @@ def plan_document(report: PlanReport) -> dict[str, object]:
     releases = dict(report.releases)
     return {
         "fleet": plan.fleet,
+        **(report.where.document() if report.where is not None else NOWHERE),
         "strategy": plan.strategy,
         "method": plan.policy.method.value,
         "release": {"from": plan.previous.name, "to": plan.goal.name},
@@ -83,6 +85,7 @@ def status_document(status: FleetStatus) -> dict[str, object]:
     seen = status.seen
     return {
         "fleet": status.fleet,
+        **(status.where.document() if status.where is not None else NOWHERE),
         "in_service": status.in_service,
         "held": status.held,
         "last": status.last,

@@ -18,6 +18,7 @@ from rich.text import Text
 
 from deployer.engine.result import Result, Status
 from deployer.model.errors import UsageError
+from deployer.model.whereabouts import Whereabouts
 from deployer.view.summary import print_result
 from deployer.view.text import clean, clock_time
 
@@ -103,6 +104,8 @@ def _facts(result: Result) -> Iterator[str]:
     if result.lowest is not None:
         yield f"in service: never fewer than {result.lowest} (floor {result.floor})"
     yield f"surge: at most {result.surge_highest} of {result.surge_limit}"
+    if result.where is not None:
+        yield f"where: {_span(str(result.where))}"
     if result.failed:
         yield f"failed instances: {result.failed}"
     if result.image_to:
@@ -223,7 +226,16 @@ def _result(document: _Part) -> Result:
         calls={name: by_operation.whole(name) for name in by_operation.fields},
         throttled=calls.whole("throttled"),
         reason=document.text_or_none("reason"),
+        where=_where(document),
     )
+
+
+def _where(document: _Part) -> Whereabouts | None:
+    """None in the document of an older deployer, and where a rollout ended before it knew."""
+    account = document.text_or_none("account")
+    if account is None:
+        return None
+    return Whereabouts(account, document.text_or_none("region") or "", document.text_or_none("endpoint"))
 
 
 def _status(document: _Part) -> Status:

@@ -79,6 +79,8 @@ def _details(result: Result) -> Iterator[str]:
     yield f"surge: at most {result.surge_highest} of {result.surge_limit}"
     if result.failed:
         yield f"failed instances: {result.failed}"
+    if result.where is not None:
+        yield f"where: {result.where}"
     if result.image_to:
         yield f"image: {result.image_to} (before: {result.image_from or 'unknown'})"
     times = f"time: bake {clock_time(result.seconds_bake)}, rollout {clock_time(result.seconds_rollout)}"
@@ -94,6 +96,7 @@ def print_plan(report: PlanReport, console: Console) -> None:
     changes = report.changes
     _say(console, f"fleet {plan.fleet}: release {plan.previous.name} → {plan.goal.name}", "bold")
     for name, value in (
+        ("where", str(report.where or "")),
         ("strategy", f"{plan.strategy}, {plan.policy.method.value}{_width(plan)}"),
         ("in service", f"{report.in_service} of {limits.size} now; never fewer than {limits.floor}"),
         ("surge", f"at most {limits.surge} extra"),
@@ -141,7 +144,7 @@ def _print_slots(report: PlanReport, console: Console) -> None:
 
 def print_status(status: FleetStatus, console: Console) -> None:
     """The fleet's tree, who holds it, and its latest rollout."""
-    _say(console, f"fleet {status.fleet}", "bold")
+    _say(console, f"fleet {status.fleet}" + (f", {status.where}" if status.where else ""), "bold")
     board = Board(begun_at=0.0, seen=status.seen, in_service=status.in_service)
     tree = draw(board, 0.0, Paper(console.width, 10_000, not console.encoding.startswith("utf"), still=True))
     console.print(tree)

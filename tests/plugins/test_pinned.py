@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from deployer.rollout.wiring import Wiring
 from deployer.state.owner import this_process
 from deployer.state.store import StateStore
 from deployer.strategies.way_back import WayBack
+from tests.aws.wire import elb, serving
 from tests.builders import planned
 
 SETTINGS = """\
@@ -48,9 +49,16 @@ ABORT = "turn it round with `deployer abort`"
 
 
 @pytest.fixture(autouse=True)
-def nobody_answers_as_aws(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A call to AWS would be an error of another kind; the state is on this machine."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+def aws_says_who_we_are_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Any other call to AWS would be an error of another kind; the state is on this machine."""
+    inside = "<Account>123456789012</Account><Arn>arn:aws:iam::123456789012:user/ann</Arn><UserId>u</UserId>"
+    with serving() as wire:
+        wire.script["GetCallerIdentity"] = [elb("GetCallerIdentity", inside)]
+        monkeypatch.setenv("AWS_ENDPOINT_URL", wire.url)
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            monkeypatch.setenv(name, "testing")
+        monkeypatch.setenv("AWS_REGION", "eu-west-1")
+        yield
 
 
 def settings(folder: Path, strategy: str, setting: str, backend: str = "native") -> FleetSettings:

@@ -41,7 +41,7 @@ def test_only_what_is_about_the_fleet_itself_changes_it(kind: str, subject: str,
 def test_the_end_of_an_untouched_rollout_is_that_there_was_nothing_to_do() -> None:
     journal, plan = MemoryJournal(), planned("i-1", balancers=(BALANCER,))
     ledger = SimpleNamespace(by_operation={}, throttled=0)
-    wiring = SimpleNamespace(session=SimpleNamespace(ledger=ledger))
+    wiring = SimpleNamespace(session=SimpleNamespace(ledger=ledger), where=None)
     ground = SimpleNamespace(ask=dict, look=lambda _plan, _answers: seen([slot("slot-0", old("i-1"))]))
     taken = SimpleNamespace(plan=plan, wiring=wiring, journal=journal)
 

@@ -38,6 +38,7 @@ def plan(settings: FleetSettings, options: RunOptions) -> PlanReport:
             seconds_lower_bound=None,
             steps=_steps(ready, setup),
             warnings=_warnings(settings, ready, setup),
+            where=wiring.where,
         )
 
 

@@ -54,6 +54,7 @@ def told(plan: RolloutPlan, follower: Follower, ended: Ended, seconds: float, *,
         reason=ended.reason,
         exit_code=_code(ended),
         asks=ended.asks,
+        where=follower.ground.wiring.where,
     )
 
 

@@ -104,6 +104,7 @@ class Carrier:
             hooks=hooks.runner,
             poll=poll_of(plan),
             seconds_bake=seconds,
+            where=wiring.where,
         )
         result = run.go(lambda: (ledger.by_operation, ledger.throttled))
         self.hold.keep = run.abandoned

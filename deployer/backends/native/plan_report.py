@@ -38,6 +38,7 @@ def plan(settings: FleetSettings, options: RunOptions) -> PlanReport:
             seconds_lower_bound=None,
             steps=(*steps_of(ready.plan, strategy, image), *way_back),
             warnings=(*_warnings(ready), *_from_hosts(ready)),
+            where=wiring.where,
         )
 
 

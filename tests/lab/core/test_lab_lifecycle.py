@@ -184,13 +184,17 @@ def test_two_labs_run_side_by_side_and_end_one_by_one(shell: Shell) -> None:
 
 
 def test_nothing_of_a_real_account_stays_in_the_exports(shell: Shell) -> None:
-    done = shell.lab("up", "--instances", "1", "--zones", "1", AWS_PROFILE="prod", HTTPS_PROXY="http://proxy:3128")
+    stray = {"AWS_ENDPOINT_URL_EC2": "https://ec2.amazonaws.com", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"}
+    given = {"AWS_PROFILE": "prod", "HTTPS_PROXY": "http://proxy:3128", **stray}
+    done = shell.lab("up", "--instances", "1", "--zones", "1", **given)
     assert done.returncode == 0, done.stderr
-    script = f"export AWS_PROFILE=prod\n{done.stdout}\nenv"
+    shown = " ".join(f"{name}={value}" for name, value in stray.items())
+    script = f"export AWS_PROFILE=prod {shown}\n{done.stdout}\nenv"
     seen = subprocess.run(
         ["bash", "-c", script], capture_output=True, text=True, env={"PATH": "/usr/bin:/bin"}, check=True
     )
     assert "AWS_PROFILE" not in seen.stdout
+    assert all(name not in seen.stdout for name in stray)
     assert "NO_PROXY=127.0.0.0/8" in seen.stdout
 
 
