@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from deployer.config.ownership import why_not_ours
 from deployer.config.positions import Path as KeyPath
 from deployer.config.positions import key_lines
 from deployer.config.written import printable
@@ -110,25 +111,38 @@ def dotted(key: KeyPath) -> str:
 def find_file(named: Path | None, folder: Path) -> Path:
     """The settings file: the one named, else `deployer.toml` in `folder` or above it up to its repository's top.
 
-    Only a repository is searched upwards: a file in a folder that others may write to could name hooks to run.
-    Raises UsageError that says which folders were searched.
+    Only a repository is searched upwards, and only one of this user: a settings file names hooks to run.
+    Raises UsageError that says which folders were searched, or whose the file is.
     """
     if named is not None:
         path = folder / named.expanduser()
         if not path.exists():
             raise UsageError(f"there is no settings file {path}; `deployer init` writes one")
-        return path
+        return _ours(path)
     searched = [folder]
-    tops = [parent for parent in (folder, *folder.parents) if (parent / ".git").exists()]
+    tops = [parent for parent in (folder, *folder.parents) if _is_top(parent)]
     if tops:
         searched += [parent for parent in folder.parents if parent == tops[0] or tops[0] in parent.parents]
     for place in searched:
         if (place / FILE_NAME).exists():
-            return place / FILE_NAME
+            return _ours(place / FILE_NAME)
     raise UsageError(
         f"there is no {FILE_NAME} in {' or '.join(str(place) for place in searched)}; "
         "`deployer init` writes one, --config names another"
     )
+
+
+def _is_top(folder: Path) -> bool:
+    """Whether a repository of this user begins here: anybody can make a `.git` where anybody may write."""
+    return (folder / ".git").exists() and why_not_ours(folder / ".git") is None
+
+
+def _ours(path: Path) -> Path:
+    """The path. Raises UsageError where what it names is not ours."""
+    why = why_not_ours(path)
+    if why is not None:
+        raise UsageError(f"{path} {why}")
+    return path
 
 
 def read_document(path: Path) -> Document:

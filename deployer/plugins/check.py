@@ -38,7 +38,7 @@ def check(document: Document) -> Checked:
         found = [*_names(table)]
         for use in uses_in(table):
             try:
-                found += below(use, _wrong_with(use, document.path.parent))
+                found += below(use, wrong_with(use, document.path.parent))
             except Unclear as unclear:
                 notes.append(f"fleet {name}: {use.family.word} {use.name} was not looked into: {unclear}")
         problems += [one.below(("fleet", name)) for one in found]
@@ -59,8 +59,8 @@ def _names(table: Mapping[str, object]) -> Iterator[Problem]:
         yield from twins([name if isinstance(name, str) else None for name in found], family.word)
 
 
-def _wrong_with(use: Use, folder: Path) -> Sequence[Problem]:
-    """What is wrong with one use of a plugin, below its table. Raises Unclear."""
+def wrong_with(use: Use, folder: Path) -> Sequence[Problem]:
+    """What is wrong with one use of a plugin, below its table; only code of ours is run. Raises Unclear."""
     try:
         if is_path(use.name):
             path, class_name = file_of(use.name, folder)
@@ -81,6 +81,17 @@ def _refused(use: Use, folder: Path) -> Sequence[Problem]:
     except PluginRefused as refused:
         return refused.problems
     return []
+
+
+def source_of(use: Use, folder: Path) -> Sketch | None:
+    """What the source of another's plugin shows; None for one of ours, and for one that does not show itself."""
+    try:
+        if is_path(use.name):
+            return read_source(*file_of(use.name, folder))
+        point = entry_of(use.family, use.name)
+        return None if is_ours(point) else read_source(_file_of_package(use.family, use.name), point.attr)
+    except (NotFound, NoPlugin, Unclear):
+        return None
 
 
 def _file_of_package(family: Family, name: str) -> Path:

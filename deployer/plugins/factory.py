@@ -12,7 +12,7 @@ from deployer.config.document import Problem
 from deployer.config.positions import Path as KeyPath
 from deployer.config.written import printable, written
 from deployer.plugins.blueprint import SETTINGS, Blueprint, blueprint_of, read_settings
-from deployer.plugins.family import STRATEGY, Family
+from deployer.plugins.family import STRATEGY, Family, is_ours, is_path
 from deployer.plugins.faults import PluginRefused
 from deployer.plugins.loader import NotFound, find_plugin
 
@@ -34,6 +34,12 @@ class Use:
     key: KeyPath
     named_by: str
     handed: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it came with deployer, so that making it runs nobody else's code."""
+        point = None if is_path(self.name) else self.family.point(self.name)
+        return point is not None and is_ours(point)
 
     def wrong(self, rest: str) -> Problem:
         """A problem with what is named."""

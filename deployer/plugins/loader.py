@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from deployer.config.nearest import did_you_mean
+from deployer.config.ownership import why_not_ours
 from deployer.config.written import written
 from deployer.plugins.family import Family, is_path
 
@@ -49,6 +50,8 @@ def file_of(name: str, folder: Path) -> tuple[Path, str]:
         raise NotFound(f"is {written(name)}; expected path/to/file.py:Class")
     if not path.is_file():
         raise NotFound(f"is {written(name)}, but there is no file {path}")
+    if (why := why_not_ours(folder / Path(place).expanduser())) is not None:
+        raise NotFound(f"is {written(name)}, but {path} {why}")
     return path, class_name
 
 

@@ -30,6 +30,8 @@ class Sketch:
 
     blueprint: Blueprint
     methods: frozenset[str]
+    flags: frozenset[str] = frozenset()
+    """The class attributes that are True."""
 
 
 def read_source(path: Path, class_name: str) -> Sketch:
@@ -51,7 +53,7 @@ def read_source(path: Path, class_name: str) -> Sketch:
     whole = not bases and all(one.rpartition(".")[2] == "dataclass" for one in decorators)
     known = _Names({name: node for name, node in classes.items() if _is_enum(node)}, frozenset(classes))
     fields = tuple(_fields(found, known))
-    return Sketch(Blueprint(fields, complete=whole), frozenset(_methods(found)))
+    return Sketch(Blueprint(fields, complete=whole), frozenset(_methods(found)), frozenset(_flags(found)))
 
 
 def _other_names(tree: ast.Module) -> set[str]:
@@ -75,6 +77,15 @@ def _methods(found: ast.ClassDef) -> Iterator[str]:
             case ast.FunctionDef(name=name):
                 yield name
             case ast.Assign(targets=[ast.Name(id=name)]):
+                yield name
+
+
+def _flags(found: ast.ClassDef) -> Iterator[str]:
+    for node in found.body:
+        match node:
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.Constant(value=True)):
+                yield name
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant(value=True)):
                 yield name
 
 

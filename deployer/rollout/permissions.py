@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+from dataclasses import replace
+
 from deployer.aws.iam import Feature, PolicyScope, policy
 from deployer.config.settings import FleetSettings
 from deployer.model.policy import Method
+from deployer.plugins.check import source_of, wrong_with
+from deployer.plugins.factory import below
+from deployer.plugins.source import Unclear
 from deployer.plugins.strategies import recipe_of, strategy_for
-from deployer.plugins.uses import refuse_wrong_plugins
+from deployer.plugins.uses import gate_uses, hook_uses, strategy_use, twins_of, uses_of
 from deployer.rollout.hooks.line import fit_hooks
 from deployer.rollout.hooks.rights import hook_rights
 
@@ -16,9 +22,39 @@ def iam_policy(settings: FleetSettings, account: str, region: str) -> dict[str, 
 
     `account` and `region` are `*` where they are to stay open.
     """
-    refuse_wrong_plugins(settings)
-    more = hook_rights(fit_hooks(settings), account, region)
+    _refuse_wrong_plugins(settings)
+    more = hook_rights(fit_hooks(_without_foreign_hooks(settings)), account, region)
     return policy(scope_of(settings, account, region), _features(settings), more)
+
+
+def _refuse_wrong_plugins(settings: FleetSettings) -> None:
+    """As before a rollout, but nobody else's code is run: a policy is made by who has not read it yet."""
+    problems = [*twins_of(settings)]
+    for use in uses_of(settings):
+        with contextlib.suppress(Unclear):
+            problems += below(use, wrong_with(use, settings.folder))
+    if problems:
+        raise settings.refusal(problems)
+
+
+def _without_foreign_hooks(settings: FleetSettings) -> FleetSettings:
+    """Hooks and gates of others stay unmade; what they may do in AWS they say themselves."""
+    hooks = zip(settings.hooks, hook_uses(settings.hooks), strict=True)
+    gates = zip(settings.gates, gate_uses(settings.gates), strict=True)
+    return replace(
+        settings,
+        hooks=tuple(one for one, use in hooks if use.is_ours),
+        gates=tuple(one for one, use in gates if use.is_ours),
+    )
+
+
+def _shifts_traffic(settings: FleetSettings) -> bool:
+    rollout, use = settings.rollout, strategy_use(settings.rollout)
+    if use.is_ours:
+        strategy = strategy_for(rollout.strategy, recipe_of(rollout), settings.folder)
+        return bool(getattr(strategy, "shifts_traffic", False))
+    sketch = source_of(use, settings.folder)
+    return sketch is not None and "shifts_traffic" in sketch.flags
 
 
 def scope_of(settings: FleetSettings, account: str, region: str) -> PolicyScope:
@@ -48,7 +84,6 @@ def _features(settings: FleetSettings) -> list[Feature]:
         features += [Feature.RELAUNCH, Feature.EXPIRE]
         if settings.release.image is None:
             features.append(Feature.BAKE)
-    strategy = strategy_for(settings.rollout.strategy, recipe_of(settings.rollout), settings.folder)
-    if getattr(strategy, "shifts_traffic", False):
+    if _shifts_traffic(settings):
         features.append(Feature.WEIGHTS)
     return features

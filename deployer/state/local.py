@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import BinaryIO, cast
 from urllib.parse import quote, unquote
 
 from deployer.model.errors import StateUnavailable
@@ -62,6 +63,7 @@ class LocalShelf:
             if (found.mark if found else None) != expected:
                 raise Conflict
             fresh = folder / "lease.json.new"
+            fresh.unlink(missing_ok=True)  # of a process that died while it wrote
             _write_whole(fresh, content)
             fresh.replace(path)
             _sync_folder(folder)
@@ -79,7 +81,7 @@ class LocalShelf:
         """A journal's content, with a torn tail if it has one."""
         with self._reaching(fleet):
             try:
-                return self._journal(fleet, name).read_bytes()
+                return _read(self._journal(fleet, name))
             except FileNotFoundError:
                 return b""
 
@@ -87,9 +89,9 @@ class LocalShelf:
         """Opens a journal for appending and cuts its torn tail."""
         with self._reaching(fleet), self._locked(fleet) as folder:
             path = self._journal(fleet, name)
-            content = path.read_bytes() if path.exists() else b""
+            content = _read(path) if path.exists() else b""
             pages = decode(content, str(path))
-            with path.open("ab") as file:
+            with _open(path, "ab") as file:
                 file.truncate(pages.whole)
                 os.fsync(file.fileno())
             _sync_folder(folder)
@@ -102,7 +104,7 @@ class LocalShelf:
 
     def extend(self, fleet: str, path: Path, size: int, line: bytes) -> None:
         """Appends to a journal that still has `size` bytes; raises Conflict when it has not."""
-        with self._reaching(fleet), self._locked(fleet), path.open("r+b") as file:
+        with self._reaching(fleet), self._locked(fleet), _open(path, "r+b") as file:
             if file.seek(0, os.SEEK_END) != size:
                 raise Conflict
             file.write(line)
@@ -117,6 +119,7 @@ class LocalShelf:
 
     @contextlib.contextmanager
     def _reaching(self, fleet: str) -> Iterator[None]:
+        self._refuse_others(fleet)
         try:
             yield
         except OSError as error:
@@ -124,6 +127,23 @@ class LocalShelf:
                 f"the state of fleet {fleet} in {self._folder(fleet)} cannot be read or written: "
                 f"{error.strerror or error}; nothing is changed without it"
             ) from None
+
+    def _refuse_others(self, fleet: str) -> None:
+        """A folder of somebody else's: they could say who holds the fleet, and what a resume goes on with.
+
+        One of root's may be shared by those who deploy from this machine.
+        """
+        folder = self._folder(fleet)
+        for place in (folder, *folder.parents[:2]):
+            try:
+                found = place.lstat()
+            except OSError:
+                continue
+            if found.st_uid not in (0, os.geteuid()):
+                raise StateUnavailable(
+                    f"the state of fleet {fleet} would be in {place}, which belongs to user {found.st_uid} and not "
+                    f"to user {os.geteuid()}; name a folder of your own with path in [state]"
+                )
 
     @contextlib.contextmanager
     def _locked(self, fleet: str) -> Iterator[Path]:
@@ -133,7 +153,7 @@ class LocalShelf:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             for parent in folder.parents[:3]:
                 _sync_folder(parent)
-        handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             _lock(handle, self._patience)
             yield folder
@@ -166,7 +186,7 @@ def _part(text: str) -> str:
 
 def _version(path: Path) -> Version | None:
     try:
-        content = path.read_bytes()
+        content = _read(path)
     except FileNotFoundError:
         return None
     return Version(content, _mark(content))
@@ -176,8 +196,24 @@ def _mark(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+_MAKE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def _no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
+
+
+def _open(path: Path, mode: str) -> BinaryIO:
+    return cast(BinaryIO, open(path, mode, opener=_no_link))
+
+
+def _read(path: Path) -> bytes:
+    with _open(path, "rb") as file:
+        return file.read()
+
+
 def _write_whole(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
+    with os.fdopen(os.open(path, _MAKE, 0o600), "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

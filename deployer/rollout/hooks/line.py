@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from enum import Enum
 from functools import cached_property
@@ -13,6 +14,7 @@ from typing import cast
 
 from deployer.config.document import Problem
 from deployer.config.hooks import GateSettings, HookSettings
+from deployer.config.ownership import why_not_ours
 from deployer.config.settings import FleetSettings
 from deployer.hooks.contract import Gate, Hook
 from deployer.model.occasions import Point
@@ -100,9 +102,20 @@ def fit_hooks(settings: FleetSettings) -> Line:
         tuple(FittedHook(name, cast("Hook", _made(use, folder, problems)), one) for name, one, use in hooks),
         tuple(FittedGate(name, cast("Gate", _made(use, folder, problems)), one) for name, one, use in gates),
     )
+    for use in (*hook_uses(settings.hooks), *gate_uses(settings.gates)):
+        problems += below(use, _not_ours(use, folder))
     if problems:
         raise settings.refusal(problems)
     return line
+
+
+def _not_ours(use: Use, folder: Path) -> Iterator[Problem]:
+    """Files that a command names and that somebody else could have written: the script, or an argument."""
+    words = cast("Sequence[str]", use.handed.get("command", ()))
+    for word in words:
+        path = folder / word
+        if ("/" in word or word != words[0]) and path.is_file() and (why := why_not_ours(path)) is not None:
+            yield use.wrong(f"names {path}, which {why}")
 
 
 def _made(use: Use, folder: Path, problems: list[Problem]) -> object:
