@@ -57,11 +57,11 @@ class Answer:
     release: str | None = None
     detail: str = ""
     proof: Proof = Proof.ASKED
-    heard: bool = True
-    """Whether it was reached at all: one that could not be asked has not said that it is sick."""
     digest: str | None = None
     """The bundle that was installed on it last, by its host's marker or by CodeDeploy: "" where none was since its
     launch, None where that cannot be read or an installation did not come to its end."""
+    heard: bool = True
+    """Whether it was reached at all: one that could not be asked has not said that it is sick."""
 
 
 @dataclass(frozen=True)

@@ -111,9 +111,9 @@ class HostWork:
         reply, proof = self._reply(host)
         heard = reply.heard
         if reply.release is not None or self._application.must_name:
-            return Answer(reply.ok, asked_at, reply.release, reply.detail, proof, heard)
+            return Answer(reply.ok, asked_at, reply.release, reply.detail, proof, heard=heard)
         if unnamed is not Proof.MARKER or not reply.ok:
-            return Answer(reply.ok, asked_at, None, reply.detail, unnamed, heard)
+            return Answer(reply.ok, asked_at, None, reply.detail, unnamed, heard=heard)
         try:
             installed = self._installer.installed(host)
             return Answer(True, asked_at, None, reply.detail, unnamed, digest=installed)
