@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from deployer.lab.aws_errors import ApiCall, ApiFault, StartResponse, recognise, respond
 from deployer.lab.control import CONTROL_PATH, send
@@ -71,7 +71,8 @@ class Door:
         except NotSigned:
             if "authorization" in sent.headers:
                 raise _Refused(Refusal.NONE) from None
-            return self._key_of_older_url(sent)
+            token = _web_identity(environ)
+            return self._usable(token, "") if token is not None else self._key_of_older_url(sent)
         key = self._usable(signature.scope.key_id, signature.token)
         self._check_time(signature)
         payload = _payload(environ, sent, signature)
@@ -109,6 +110,20 @@ class Door:
             raise _Refused(Refusal.URL_EXPIRED)
         if age < -_SKEW or (signature.lasts is None and age > _SKEW):
             raise _Refused(Refusal.STALE)
+
+
+def _web_identity(environ: dict[str, Any]) -> str | None:
+    """The token of an AssumeRoleWithWebIdentity, the one call that needs no signature; None for any other.
+
+    STS API reference: "Calling AssumeRoleWithWebIdentity does not require the use of AWS security credentials".
+    """
+    form = environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded")
+    if not form or int(environ.get("CONTENT_LENGTH") or 0) > _HEARD_OUT:
+        return None
+    fields = parse_qs(_read(environ).decode("utf-8", "replace"))
+    if fields.get("Action") != ["AssumeRoleWithWebIdentity"]:
+        return None
+    return fields.get("WebIdentityToken", [""])[0]
 
 
 def _sent(environ: Mapping[str, Any]) -> Sent:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import os
 import secrets
@@ -47,6 +48,11 @@ class Pair:
         return cls(f"AKIA{name}", secrets.token_urlsafe(30))
 
 
+def web_identity_token(secret: str) -> str:
+    """What a job shows as its OIDC token: the lab is its own identity provider, and believes its key."""
+    return hmac.new(secret.encode(), b"deployer lab web identity", "sha256").hexdigest()
+
+
 @dataclass(frozen=True)
 class LabKeys:
     """The keys of one lab."""
@@ -70,9 +76,11 @@ class LabKeys:
         return cls(Pair(**said["owner"]), Pair(**said["machines"]))
 
     def ring(self, account: str) -> Keyring:
-        """Both by id; either may do all that AWS's root user may."""
+        """Both by id, and the owner's web identity token; each may do all that AWS's root user may."""
         root = f"arn:aws:iam::{account}:root"
+        token = web_identity_token(self.owner.secret)
         keys = {
+            token: Key(token, "", f"arn:aws:sts::{account}:federated-user/job"),
             self.owner.id: Key(self.owner.id, self.owner.secret, root, owner=True),
             self.machines.id: Key(self.machines.id, self.machines.secret, root),
         }

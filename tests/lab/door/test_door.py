@@ -16,11 +16,12 @@ os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
 
 import boto3
 import pytest
+from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from deployer.lab.door.iam_keys import find_iam_key
-from deployer.lab.door.keys import LabKeys, Pair
+from deployer.lab.door.keys import LabKeys, Pair, web_identity_token
 from deployer.lab.door.signature import sign
 from deployer.lab.endpoint import Endpoint, Site
 from deployer.lab.listener import Listener
@@ -190,6 +191,19 @@ def test_a_name_that_was_pointed_here_is_refused(place: Place, host: str) -> Non
     status, text, _ = place.ask("GET", "/", Host=host, Authorization="x")
     assert status == 403
     assert "localhost" in text
+
+
+def test_a_web_identity_gets_in_with_a_token_that_the_owners_key_made_and_no_other(place: Place) -> None:
+    asked = {"RoleArn": "arn:aws:iam::123456789012:role/ci", "RoleSessionName": "job"}
+    sts = place.client("sts", signature_version=UNSIGNED)
+    wrong = refusal(lambda: sts.assume_role_with_web_identity(**asked, WebIdentityToken="the job's id token"))
+    assert wrong[1] in (400, 403)
+    token = web_identity_token(KEYS.owner.secret)
+    given = sts.assume_role_with_web_identity(**asked, WebIdentityToken=token)["Credentials"]
+    role = Pair(given["AccessKeyId"], given["SecretAccessKey"])
+    assert place.client("ec2", role, given["SessionToken"]).describe_vpcs()["Vpcs"]
+    with pytest.raises(ClientError):
+        place.client("ec2", signature_version=UNSIGNED).describe_vpcs()
 
 
 def test_motos_own_pages_are_closed(place: Place) -> None:
