@@ -1,4 +1,4 @@
-"""`deployer doctor`, natively: what speaks against a rollout, and what an earlier one left behind."""
+"""`deployer doctor`: what speaks against a rollout, and what an earlier one left behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images for the native backend: what is baked, what is found, and what the way back needs."""
+"""Images: what is baked, what is found, and what the way back needs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`deployer plan`, `status` and `bake`, natively."""
+"""`deployer plan`, natively."""
 
 from __future__ import annotations
 
