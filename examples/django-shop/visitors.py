@@ -7,6 +7,7 @@ import random
 import re
 import threading
 from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from urllib.parse import urljoin, urlsplit
@@ -49,6 +50,8 @@ class Places:
     site: tuple[str, int]
     origin: tuple[str, int]
     bucket: str
+    sign: Callable[[str], Mapping[str, str]]
+    """The headers of a signed GET of a path at the origin, as CloudFront signs with origin access control."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +139,8 @@ class Visitor(threading.Thread):
         for file in files:
             where = urlsplit(file)
             if where.hostname == ASSETS:
-                answer = self._ask(self._places.origin, "GET", f"/{self._places.bucket}{where.path}", {}, "")
+                path = f"/{self._places.bucket}{where.path}"
+                answer = self._ask(self._places.origin, "GET", path, self._places.sign(path), "")
             else:
                 answer = self._ask(self._places.site, "GET", where.path, {"Host": SITE}, "")
             came = answer if isinstance(answer, Answer) and answer.status == 200 else None
@@ -149,7 +153,7 @@ class Visitor(threading.Thread):
                 self._fetch([urljoin(file, name) for name in _FILE.findall(came.text)], release)
 
     def _ask(
-        self, place: tuple[str, int], method: str, path: str, headers: dict[str, str], body: str
+        self, place: tuple[str, int], method: str, path: str, headers: Mapping[str, str], body: str
     ) -> Answer | str:
         """One request on a kept connection; what went wrong as text."""
         connection = self._connections.setdefault(place, http.client.HTTPConnection(*place, timeout=PATIENCE))
