@@ -64,5 +64,5 @@ def _decode(version: Version, fleet: str) -> Request:
     try:
         raw = json.loads(version.content)
         return Request(str(raw["rollout"]), Wish(raw["wish"]), str(raw["by"]), float(raw["at"]))
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise JournalCorrupt(f"the request for fleet {fleet} cannot be read ({error!r}); delete it") from None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import tempfile
 from pathlib import Path
 
@@ -117,3 +119,46 @@ def test_records_that_changed_places_are_noticed() -> None:
 def test_a_kind_that_no_reader_knows_is_not_written() -> None:
     with pytest.raises(ValueError, match="kind is 'whim'"):
         encode(Record(0, 0.0, "r-1", 1, "whim", "", {}))
+
+
+def signed(body: object) -> bytes:
+    text = json.dumps(body).encode()
+    return hashlib.sha256(text).hexdigest()[:16].encode() + b" " + text + b"\n"
+
+
+RECORD = {"seq": 0, "wall": 1.5, "rollout": "r-1", "epoch": 1, "kind": "note", "subject": "", "data": {}}
+
+
+def test_a_record_of_before_formats_were_written_is_read() -> None:
+    assert len(decode(signed(RECORD), "r-1").records) == 1
+
+
+def test_a_journal_of_a_newer_program_is_refused_by_name() -> None:
+    with pytest.raises(JournalCorrupt, match="line 1, is of format 2, which a newer deployer wrote"):
+        decode(signed({**RECORD, "format": 2, "kind": "of tomorrow"}), "r-1")
+
+
+@given(st.sampled_from([*RECORD, "format"]), JSON, st.booleans())
+def test_a_right_checksum_over_a_wrong_shape_is_one_sentence(key: str, value: object, taken: bool) -> None:
+    body: dict[str, object] = {**RECORD, key: value}
+    if taken:
+        del body[key]
+    try:
+        pages = decode(signed(body), "r-1")
+    except JournalCorrupt:
+        return
+    assert all(isinstance(record.data, dict) for record in pages.records)
+
+
+@pytest.mark.parametrize("body", [None, [], "x", 7, {}])
+def test_a_line_that_is_no_record_is_one_sentence(body: object) -> None:
+    with pytest.raises(JournalCorrupt, match="is no record, though its checksum is right"):
+        decode(signed(body), "r-1")
+
+
+def test_a_request_with_a_number_that_no_clock_shows_is_one_sentence(tmp_path: Path) -> None:
+    shelf = LocalShelf(tmp_path, "lab")
+    content = json.dumps({"rollout": "r-1", "wish": "pause", "by": "ann", "at": 10**400}).encode()
+    shelf.put_lease("web.request", content, None)
+    with pytest.raises(JournalCorrupt, match="the request for fleet web cannot be read"):
+        ShelvedStore(shelf).posted("web", "r-1")
