@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, assert_never
 
 from deployer.engine import queues
 from deployer.engine.events import Failed, Watch
 from deployer.engine.launching import Launcher
 from deployer.engine.memory import Asked, Memory
+from deployer.engine.move_records import move_as_json
 from deployer.engine.plan import RolloutPlan
 from deployer.engine.ports import Clock, Cloud, Hosts, Journal, Lease, Registration
 from deployer.engine.registrations import ports_for
-from deployer.engine.scribe import Scribe, move_as_json
+from deployer.engine.scribe import Scribe
+from deployer.model.effects import effect_of
 from deployer.model.errors import LeaseLost
 from deployer.model.fleet import TargetState, installed_tags, kept_tags
 from deployer.model.hosts import (
@@ -39,25 +41,13 @@ from deployer.model.moves import (
     Update,
     Wait,
     Weigh,
+    instance_of,
+    slot_of,
 )
 from deployer.model.observation import Install, Observation, Work
 from deployer.model.outcome import Done, Unknown
 from deployer.model.policy import Method, Sabotage
 from deployer.model.share import Order
-
-_ORDER: tuple[type, ...] = (
-    GiveUp,
-    Attach,
-    Weigh,
-    Launch,
-    Stage,
-    LameDuck,
-    Drain,
-    Update,
-    Terminate,
-    SetAside,
-)
-"""What raises capacity goes first."""
 
 _M = TypeVar("_M")
 
@@ -85,16 +75,15 @@ class Actuator:
 
     def carry_out(self, seen: Observation, moves: Sequence[Move]) -> None:
         """Does what was allowed. Raises LeaseLost before anything that the lease no longer covers."""
-        real = [move for move in moves if not isinstance(move, Wait)]
-        if not real:
+        batches = ranked(moves)
+        if not batches:
             return
+        real = [move for move in moves if not isinstance(move, Wait)]
         self._begin_slots(seen, real)
         self.journal.append("intent", "tick", {"moves": [move_as_json(move) for move in real]})
-        for kind in _ORDER:
-            chosen = [move for move in real if isinstance(move, kind)]
-            if chosen:
-                self._check_lease()
-                self._dispatch(seen, chosen)
+        for batch in batches:
+            self._check_lease()
+            self._dispatch(seen, batch)
 
     def launch_again(self) -> None:
         """Notes launches whose answer was lost and that were found, and repeats the others (fault 2)."""
@@ -113,43 +102,58 @@ class Actuator:
 
     def _begin_slots(self, seen: Observation, moves: Sequence[Move]) -> None:
         for move in moves:
-            match move:
-                case Launch(slot=name):
-                    self.memory.begin(name, seen.now)
-                case Drain() | Stage() | Update() | Terminate() | SetAside() | Attach():
-                    self.memory.begin(seen.by_id[move.instance][0].name, seen.now)
-                case _:
-                    pass
+            effect, slot, ident = effect_of(move), slot_of(move), instance_of(move)
+            if effect is None or not effect.begins:
+                continue
+            if slot is None and ident is not None:
+                slot = seen.by_id[ident][0].name
+            if slot is not None:
+                self.memory.begin(slot, seen.now)
 
     def _dispatch(self, seen: Observation, moves: Sequence[Move]) -> None:
-        match moves[0]:
-            case GiveUp():
-                self._give_up(seen, _of(moves, GiveUp))
+        first = moves[0]
+        match first:
+            case Attach() | Drain() | Weigh():
+                self._at_balancers(seen, first, moves)
+            case LameDuck() | Stage() | Update():
+                self._on_hosts(seen, first, moves)
+            case Launch() | Terminate() | SetAside() | GiveUp():
+                self._in_fleet(seen, first, moves)
+            case Wait():
+                pass
+            case _ as never:
+                assert_never(never)
+
+    def _at_balancers(self, seen: Observation, first: Attach | Drain | Weigh, moves: Sequence[Move]) -> None:
+        match first:
             case Attach():
                 self._attach(seen, _of(moves, Attach))
             case Drain():
                 self._drain(seen, _of(moves, Drain))
-            case Launch():
-                self._launcher.launch(seen, _of(moves, Launch))
-            case Terminate():
-                self._terminate(_of(moves, Terminate))
-            case SetAside():
-                self._set_aside(_of(moves, SetAside))
             case Weigh():
                 self._weigh(_of(moves, Weigh))
-            case _:
-                self._on_hosts(seen, moves)
 
-    def _on_hosts(self, seen: Observation, moves: Sequence[Move]) -> None:
-        match moves[0]:
+    def _on_hosts(self, seen: Observation, first: LameDuck | Stage | Update, moves: Sequence[Move]) -> None:
+        match first:
             case LameDuck():
                 self._quieten(seen, _of(moves, LameDuck))
             case Stage():
                 self._stage(seen, _of(moves, Stage))
             case Update():
                 self._update(seen, _of(moves, Update))
-            case _:
-                pass
+
+    def _in_fleet(
+        self, seen: Observation, first: Launch | Terminate | SetAside | GiveUp, moves: Sequence[Move]
+    ) -> None:
+        match first:
+            case Launch():
+                self._launcher.launch(seen, _of(moves, Launch))
+            case Terminate():
+                self._terminate(_of(moves, Terminate))
+            case SetAside():
+                self._set_aside(_of(moves, SetAside))
+            case GiveUp():
+                self._give_up(seen, _of(moves, GiveUp))
 
     # -- balancers -----------------------------------------------------------------------------------
 
@@ -340,3 +344,18 @@ class Actuator:
 
 def _of(moves: Sequence[Move], kind: type[_M]) -> list[_M]:
     return [move for move in moves if isinstance(move, kind)]
+
+
+def ranked(moves: Iterable[Move]) -> list[list[Move]]:
+    """The moves to carry out, kind by kind: what raises capacity goes first.
+
+    Raises TypeError for one that declares nothing: the guard refuses it, so it must never come here.
+    """
+    batches: dict[tuple[int, type[Move]], list[Move]] = {}
+    for move in moves:
+        effect = effect_of(move)
+        if effect is None:
+            raise TypeError(f"{type(move).__name__} does not declare what it does to the fleet")
+        if effect.rank is not None:
+            batches.setdefault((effect.rank, type(move)), []).append(move)
+    return [batches[key] for key in sorted(batches, key=lambda key: (key[0], key[1].__name__))]

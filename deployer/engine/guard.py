@@ -1,32 +1,21 @@
 """The guard: every move against the promises, before it is carried out. No strategy gets around it.
 
 Pure. Each promise is one rule; a rule answers with the inequality that refuses the move, or None. Moves of
-one tick are judged in order, each with the effects of those allowed before it.
+one tick are judged in order, each with the effects of those allowed before it. What a move does and needs is what
+its class declares (`model.effects`); a move that declares nothing is refused.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import TypeAlias
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias, assert_never
 
+from deployer.model.effects import About, Does, Effect, Needs, Starts, effect_of
 from deployer.model.fleet import TargetState
 from deployer.model.holds import starts_barred
-from deployer.model.moves import (
-    Attach,
-    Drain,
-    GiveUp,
-    LameDuck,
-    Launch,
-    Move,
-    SetAside,
-    Stage,
-    Terminate,
-    Update,
-    Wait,
-    Weigh,
-)
-from deployer.model.observation import Observation, Seen, Work
+from deployer.model.moves import Move, Weigh, instance_of, slot_of
+from deployer.model.observation import Observation, Seen, Slot, Work
 from deployer.model.policy import Sabotage
 from deployer.model.service import (
     Count,
@@ -51,6 +40,18 @@ class Tally:
     launched_slots: set[str] = field(default_factory=set)
     given_up: int = 0
     """How many instances this tick gives up on, wherever among its moves that stands."""
+    doubted: frozenset[str] = frozenset()
+    """Those of them that were in service and count no more, though they are sent traffic until they are drained."""
+
+    @property
+    def in_service(self) -> int:
+        """How many were in service at the look, less those that this tick gives up on."""
+        return self.start.in_service - len(self.doubted)
+
+    def in_service_in(self, zone: str) -> int:
+        """The same in a zone."""
+        lost = sum(1 for ident in self.doubted if self.seen.by_id[ident][1].instance.zone == zone)
+        return self.start.by_zone.get(zone, 0) - lost
 
     def removed_in(self, zone: str) -> int:
         """How many of those removed in this tick are in `zone`."""
@@ -69,19 +70,36 @@ class Refusal:
 Rule: TypeAlias = Callable[[Tally, Move], str | None]
 
 
-def _lowers(move: Move) -> str | None:
+def _declared(move: Move) -> Effect:
+    """What a move declares. Raises TypeError for one that declares nothing; `judge` has refused it before."""
+    effect = effect_of(move)
+    if effect is None:
+        raise TypeError(_undeclared(move))
+    return effect
+
+
+def _undeclared(move: object) -> str:
+    return f"{type(move).__name__} does not declare what it does to the fleet"
+
+
+def _does(move: Move, what: Does) -> bool:
+    return bool(_declared(move).does & what)
+
+
+def _subject(tally: Tally, move: Move) -> Seen | None:
+    """The instance that a move is about; None for another kind of move, and for one of no instance of the fleet."""
+    ident = instance_of(move)
+    return tally.seen.find(ident) if ident is not None else None
+
+
+def _lowered(tally: Tally, move: Move) -> Seen | None:
     """The instance that a move takes out of service, if it does."""
-    match move:
-        case Drain() | Terminate() | SetAside() | Update() | LameDuck():
-            return move.instance
-        case _:
-            return None
+    return _subject(tally, move) if _does(move, Does.LOWERS) else None
 
 
 def _serving(tally: Tally, move: Move) -> Seen | None:
-    ident = _lowers(move)
-    one = tally.seen.find(ident) if ident is not None else None
-    if one is None or one.id in tally.removed or not in_service(tally.seen, one):
+    one = _lowered(tally, move)
+    if one is None or one.id in tally.removed | tally.doubted or not in_service(tally.seen, one):
         return None
     return one
 
@@ -89,10 +107,11 @@ def _serving(tally: Tally, move: Move) -> Seen | None:
 def _leaving(tally: Tally, move: Move) -> tuple[Seen, int] | None:
     """The instance whose leaving is felt, and how much the count falls: not at all for one that balancers use
     though it is not believed in yet. That one too may go only while enough others are in service (promise 14)."""
-    ident = _lowers(move)
-    one = tally.seen.find(ident) if ident is not None else None
+    one = _lowered(tally, move)
     if one is None or one.id in tally.removed:
         return None
+    if one.id in tally.doubted:
+        return one, 0
     if in_service(tally.seen, one):
         return one, 1
     return (one, 0) if takes_traffic(tally.seen, one) else None
@@ -103,11 +122,11 @@ def floor_is_kept(tally: Tally, move: Move) -> str | None:
     leaving = _leaving(tally, move)
     if leaving is None:
         return None
-    left = tally.start.in_service - len(tally.removed) - leaving[1]
+    left = tally.in_service - len(tally.removed) - leaving[1]
     if left >= tally.seen.limits.floor:
         return None
     return (
-        f"{tally.start.in_service} in service - {len(tally.removed)} leaving - {leaving[1]} = {left} "
+        f"{tally.in_service} in service - {len(tally.removed)} leaving - {leaving[1]} = {left} "
         f"< floor {tally.seen.limits.floor}"
     )
 
@@ -119,7 +138,7 @@ def zone_floor_is_kept(tally: Tally, move: Move) -> str | None:
         return None
     zone = leaving[0].instance.zone
     floor = tally.seen.limits.floor_of(zone)
-    there, gone = tally.start.by_zone.get(zone, 0), tally.removed_in(zone)
+    there, gone = tally.in_service_in(zone), tally.removed_in(zone)
     left = there - gone - leaving[1]
     if left >= floor:
         return None
@@ -130,7 +149,7 @@ def weights_keep_the_floor(tally: Tally, move: Move) -> str | None:
     """Promise 1 for a shift of traffic: what gets none of it any more is out of service."""
     if not isinstance(move, Weigh):
         return None
-    left, floor = len(_fit_under(tally.seen, move)), tally.seen.limits.floor
+    left, floor = len(_fit_under(tally, move)), tally.seen.limits.floor
     if left - len(tally.removed) >= floor or left >= len(_felt(tally.seen)):
         return None
     return f"{left} fit where the weights send traffic - {len(tally.removed)} leaving < floor {floor}"
@@ -140,7 +159,7 @@ def weights_keep_the_zone_floors(tally: Tally, move: Move) -> str | None:
     """Promise 2 for a shift of traffic."""
     if not isinstance(move, Weigh):
         return None
-    fit, felt = _fit_under(tally.seen, move), _felt(tally.seen)
+    fit, felt = _fit_under(tally, move), _felt(tally.seen)
     for zone, floor in tally.seen.limits.zone_floor:
         left, now = (sum(1 for one in found if one.instance.zone == zone) for found in (fit, felt))
         gone = tally.removed_in(zone)
@@ -149,10 +168,12 @@ def weights_keep_the_zone_floors(tally: Tally, move: Move) -> str | None:
     return None
 
 
-def _fit_under(seen: Observation, move: Weigh) -> list[Seen]:
+def _fit_under(tally: Tally, move: Weigh) -> list[Seen]:
     """Who may be counted on once the traffic is shared out so."""
+    seen = tally.seen
     weights = {**seen.weights, **dict(move.weights)}
-    return [one for _, one in seen.instances() if is_fit(seen, one) and has_weight(weights, one)]
+    fit = (one for _, one in seen.instances() if is_fit(seen, one) and has_weight(weights, one))
+    return [one for one in fit if one.id not in tally.doubted]
 
 
 def _felt(seen: Observation) -> list[Seen]:
@@ -162,7 +183,7 @@ def _felt(seen: Observation) -> list[Seen]:
 
 def surge_is_kept(tally: Tally, move: Move) -> str | None:
     """Promise 3: alive, launches of unknown outcome counted, never over fleet size + surge."""
-    if not isinstance(move, Launch):
+    if not _does(move, Does.ADDS):
         return None
     size, surge = len(tally.seen.slots), tally.seen.limits.surge
     after = tally.start.alive + tally.launched + 1
@@ -173,35 +194,38 @@ def surge_is_kept(tally: Tally, move: Move) -> str | None:
 
 def drained_before_change(tally: Tally, move: Move) -> str | None:
     """Promise 4: nothing is terminated, set aside or changed in place until every balancer has drained it."""
-    if not isinstance(move, Terminate | SetAside | Update):
-        return None
-    one = tally.seen.find(move.instance)
+    one = _subject(tally, move) if Needs.DRAINED in _declared(move).needs else None
     if one is None or tally.seen.policy.sabotage is Sabotage.NO_DRAIN:
         return None
     missing = drain_missing(tally.seen, one)
-    return None if missing is None else f"{move.instance} is not drained: {missing[0]}"
+    return None if missing is None else f"{one.id} is not drained: {missing[0]}"
 
 
 def belongs_to_fleet(tally: Tally, move: Move) -> str | None:
     """Promise 8: only what belongs to the fleet is changed."""
-    match move:
-        case Launch(slot=name):
+    match _declared(move).about:
+        case About.SLOT:
+            name = slot_of(move)
             return None if name in tally.seen.by_name else f"the fleet has no slot {name}"
-        case Weigh(weights=weights):
+        case About.INSTANCE:
+            return None if _subject(tally, move) else f"{instance_of(move)} does not belong to the fleet"
+        case About.TARGET_GROUPS:
             known = {b.id for b in tally.seen.balancers} | set(tally.seen.weights)
-            strange = [arn for arn, _ in weights if arn not in known]
+            strange = [arn for arn, _ in _weights(move) if arn not in known]
             return f"{', '.join(strange)} is no balancer of the fleet" if strange else None
-        case Wait():
+        case About.ANYTHING:
             return None
-        case Attach() | Drain() | LameDuck() | Stage() | Update() | Terminate() | SetAside() | GiveUp():
-            return None if tally.seen.find(move.instance) else f"{move.instance} does not belong to the fleet"
+        case _ as never:
+            assert_never(never)
+
+
+def _weights(move: Move) -> Sequence[tuple[str, int]]:
+    return move.weights if isinstance(move, Weigh) else ()
 
 
 def nothing_sick_is_attached(tally: Tally, move: Move) -> str | None:
     """Promise 10: what goes (back) into service has answered its health path."""
-    if not isinstance(move, Attach):
-        return None
-    one = tally.seen.find(move.instance)
+    one = _subject(tally, move) if Needs.ANSWERED in _declared(move).needs else None
     if one is None:
         return None
     if not one.running:
@@ -217,26 +241,36 @@ def failures_stop_new_starts(tally: Tally, move: Move) -> str | None:
     barred = starts_barred(seen, tally.given_up)
     if barred is None:
         return None
-    starts = isinstance(move, Launch | Update)
-    if isinstance(move, Drain):
-        entry = seen.by_id.get(move.instance)
-        starts = entry is not None and not entry[0].begun
-    return barred if starts else None
+    match _declared(move).starts:
+        case Starts.NEVER:
+            return None
+        case Starts.ALWAYS:
+            return barred
+        case Starts.IN_A_NEW_SLOT:
+            slot = _slot(tally, move)
+            return barred if slot is not None and not slot.begun else None
+        case _ as never:
+            assert_never(never)
+
+
+def _slot(tally: Tally, move: Move) -> Slot | None:
+    """The slot that a move is about, by its name or by its instance."""
+    name, ident = slot_of(move), instance_of(move)
+    if name is not None:
+        return tally.seen.by_name.get(name)
+    entry = tally.seen.by_id.get(ident) if ident is not None else None
+    return entry[0] if entry is not None else None
 
 
 def only_the_failed_are_kept(tally: Tally, move: Move) -> str | None:
     """Promise 9: a place keeps its instance; only one that was given up on leaves the fleet and stays running."""
-    if not isinstance(move, SetAside):
-        return None
-    one = tally.seen.find(move.instance)
-    return None if one is None or one.failed is not None else f"{move.instance} has not failed"
+    one = _subject(tally, move) if Needs.FAILED in _declared(move).needs else None
+    return None if one is None or one.failed is not None else f"{one.id} has not failed"
 
 
 def unknown_is_not_dead(tally: Tally, move: Move) -> str | None:
     """Promise 14: an instance of which a balancer says nothing is not terminated or changed."""
-    if not isinstance(move, Terminate | SetAside | Update):
-        return None
-    one = tally.seen.find(move.instance)
+    one = _subject(tally, move) if Needs.DRAINED in _declared(move).needs else None
     if one is None or all(t.state is not TargetState.UNKNOWN for t in one.targets.values()):
         return None
     return f"the health of {one.id} is unknown, which is neither healthy nor dead"
@@ -249,21 +283,24 @@ def replacement_comes_first(tally: Tally, move: Move) -> str | None:
         return None
     slot = tally.seen.by_id[one.id][0]
     coming = [s for s in slot.alive if s.id != one.id and s.failed is None and tally.seen.on_goal(s)]
-    if not coming or any(is_proven(tally.seen, s) for s in coming):
+    if not coming or any(is_proven(tally.seen, s) and _stays(tally, s) for s in coming):
         return None
     return f"{one.id} stays until {coming[0].id} has been in service for {tally.seen.policy.soak:g} s"
 
 
+def _stays(tally: Tally, one: Seen) -> bool:
+    """Whether nothing was asked of it, before or in this tick, that takes it away again."""
+    return one.expecting is None and one.id not in tally.removed | tally.doubted
+
+
 def one_change_at_a_time(tally: Tally, move: Move) -> str | None:
     """Fault 7: nothing is asked of an instance before what was asked last has been seen."""
-    match move:
-        case Attach() | Drain() | LameDuck() | Stage() | Update() | Terminate() | SetAside():
-            one = tally.seen.find(move.instance)
-            return _asked_already(one) if one is not None else None
-        case Launch(slot=name):
-            return _launched_already(tally, name)
-        case GiveUp() | Weigh() | Wait():
-            return None
+    if Needs.SETTLED not in _declared(move).needs:
+        return None
+    if _does(move, Does.ADDS):
+        return _launched_already(tally, slot_of(move) or "")
+    one = _subject(tally, move)
+    return _asked_already(one) if one is not None else None
 
 
 def _asked_already(one: Seen) -> str | None:
@@ -300,12 +337,16 @@ RULES: tuple[tuple[int, Rule], ...] = (
 )
 """Promise number and rule, in the order in which they are asked."""
 
+UNDECLARED = 1
+"""The promise by which a move is refused that does not say what it does: it might take anything out of service."""
+
 
 def judge(
     seen: Observation, moves: Sequence[Move], rules: Sequence[tuple[int, Rule]] = RULES
 ) -> tuple[list[Move], list[Refusal]]:
     """Sorts moves into those allowed and those refused, with the inequality that refused them."""
-    tally = Tally(seen, count(seen), given_up=sum(isinstance(move, GiveUp) for move in moves))
+    failing = [move for move in moves if effect_of(move) is not None and _does(move, Does.FAILS)]
+    tally = Tally(seen, count(seen), given_up=len(failing), doubted=_doubted(seen, failing))
     allowed: list[Move] = []
     refused: list[Refusal] = []
     for move in moves:
@@ -318,7 +359,19 @@ def judge(
     return allowed, refused
 
 
+def _doubted(seen: Observation, failing: Sequence[Move]) -> frozenset[str]:
+    """The instances that are in service now and are not any more once they are given up on."""
+    found = (seen.find(ident) for ident in map(instance_of, failing) if ident is not None)
+    return frozenset(
+        one.id
+        for one in found
+        if one is not None and in_service(seen, one) and not in_service(seen, replace(one, failed="given up on"))
+    )
+
+
 def _first_refusal(tally: Tally, move: Move, rules: Sequence[tuple[int, Rule]]) -> Refusal | None:
+    if effect_of(move) is None:
+        return Refusal(move, UNDECLARED, _undeclared(move))
     for promise, rule in rules:
         because = rule(tally, move)
         if because is not None:
@@ -327,9 +380,9 @@ def _first_refusal(tally: Tally, move: Move, rules: Sequence[tuple[int, Rule]]) 
 
 
 def _take_effect(tally: Tally, move: Move) -> None:
-    if isinstance(move, Launch):
+    if _does(move, Does.ADDS):
         tally.launched += 1
-        tally.launched_slots.add(move.slot)
+        tally.launched_slots.add(slot_of(move) or "")
     one = _serving(tally, move)
     if one is not None:
         tally.removed.add(one.id)

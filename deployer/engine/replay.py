@@ -6,12 +6,14 @@ Only what cannot be seen is taken from the journal. Health, drains and quiet tim
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
-from deployer.engine.memory import Memory
+from deployer.engine.memory import Facts, Memory
+from deployer.engine.move_records import came_out, intended, items
 from deployer.engine.plan import RolloutPlan
 from deployer.engine.ports import LaunchOrder, Record
+from deployer.model.effects import Does
 from deployer.model.fleet import Instance, InstanceState
 from deployer.model.observation import Stance
 
@@ -64,42 +66,54 @@ def has_changed_the_fleet(records: Sequence[Record]) -> bool:
 
 def _intended(memory: Memory, plan: RolloutPlan, record: Record, now: float) -> None:
     holder = {slot.instance: slot.name for slot in plan.slots}
-    for order in _items(record.data.get("orders")):
-        launch = LaunchOrder(**order)
-        facts = memory.slot(launch.slot)
-        facts.pending, facts.pending_since = launch, now
-        memory.begin(launch.slot, now)
-    for move in _items(record.data.get("moves")):
-        instance = str(move.get("instance", ""))
-        slot = move.get("slot") or memory.slot_of.get(instance) or holder.get(instance)
-        if move["move"] in ("Launch", "Attach", "Drain", "Stage", "Update", "Terminate", "SetAside") and slot:
-            memory.begin(str(slot), now)
-        if move["move"] == "Update":
-            memory.facts(instance).updated = True
-        if move["move"] == "Attach":
-            memory.facts(instance).ever_attached = True
-            if plan.policy.work is None:
-                memory.facts(instance).taken_out = False  # whether it is in, a look will show
-        if move["move"] in ("Attach", "Drain"):
-            memory.facts(instance).attached_by_us = move["move"] == "Attach"
-            memory.facts(instance).touched = True
+    for item in items(record.data.get("orders")):
+        order = _order(item)
+        facts = memory.slot(order.slot)
+        facts.pending, facts.pending_since = order, now
+        memory.begin(order.slot, now)
+    for move in intended(record):
+        slot = move.slot or memory.slot_of.get(move.subject) or holder.get(move.subject)
+        if move.effect.begins and slot:
+            memory.begin(slot, now)
+        if move.instance is not None:
+            _changed(memory.facts(move.instance), move.effect.does, plan)
+
+
+def _changed(facts: Facts, does: Does, plan: RolloutPlan) -> None:
+    """What is known of an instance to which something was to be done."""
+    if Does.INSTALLS in does:
+        facts.updated = True
+    if Does.ADMITS in does:
+        facts.ever_attached = True
+        if plan.policy.work is None:
+            facts.taken_out = False  # whether it is in, a look will show
+    if does & (Does.ADMITS | Does.WITHDRAWS):
+        facts.attached_by_us = Does.ADMITS in does
+        facts.touched = True
+
+
+def _order(item: Mapping[str, Any]) -> LaunchOrder:
+    """A launch as it was ordered; fields that a newer version wrote are passed over."""
+    known = {field.name for field in fields(LaunchOrder)}
+    return LaunchOrder(**{key: value for key, value in item.items() if key in known})
 
 
 def _came_out(memory: Memory, record: Record, now: float) -> None:
-    if "move" not in record.data:
-        return  # of a hook: for those who run hooks
-    move = _mapping(record.data["move"])
-    if move["move"] in ("Drain", "Attach") and record.data["outcome"] == "done":
-        memory.facts(str(move["instance"])).taken_out = move["move"] == "Drain"
-    if move["move"] != "Launch":
+    move = came_out(record)
+    if move is None:
+        return  # of a hook or a bake: for those who run them
+    does = move.effect.does
+    if move.instance is not None and does & (Does.ADMITS | Does.WITHDRAWS) and record.data["outcome"] == "done":
+        memory.facts(move.instance).taken_out = Does.WITHDRAWS in does
+    if move.slot is None or Does.ADDS not in does:
         return
-    facts = memory.slot(str(move["slot"]))
+    facts = memory.slot(move.slot)
     match record.data["outcome"]:
         case "unknown":
             return  # the order stays pending and is repeated with its own token
         case "done":
             launched = Instance(str(record.data["instance"]), InstanceState.PENDING, "", "", "", "")
-            memory.launched(str(move["slot"]), launched, now)
+            memory.launched(move.slot, launched, now)
             memory.facts(launched.id).instance = None
         case _:
             facts.pending = None
@@ -112,10 +126,6 @@ def _failed(memory: Memory, record: Record) -> None:
         memory.failures += 1
     else:
         memory.fail(record.subject, reason)
-
-
-def _items(value: object) -> Sequence[Mapping[str, Any]]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deployer.engine.events import Acted, Watch
+from deployer.engine.move_records import move_as_json
 from deployer.engine.ports import Journal
 from deployer.model.moves import Move
 from deployer.model.outcome import Done, Outcome, Permanent, Temporary, Unknown
@@ -34,14 +35,3 @@ class Scribe:
             {"move": move_as_json(move), "outcome": kind, "error": error, "request_id": request, **data},
         )
         self.watch(Acted(move, text, error, request))
-
-
-def move_as_json(move: Move) -> dict[str, Any]:
-    """A move as JSON values. Of a reason it is the first line: what scripts said stands in the failure's record."""
-    return {"move": type(move).__name__, **{key: _listed(value) for key, value in vars(move).items()}}
-
-
-def _listed(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return [_listed(item) for item in value]
-    return value.split("\n", 1)[0] if isinstance(value, str) else value

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import get_args
 
 from deployer.engine.result import Status
-from deployer.model.moves import Move
+from deployer.model.moves import BY_NAME
 from deployer.sim.catalogue import FAULTS
 from deployer.sim.faults import Fault
 from deployer.sim.run import Outcome
 from deployer.sim.setup import combinations, places
 
-_NOT_ACTED = frozenset({"Wait"})
-"""A wait is no act: it is shown, and nothing is carried out."""
-
-MOVES = tuple(sorted({kind.__name__ for kind in get_args(Move)} - _NOT_ACTED))
+MOVES = tuple(sorted(name for name, kind in BY_NAME.items() if kind.effect.rank is not None))
 """The moves that a fuzzed rollout must have made, by name."""
 
 

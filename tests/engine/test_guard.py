@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from deployer.engine.asking import THROUGHOUT
 from deployer.engine.guard import judge
 from deployer.model.fleet import Target, TargetState
-from deployer.model.moves import Attach, Drain, Launch, Move, SetAside, Terminate, Update
+from deployer.model.moves import Attach, Drain, GiveUp, Launch, Move, SetAside, Terminate, Update
 from deployer.model.observation import Observation
 from deployer.model.occasions import Occasion, Point, Ruling, Verdict
 from deployer.model.policy import Policy
@@ -128,6 +128,28 @@ def test_promise_14_unknown_health_is_not_dead() -> None:
 def test_promise_14_unknown_health_is_not_healthy_either() -> None:
     fleet = seen([slot("0", old("i-0", TargetState.UNKNOWN)), slot("1", old("i-1"))], floor=1)
     assert refusal(fleet, Drain("i-1"))[0] == 1
+
+
+def test_promise_1_what_is_given_up_on_in_this_tick_counts_no_more() -> None:
+    fleet = seen([slot("0", old("i-0")), slot("1", new("i-1"))], floor=1)
+    fleet = replace(fleet, policy=Policy(max_failures=1))
+    assert judge(fleet, [Drain("i-0")])[0] == [Drain("i-0")]
+    because = "1 in service - 0 leaving - 1 = 0 < floor 1"
+    assert refusal(fleet, GiveUp("i-1", "answers with release 3"), Drain("i-0")) == (1, because)
+    assert judge(fleet, [Drain("i-0"), GiveUp("i-1", "sick")])[0] == [GiveUp("i-1", "sick")]
+
+
+def test_promise_1_an_untouched_instance_serves_on_though_it_is_given_up_on() -> None:
+    fleet = seen([slot("0", old("i-0")), slot("1", old("i-1"))], floor=1, policy=Policy(max_failures=1))
+    assert not judge(fleet, [GiveUp("i-0", "its host cannot be reached"), Drain("i-1")])[1]
+
+
+@pytest.mark.parametrize("leaves", ["asked before", "asked in this tick"])
+def test_promise_15_a_successor_that_is_being_taken_out_again_lets_nobody_go(leaves: str) -> None:
+    successor = new("i-1", expecting="asked to drain; not seen yet" if leaves == "asked before" else None)
+    fleet = seen([slot("0", old("i-0"), successor, begun=True), slot("1", old("i-2")), slot("2", old("i-3"))])
+    first = [Drain("i-1")] if leaves == "asked in this tick" else []
+    assert refusal(fleet, *first, Drain("i-0"))[0] == 15
 
 
 def test_promise_15_old_capacity_stays_until_its_successor_has_soaked() -> None:

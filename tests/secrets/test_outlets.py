@@ -17,10 +17,11 @@ import pytest
 from deployer.cli.main import run
 from deployer.config.settings import FleetSettings, RunOptions
 from deployer.engine.events import Acted, Baking, Failed, Noted, Refused, Turned, Watch
+from deployer.engine.move_records import move_as_json
 from deployer.engine.plan import RolloutPlan
 from deployer.engine.reports import Diagnosis, Explanation, PastRollout
 from deployer.engine.result import Result, Status
-from deployer.engine.scribe import Scribe, move_as_json
+from deployer.engine.scribe import Scribe
 from deployer.hooks.contract import document_of
 from deployer.model.errors import ExitCode, PreflightRefused
 from deployer.model.moves import Drain, GiveUp

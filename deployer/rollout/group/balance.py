@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
+from deployer.engine.move_records import MoveRecord, came_out, intended
 from deployer.engine.ports import Record
+from deployer.model.effects import Does
 from deployer.rollout.undo import SIZE
 
 
@@ -39,15 +40,15 @@ def balance_of(records: Iterable[Record], members: frozenset[str]) -> Balance:
     launched, joined, ending, aside = set[str](), set[str](), set[str](), set[str]()
     for record in records:
         if record.kind == "intent":
-            ending.update(_of_move(record, "Terminate"))
-            aside.update(_of_move(record, "SetAside"))
+            for move in intended(record):
+                _put(ending, move, Does.ENDS)
+                _put(aside, move, Does.SETS_ASIDE)
         elif record.kind == "outcome" and record.data.get("outcome") == "done":
-            move = record.data["move"]
-            name = move["move"] if isinstance(move, Mapping) else ""
-            if name == "Launch":
+            done = came_out(record)
+            if done is not None and Does.ADDS in done.effect.does:
                 launched.add(str(record.data["instance"]))
-            elif name == "Attach" and isinstance(move, Mapping):
-                joined.add(str(move["instance"]))
+            elif done is not None:
+                _put(joined, done, Does.ADMITS)
     attached = launched & (members | joined)
     ended = (ending | aside) - members - (launched - attached)
     return Balance(frozenset(attached), frozenset(ended), _settled(records), frozenset(aside))
@@ -65,9 +66,6 @@ def _settled(records: Iterable[Record]) -> int:
     return total
 
 
-def _of_move(record: Record, name: str) -> Iterator[str]:
-    moves = record.data.get("moves")
-    found: list[Any] = moves if isinstance(moves, list) else []
-    for move in found:
-        if isinstance(move, Mapping) and move.get("move") == name:
-            yield str(move["instance"])
+def _put(found: set[str], move: MoveRecord, does: Does) -> None:
+    if move.instance is not None and does in move.effect.does:
+        found.add(move.instance)

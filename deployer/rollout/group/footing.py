@@ -11,9 +11,10 @@ from deployer.aws.group_sources import GroupSource, GroupSources, Sources
 from deployer.aws.groups import LEAVING, AwsGroup, Group, GroupFacts
 from deployer.engine.events import Watch
 from deployer.engine.loop import Ending
+from deployer.engine.move_records import move_as_json
 from deployer.engine.plan import RolloutPlan
 from deployer.engine.ports import Cloud, Journal, Lease
-from deployer.engine.scribe import Scribe, move_as_json
+from deployer.engine.scribe import Scribe
 from deployer.model.errors import AwsError, LeaseLost
 from deployer.model.fleet import Release, Tag
 from deployer.model.moves import Attach, SetAside, Terminate
