@@ -11,6 +11,7 @@ from deployer.model.moves import Wait
 from deployer.model.observation import Observation, Seen, Slot, Stance
 from deployer.model.occasions import Occasion, Point
 from deployer.model.service import drain_missing, has_arrived, is_complete, is_done, requests_missing
+from deployer.model.share import Order
 
 _FRESH = 5.0
 """An answer is asked for again when it is older than this many seconds."""
@@ -55,15 +56,19 @@ def questions(seen: Observation) -> Iterator[HostTask]:
     """Health and release of every instance in flight, the requests of those that are to prove themselves by some,
     and the connections of those that drain or soon will."""
     for slot, one in seen.instances():
-        if not one.running or (one.failed is not None and not one.unharmed) or not one.instance.address:
+        if not one.running or not one.instance.address:
             continue
         host = Host.of(one.instance)
-        if _needs_answer(seen, slot, one):
-            yield Ask(host)
-        if requests_missing(seen, one) is not None:
-            yield CountRequests(host)
+        untold = one.work.order is Order.STOP and one.work.told_since is None
+        given_up = one.failed is not None and not one.unharmed
+        if untold or (not given_up and _needs_answer(seen, slot, one)):
+            yield Ask(host)  # one that cannot be told is let go only while it says that it is sick
         if one.work.told_since is not None and drain_missing(seen, one) is not None:
             yield CountJobs(host)
+        if given_up:
+            continue
+        if requests_missing(seen, one) is not None:
+            yield CountRequests(host)
         if seen.policy.ask_hosts and _needs_count(seen, slot, one):
             yield Count(host, tuple(sorted(one.sent_to)), tuple(sorted(one.unproven)))
 

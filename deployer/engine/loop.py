@@ -240,6 +240,7 @@ class Loop:
             seen,
             stance=memory.stance,
             rolling_back=memory.rolling_back,
+            turned_at=memory.turned_at,
             goal=memory.goal,
             previous=memory.previous,
             failures=memory.failures,
@@ -303,6 +304,7 @@ class Loop:
             case Back(reason=reason):
                 self.reason = reason
                 memory.turn_back()
+                memory.turned_at = now
                 self._done_since = None
             case Settle(reason=reason) | Pause(reason=reason):
                 self.reason = self.reason or reason

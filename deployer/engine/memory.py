@@ -56,6 +56,8 @@ class Facts:
     requests_detail: str = ""
     """Why its host could not tell."""
     answer: Answer | None = None
+    well_at: float | None = None
+    """When it last answered that it is well."""
     install: Install = field(default_factory=Install)
     staged: Install = field(default_factory=Install)
     lame_duck: Work = Work.NONE
@@ -109,6 +111,8 @@ class Memory:
     previous: Release
     stance: Stance = Stance.ADVANCE
     rolling_back: bool = False
+    turned_at: float = 0.0
+    """When this process turned round, in monotonic seconds; 0 when it did not."""
     failures: int = 0
     forgiven: int = 0
     """How often somebody had the rollout go on after it had failed and asked."""

@@ -22,7 +22,7 @@ from deployer.model.hosts import (
     TellWorker,
     Worked,
 )
-from deployer.model.observation import Install, Observation, Seen, Slot, Work
+from deployer.model.observation import Answer, Install, Observation, Seen, Slot, Work
 from deployer.model.policy import Method
 
 _LEAVING = (TargetState.ABSENT, TargetState.DRAINING, TargetState.UNUSED)
@@ -42,7 +42,7 @@ class Observer:
         for report in reports:
             match report:
                 case Answered(instance=ident, answer=answer):
-                    self.memory.facts(ident).answer = answer
+                    _answered(self.memory.facts(ident), answer)
                 case Counted():
                     _counted(self.memory.facts(report.instance), report, now)
                 case Requests():
@@ -102,6 +102,7 @@ class Observer:
             stance=self.memory.stance,
             failures=self.memory.failures,
             rolling_back=self.memory.rolling_back,
+            turned_at=self.memory.turned_at,
             weights=self._weights(sighting, now),
             weights_since=self.memory.weights_since,
             sides=self.plan.sides,
@@ -259,6 +260,7 @@ class Observer:
             targets=targets,
             since=facts.since,
             answer=facts.answer,
+            well_at=facts.well_at,
             in_service_since=facts.in_service_since,
             was_in_service=facts.was_in_service,
             quiet_since=facts.quiet_since,
@@ -282,6 +284,12 @@ class Observer:
             launched_by_us=ours,
             reachable=facts.reachable and self.plan.policy.ask_hosts,
         )
+
+
+def _answered(facts: Facts, answer: Answer) -> None:
+    facts.answer = answer
+    if answer.ok:
+        facts.well_at = answer.at
 
 
 def _counted(facts: Facts, report: Counted, now: float) -> None:

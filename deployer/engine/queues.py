@@ -45,9 +45,7 @@ def counted(facts: Facts, report: Jobs, now: float) -> None:
 def started_anew(facts: Facts) -> None:
     """Something is installed on it: what comes up may take work, whatever the one before was told."""
     if facts.work.order is not None:
-        facts.work = Share(
-            Order.STOP, Work.UNKNOWN, detail="it was started anew", asked_since=facts.work.asked_since
-        )
+        facts.work = Share(Order.STOP, Work.UNKNOWN, detail="it was started anew")
 
 
 def found_withdrawn(facts: Facts, now: float) -> None:

@@ -95,6 +95,8 @@ class Seen:
     targets: Mapping[str, Target]
     since: float
     answer: Answer | None = None
+    well_at: float | None = None
+    """When it last answered that it is well; None when it never did."""
     in_service_since: float | None = None
     was_in_service: bool = False
     """Whether it has been, since it was attached last; one that turns sick then is not merely slow."""
@@ -225,6 +227,8 @@ class Observation:
     stance: Stance = Stance.ADVANCE
     failures: int = 0
     rolling_back: bool = False
+    turned_at: float = 0.0
+    """When the rollout turned round: whoever is there now had no reason to be asked before."""
     weights: Mapping[str, int] = field(default_factory=dict)
     """Traffic weights by target group ARN, where the balancer splits traffic by weight."""
     weights_since: float = 0.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from deployer.config.settings import FleetSettings
 from deployer.engine.ports import Sighting
 from deployer.model.fleet import ABSENT, Balancer, Instance, TargetState
 from deployer.model.hosts import Counted
@@ -64,6 +65,7 @@ def ports_at(one: Instance, balancers: Sequence[Balancer], sighting: Sighting) -
 def plan_remarks(ground: Ground) -> Iterator[str]:
     """What a user should know of the drains of a rollout before it begins."""
     settings, sighting = ground.wiring.settings, ground.sight()
+    yield from unused_lame_duck(settings, ground.found.balancers)
     yield from elsewhere(ground.found.balancers, sighting, settings.health.port)
     yield from datagrams(ground.found.balancers)
     if not settings.ssh.ask_hosts:
@@ -77,6 +79,19 @@ def plan_remarks(ground: Ground) -> Iterator[str]:
             f"drain of them lasts {_whole(ground.found.balancers)}; {first}: {closed[first]}"
         )
     yield from unseen(ground.found.balancers, shown)
+
+
+def unused_lame_duck(settings: FleetSettings, balancers: Sequence[Balancer]) -> Iterator[str]:
+    """A lame-duck command that is not run, since nothing would take it back. Pure.
+
+    Behind a balancer it lets connections go, and new ones come once the instance is registered again. A worker that
+    it told to take no more work would have none after a rollback.
+    """
+    if settings.rollout.lame_duck and not balancers:
+        yield (
+            f"lame_duck is not run: fleet {settings.name} is behind no balancer, so nothing would take it back "
+            f"when a rollout turns round; set stop_taking and take_again in [fleet.{settings.name}.work]"
+        )
 
 
 def elsewhere(balancers: Sequence[Balancer], sighting: Sighting, health_port: int) -> Iterator[str]:

@@ -10,7 +10,7 @@ from deployer.bake.ports import ImageState
 from deployer.config.settings import FleetSettings
 from deployer.engine.reports import Diagnosis, Leftover
 from deployer.model.outcome import Done
-from deployer.rollout.connections import ask_members, datagrams, elsewhere, unseen
+from deployer.rollout.connections import ask_members, datagrams, elsewhere, unseen, unused_lame_duck
 from deployer.rollout.group.leftovers import group_leftovers
 from deployer.rollout.kept import look_after_kept
 from deployer.rollout.preparation import Ground, on_ground
@@ -41,7 +41,11 @@ def _on_hosts(ground: Ground) -> tuple[list[str], list[str]]:
     """What a rollout would notice only later: what speaks against it, and what makes its drains long."""
     settings, balancers, sighting = ground.wiring.settings, ground.found.balancers, ground.sight()
     problems = list[str]()
-    remarks = [*elsewhere(balancers, sighting, settings.health.port), *datagrams(balancers)]
+    remarks = [
+        *unused_lame_duck(settings, balancers),
+        *elsewhere(balancers, sighting, settings.health.port),
+        *datagrams(balancers),
+    ]
     sick = sorted(ident for ident, answer in ground.ask().items() if not answer.ok)
     if sick:
         health = settings.health

@@ -11,8 +11,8 @@ from deployer.engine.observe import Observer
 from deployer.engine.plan import RolloutPlan
 from deployer.engine.ports import Record, Sighting
 from deployer.engine.replay import replay
-from deployer.model.hosts import CountJobs, Host, Jobs, TellWorker, Worked
-from deployer.model.observation import Observation, Work
+from deployer.model.hosts import Ask, CountJobs, Host, Jobs, TellWorker, Worked
+from deployer.model.observation import Answer, Observation, Work
 from deployer.model.policy import Policy
 from deployer.model.share import Order, Share
 from deployer.model.work_source import SourceKind, WorkSource
@@ -61,7 +61,7 @@ def test_idle_is_unbroken() -> None:
 def test_one_that_is_installed_on_is_not_known_to_be_told_any_more() -> None:
     facts = stopped()
     queues.started_anew(facts)
-    assert (facts.work.order, facts.work.told_since) == (Order.STOP, None)
+    assert (facts.work.order, facts.work.told_since, facts.work.asked_since) == (Order.STOP, None, None)
 
 
 def test_once_it_takes_work_again_it_is_as_one_that_was_never_told() -> None:
@@ -115,6 +115,16 @@ def test_its_jobs_are_asked_for_while_it_is_waited_for() -> None:
     memory.instances["i-1"].work = stopped().work
     asked = list(questions(look(memory)))
     assert [task for task in asked if isinstance(task, CountJobs)] == [CountJobs(Host.of(instance("i-1")))]
+
+
+def test_one_that_was_given_up_on_and_could_not_be_told_is_asked_how_it_is() -> None:
+    memory = Memory(GOAL, PREVIOUS)
+    memory.facts("i-1").work = Share(Order.STOP, Work.FAILED, NOW, asked_since=NOW)
+    memory.facts("i-1").answer = Answer(ok=False, at=NOW)
+    memory.fail("i-1", "bad")
+    assert list(questions(look(memory))) == [Ask(Host.of(instance("i-1")))]
+    memory.facts("i-1").work = stopped().work
+    assert list(questions(look(memory))) == [CountJobs(Host.of(instance("i-1")))]
 
 
 def test_the_source_is_pinned_in_the_journal() -> None:

@@ -121,6 +121,8 @@ def test_one_that_was_heard_to_be_sick_and_cannot_be_told_goes_after_the_longest
     assert missing(replace(NOT_TOLD, asked_since=NOW - LONGEST + 1), answer=sick) is not None
     assert missing(replace(NOT_TOLD, asked_since=NOW - LONGEST), answer=sick) is None
     assert missing(replace(NOT_TOLD, asked_since=NOW - LONGEST), answer=replace(sick, heard=False)) is not None
+    before = replace(sick, at=NOW - 1)
+    assert missing(replace(NOT_TOLD, asked_since=NOW - LONGEST), answer=before) is not None, "it may be well again"
 
 
 def test_one_that_calls_itself_sick_is_told_too_since_a_job_may_run_on_it() -> None:

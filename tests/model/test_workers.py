@@ -8,14 +8,12 @@ import pytest
 
 from deployer.engine.guard import judge
 from deployer.model.methods.work import work
-from deployer.model.moves import Attach, Drain, LameDuck, Move, Stage, Terminate, Update, Wait
-from deployer.model.observation import Observation, Seen, Work
+from deployer.model.moves import Attach, Drain, GiveUp, Move, Stage, Terminate, Update, Wait
+from deployer.model.observation import Answer, Observation, Seen
 from deployer.model.occasions import Occasion, Point, Ruling, Verdict
 from deployer.model.policy import Policy
 from deployer.model.service import drain_missing, in_service, is_proven, takes_traffic
 from tests.builders import NOW, in_place, new, old, seen, slot
-
-LAME = ("/opt/lame-duck",)
 
 
 def worker(**more: object) -> Seen:
@@ -34,20 +32,45 @@ def moves(here: Observation) -> list[Move]:
     return [move for move in work(here, here.slots) if not isinstance(move, Wait)]
 
 
-def test_a_worker_is_asked_to_take_no_more_work_before_it_is_ended() -> None:
-    here = fleet(worker(), successor(), policy=Policy(lame_duck=LAME))
-    assert moves(here) == [Drain("i-1")]
+def test_a_worker_is_waited_for_before_it_is_ended() -> None:
+    assert moves(fleet(worker(), successor())) == [Drain("i-1")]
 
-    asked = fleet(worker(detached_since=NOW - 1), successor(), policy=Policy(lame_duck=LAME))
-    assert moves(asked) == [LameDuck("i-1")]
+    busy = worker(detached_since=NOW - 9, connections=2)
+    assert moves(fleet(busy, successor())) == []
 
-    busy = worker(detached_since=NOW - 9, lame_duck=Work.DONE, connections=2)
-    assert moves(fleet(busy, successor(), policy=Policy(lame_duck=LAME))) == []
+    quiet = worker(detached_since=NOW - 60, connections=0, quiet_since=NOW - 30, quiet_until=NOW)
+    assert moves(fleet(quiet, successor())) == [Terminate("i-1")]
 
-    quiet = worker(
-        detached_since=NOW - 60, lame_duck=Work.DONE, connections=0, quiet_since=NOW - 30, quiet_until=NOW
-    )
-    assert moves(fleet(quiet, successor(), policy=Policy(lame_duck=LAME))) == [Terminate("i-1")]
+
+def test_the_lame_duck_command_is_not_run_where_nothing_would_take_it_back() -> None:
+    policy = Policy(lame_duck=("/opt/lame-duck",))
+    drains = fleet(worker(detached_since=NOW - 1, reachable=True), successor(), policy=policy)
+    assert moves(drains) == []
+
+
+def test_silence_is_not_sickness() -> None:
+    silent = worker(answer=Answer(ok=False, at=NOW, detail="no answer", heard=False))
+    assert takes_traffic(fleet(silent), silent)
+    assert not in_service(fleet(silent), silent)
+    floor = replace(fleet(silent).limits, floor=1)
+    allowed, refused = judge(fleet(silent, limits=floor), [Drain("i-1")])
+    assert (allowed, [one.promise for one in refused]) == ([], [1])
+    sick = worker(answer=Answer(ok=False, at=NOW, detail="connection refused"))
+    assert not takes_traffic(fleet(sick), sick)
+
+
+def test_one_that_worked_and_is_silent_now_has_the_time_of_a_boot_to_answer_again() -> None:
+    def moved(now: float, well_at: float | None, **more: object) -> list[Move]:
+        silent = replace(successor(), since=0.0, well_at=well_at, answer=Answer(ok=False, at=now, heard=False))
+        return moves(seen([slot("s", silent, begun=True)], now=now, balancers=(), **more))
+
+    boot = Policy().deadlines.boot
+    assert [type(move) for move in moved(boot + 1, None)] == [GiveUp]
+    assert moved(boot + 1, well_at=boot - 1) == []
+    assert moved(boot + 1, None, turned_at=boot) == [], "nobody had a reason to ask it before"
+    [gone] = moved(2 * boot, well_at=boot - 1)
+    assert isinstance(gone, GiveUp)
+    assert "did not answer its health path any more" in gone.reason
 
 
 def test_its_hooks_run_before_and_after() -> None:
@@ -76,11 +99,13 @@ def test_one_that_says_that_it_is_sick_does_no_work() -> None:
     assert drain_missing(fleet(sick), sick) is None
 
 
-def test_one_that_takes_no_more_work_is_out_of_service_and_its_leaving_is_felt_once() -> None:
-    asked = worker(detached_since=NOW - 1)
-    here = fleet(asked, floor=1)
-    assert not in_service(here, asked)
-    assert not takes_traffic(here, asked)
+def test_whether_hooks_told_one_nobody_knows_so_it_is_neither_counted_on_nor_ended_under_the_floor() -> None:
+    asked = worker(detached_since=NOW - Policy().deadlines.drain)
+    assert not in_service(fleet(asked), asked)
+    allowed, refused = judge(fleet(asked, floor=1), [Update("i-1")])
+    assert (allowed, [one.promise for one in refused]) == ([], [1])
+    allowed, _ = judge(fleet(asked, successor(), floor=1), [Update("i-1")])
+    assert allowed == [Update("i-1")]
 
 
 @pytest.mark.parametrize(

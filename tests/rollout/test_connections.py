@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
+from deployer.config.rollout import RolloutSettings
+from deployer.config.settings import FindSettings, FleetSettings
 from deployer.engine.ports import Sighting
 from deployer.engine.reports import Diagnosis
 from deployer.model.fleet import Balancer, BalancerKind, Target, TargetState
 from deployer.model.hosts import Counted
-from deployer.rollout.connections import Shown, datagrams, elsewhere, unseen
+from deployer.rollout.connections import Shown, datagrams, elsewhere, unseen, unused_lame_duck
 from deployer.view.past import diagnosis_lines
 from tests.builders import instance
 
@@ -44,6 +47,16 @@ def test_a_balancer_of_datagrams_makes_every_drain_last_the_whole_delay() -> Non
     (said,) = datagrams((WEB, dns))
     assert said.startswith("dns passes on UDP or QUIC")
     assert said.endswith("the whole deregistration delay of 60 s")
+
+
+def test_a_lame_duck_of_a_fleet_behind_no_balancer_is_said_not_to_be_run() -> None:
+    rollout = RolloutSettings(lame_duck=("quack",))
+    fleet = FleetSettings("web", FindSettings(asg="w"), Path("deployer.toml"), rollout=rollout)
+
+    assert list(unused_lame_duck(fleet, (WEB,))) == []
+    (said,) = unused_lame_duck(fleet, ())
+    assert said.startswith("lame_duck is not run: fleet web is behind no balancer")
+    assert "stop_taking and take_again in [fleet.web.work]" in said
 
 
 def told(**shown: frozenset[int]) -> Mapping[str, Counted]:

@@ -11,6 +11,7 @@ from deployer.engine.result import Result, Status
 from deployer.model.errors import ExitCode
 from deployer.model.service import is_done
 from deployer.rollout import planner
+from deployer.rollout.connections import unused_lame_duck
 from deployer.rollout.hold import Mailbox, closing_the_last, holding, superseding
 from deployer.rollout.host_check import look_at_hosts, refuse_unready
 from deployer.rollout.images import bake_order, refuse_no_way_back
@@ -38,7 +39,7 @@ def rollout(settings: FleetSettings, options: RunOptions, watch: Watch) -> Resul
         refuse_no_way_back(ground, ready.plan)
         check = look_at_hosts(ready)
         refuse_unready(check, ready.plan.goal.name)
-        for remark in check.doubtful:
+        for remark in (*unused_lame_duck(settings, ground.found.balancers), *check.doubtful):
             watch(Noted(remark, warning=True))
         closing_the_last(wiring, store, hold.lease, rollout_id, watch)
         journal = store.open_rollout(settings.name, rollout_id, hold.lease, wiring.clock)

@@ -46,24 +46,28 @@ def _is_missing(instance: Seen) -> bool:
 
 def _prove_then_attach(seen: Observation, instance: Seen) -> Move | None:
     """Nothing is attached before it has answered with the expected release (faults 12 and 14)."""
-    limits = seen.policy.deadlines
     answer = instance.answer
     if not seen.serves_goal(instance):
         another = seen.another_release(instance)
         if another is not None and answer is not None and answer.at >= instance.since:
             return GiveUp(instance.id, another)
-        said = f" (last: {answer.detail})" if answer is not None and answer.detail else ""
-        return _wait_or_give_up(
-            seen,
-            instance,
-            f"boots{said}",
-            f"never answered its health path with release {seen.goal.name}{said}",
-            limits.boot,
-        )
+        return _wait_for_answer(seen, instance)
     if not _is_missing(instance) and not is_withdrawn(seen, instance):
         return None
     telling = _telling(seen, instance, Order.TAKE)
     return telling or held_or_given_up(seen, instance, Point.BEFORE_ATTACH) or Attach(instance.id)
+
+
+def _wait_for_answer(seen: Observation, instance: Seen) -> Move:
+    """It has the time of a boot, from its start or from when it last was well: one that worked and is silent now
+    may only hang (promise 14)."""
+    answer, since = instance.answer, max(instance.since, seen.turned_at)
+    said = f" (last: {answer.detail})" if answer is not None and answer.detail else ""
+    waiting, failure = f"boots{said}", f"never answered its health path with release {seen.goal.name}{said}"
+    if instance.well_at is not None and instance.well_at > since and answer is not None and not answer.ok:
+        since = instance.well_at
+        waiting, failure = f"answers no more{said}", f"did not answer its health path any more{said}"
+    return _wait_or_give_up(seen, instance, waiting, failure, seen.policy.deadlines.boot, since=since)
 
 
 def _relapsed(instance: Seen) -> bool:
@@ -141,7 +145,7 @@ def take_out(seen: Observation, instance: Seen, room: Room) -> Move | None:
         return held(seen, Occasion(Point.AFTER_DRAIN, instance.id), instance.id) if drained else None
     if instance.running and instance.work.order is not None and instance.work.told_since is None:
         return _telling(seen, instance, Order.STOP) or Drain(instance.id)
-    if seen.policy.lame_duck and instance.lame_duck is Work.NONE and instance.reachable:
+    if seen.policy.lame_duck and instance.targets and instance.lame_duck is Work.NONE and instance.reachable:
         return LameDuck(instance.id)
     reason, until = missing
     return Wait(instance.id, reason, until)

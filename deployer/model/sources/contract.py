@@ -10,6 +10,11 @@ Missing: TypeAlias = tuple[str, float | None]
 """What is still missing, and the monotonic time by which it has ended at the latest, where that is known."""
 
 
+def is_heard_sick(instance: Seen) -> bool:
+    """Whether it has said itself that it is sick. One that gives no answer at all may be at work (promise 14)."""
+    return instance.answer is not None and instance.answer.heard and not instance.answer.ok
+
+
 class Source(Protocol):
     """One source of work, as it stands to one instance."""
 

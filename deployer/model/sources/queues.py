@@ -12,7 +12,7 @@ from deployer.model.fleet import InstanceState
 from deployer.model.observation import Observation, Seen, Work
 from deployer.model.policy import Sabotage
 from deployer.model.share import Order
-from deployer.model.sources.contract import Missing
+from deployer.model.sources.contract import Missing, is_heard_sick
 from deployer.model.work_source import WorkSource
 
 TELL_AGAIN = 5.0
@@ -31,8 +31,7 @@ class Queues:
 
     def is_felt(self, seen: Observation, instance: Seen) -> bool:  # noqa: ARG002
         """Until it has said that it is sick, it may be at work (promise 14)."""
-        answer = instance.answer
-        return not self.is_withdrawn(instance) and (answer is None or answer.ok)
+        return not self.is_withdrawn(instance) and not is_heard_sick(instance)
 
     def gives(self, seen: Observation, instance: Seen) -> bool:  # noqa: ARG002
         """One that calls itself sick is told as well: a job may still run on it."""
@@ -50,7 +49,7 @@ class Queues:
         if share.order is not Order.STOP:
             return "may be at work", None
         if share.told_since is None:
-            return _telling_missing(seen, instance, longest)
+            return _telling_missing(instance, longest)
         if seen.policy.sabotage is Sabotage.NO_QUIET:
             return None
         end = share.told_since + longest
@@ -71,13 +70,14 @@ def _start_missing(seen: Observation, instance: Seen, longest: float) -> Missing
     return ("starts; it is told to take no work once it runs", end) if seen.now < end else None
 
 
-def _telling_missing(seen: Observation, instance: Seen, longest: float) -> Missing | None:
+def _telling_missing(instance: Seen, longest: float) -> Missing | None:
     """One that works and cannot be told is never ended: it would go on taking jobs. One that was heard to be sick
-    may have jobs left, and takes no new ones."""
+    may have jobs left, and takes no new ones, as long as it is sick: it has to say so at the end as well."""
     share, answer = instance.work, instance.answer
-    sick = answer is not None and answer.heard and not answer.ok
-    if sick and share.asked_since is not None and share.order_work is not Work.RUNNING:
+    if answer is not None and is_heard_sick(instance) and share.asked_since is not None:
         end = share.asked_since + longest
-        return (f"is sick and cannot be told to take no more work: {share.detail}", end) if seen.now < end else None
+        if share.order_work is not Work.RUNNING and answer.at >= end:
+            return None
+        return f"is sick and cannot be told to take no more work: {share.detail}", end
     why = f", which did not work yet: {share.detail}" if share.detail else ""
     return f"is told to take no more work{why}", None

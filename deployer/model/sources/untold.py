@@ -1,11 +1,11 @@
-"""A fleet behind no balancer whose settings name no source of work: it has hooks and a lame-duck command."""
+"""A fleet behind no balancer whose settings name no source of work: its hooks may tell it, nothing else does."""
 
 from __future__ import annotations
 
 from deployer.model.observation import Observation, Seen
 from deployer.model.policy import Sabotage
 from deployer.model.sources.balancers import is_quiet
-from deployer.model.sources.contract import Missing
+from deployer.model.sources.contract import Missing, is_heard_sick
 
 
 class Untold:
@@ -16,16 +16,15 @@ class Untold:
         return instance.answer is not None and instance.answer.ok and not self.is_withdrawn(instance)
 
     def is_felt(self, seen: Observation, instance: Seen) -> bool:  # noqa: ARG002
-        """Until it has said that it is sick, it may be at work (promise 14)."""
-        answer = instance.answer
-        return not self.is_withdrawn(instance) and (answer is None or answer.ok)
+        """Until it says that it is sick, it may be at work (promise 14): nobody knows if its hooks told it."""
+        return not is_heard_sick(instance)
 
-    def gives(self, seen: Observation, instance: Seen) -> bool:
+    def gives(self, seen: Observation, instance: Seen) -> bool:  # noqa: ARG002
         """One that says that it is sick does no work."""
-        return instance.running and self.is_felt(seen, instance)
+        return instance.running and not self.is_withdrawn(instance) and not is_heard_sick(instance)
 
     def is_withdrawn(self, instance: Seen) -> bool:
-        """Whether it was asked to take no more work, by its hooks and its lame-duck command."""
+        """Whether it was asked to take no more work, by its hooks."""
         return instance.detached_since is not None
 
     def drain_missing(self, seen: Observation, instance: Seen) -> Missing | None:
