@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -52,11 +53,18 @@ def init(program: Program | None, /, fleet: str, tags: str, config: str, **origi
     if path.exists():
         raise UsageError(_THERE.format(path=path))
     found = world.find(question) if question is not None else None
-    _write(path, starter(found.draft if found is not None else Draft(fleet, wanted)))
+    draft = found.draft if found is not None else Draft(fleet, wanted)
+    _write(path, starter(_from_git(draft, path)))
     if found is not None:
         _tell(found)
     write_schema(path)
     click.echo(f"wrote {path}; now say in it what your fleet is, then run `deployer plan`", err=True)
+
+
+def _from_git(draft: Draft, path: Path) -> Draft:
+    """The draft, with what is committed as its bundle where its folder is in a git checkout."""
+    in_checkout = any((folder / ".git").exists() for folder in path.absolute().parents)
+    return replace(draft, bundle="git:HEAD") if in_checkout and draft.bundle == Draft.bundle else draft
 
 
 def _question(fleet: str, tags: Mapping[str, str], origin: Mapping[str, str | bool | None]) -> Question | None:

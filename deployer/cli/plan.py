@@ -26,5 +26,5 @@ def plan(program: Program | None, /, detailed_exitcode: bool, **given: object) -
     if call.as_json:
         print_document(plan_document(report), call.program.out)
     else:
-        print_plan(report, console_on(call.program.out, call.style))
+        print_plan(report, console_on(call.program.out, call.style), verbose=call.style.verbose)
     return int(ExitCode.CHANGES if detailed_exitcode and report.changes else ExitCode.DONE)

@@ -42,7 +42,7 @@ def rollout(program: Program | None, /, yes: bool, supersede: bool, sabotage: st
 def _agreed(call: Call, options: RunOptions) -> bool:
     """Shows the plan and asks; True when there is nothing to agree to, too, for the rollout to say so."""
     report = call.backend.plan(call.settings, options)
-    print_plan(report, console_on(call.program.err, call.style))
+    print_plan(report, console_on(call.program.err, call.style), verbose=call.style.verbose)
     if not report.changes or call.program.agrees(f"Start in {report.where}?" if report.where else "Start?"):
         return True
     click.echo("not started; nothing was changed", err=True)

@@ -104,7 +104,7 @@ class ReleaseSettings:
         default=None,
         metadata=setting(
             Text(),
-            "Folder, zip, tar or s3:// object with an appspec.yml; `{release}` stands for the release's name.",
+            "Folder, zip, tar, s3:// object or git:REVISION with an appspec.yml; `{release}` stands for its name.",
         ),
     )
     links: Links = field(
@@ -112,6 +112,13 @@ class ReleaseSettings:
         metadata=setting(
             Choice(Links),
             "Which links a bundle may hold: those that stay inside it, or any, as CodeDeploy takes them.",
+        ),
+    )
+    allow_secrets: tuple[str, ...] = field(
+        default=(),
+        metadata=setting(
+            Texts('a list of git\'s patterns such as [".env"]'),
+            "Files that look like secrets and are packed all the same.",
         ),
     )
     image: str | None = field(

@@ -54,7 +54,7 @@ health = {{ port = {port}, path = {path} }}
 [fleet.{name}.release]
 # What to roll out; `deployer rollout --release NAME` names another.
 name = {release}
-# A folder, zip, tar or s3:// object with an appspec.yml; {{release}} stands for the release's name.
+# A folder, zip, tar, s3:// object or git:REVISION with an appspec.yml; {{release}} stands for the release's name.
 bundle = {bundle}
 
 [fleet.{name}.ssh]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from deployer.engine.plan import RolloutPlan
+from deployer.model.hosts import PackedFiles
 from deployer.model.observation import Observation, Proof
 from deployer.model.whereabouts import Whereabouts
 
@@ -30,6 +31,8 @@ class PlanReport:
     steps: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     where: Whereabouts | None = None
+    files: PackedFiles | None = None
+    """What the bundle holds; None where none is installed or baked."""
 
     @property
     def changes(self) -> tuple[str, ...]:

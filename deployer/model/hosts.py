@@ -47,6 +47,31 @@ class Package:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """A path in a folder that its bundle does not have (a folder's ends with `/`), and what says so."""
+
+    path: str
+    by: str
+
+
+@dataclass(frozen=True)
+class PackedFiles:
+    """What went into a bundle: its files with their sizes in bytes, and what its folder holds besides."""
+
+    files: tuple[tuple[str, int], ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+
+    @property
+    def total(self) -> int:
+        """Bytes of all files."""
+        return sum(size for _, size in self.files)
+
+    def largest(self, count: int) -> tuple[tuple[str, int], ...]:
+        """The files of most bytes, the largest first."""
+        return tuple(sorted(self.files, key=lambda file: (-file[1], file[0]))[:count])
+
+
+@dataclass(frozen=True)
 class StoredObject:
     """What S3 said of an object: the ETag without quotes, and the version where the bucket keeps versions."""
 

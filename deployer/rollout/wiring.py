@@ -160,8 +160,8 @@ class Wiring:
             return None
         if release not in self._bundles:
             store = cast(ObjectStore, self._objects())
-            links = self.settings.release.links
-            place = Place("", self.settings.folder, self._cache(), store, links=links)
+            wanted = self.settings.release
+            place = Place("", self.settings.folder, self._cache(), store, wanted.links, wanted.allow_secrets)
             self._bundles[release] = self._fit(load_bundle(setting, release, place))
         return self._bundles[release]
 

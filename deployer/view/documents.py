@@ -20,6 +20,7 @@ from deployer.engine.result import NOWHERE
 from deployer.model.observation import Observation, Seen
 from deployer.secrets.masking import masked_values
 from deployer.secrets.outlets import unmasked
+from deployer.view.packed import packed_document
 from deployer.view.phase import phase_of, release_of
 
 
@@ -50,6 +51,7 @@ def plan_document(report: PlanReport) -> dict[str, object]:
             "to": plan.goal.instance_type,
         },
         "bundle": report.bundle,
+        "packed": packed_document(report.files),
         "digest": plan.goal.digest or None,
         "fingerprint": plan.fingerprint(),
         "proof": report.proof.value,

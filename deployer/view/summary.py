@@ -13,6 +13,7 @@ from deployer.engine.reports import BakeReport, FleetStatus, PlanReport
 from deployer.engine.result import Result, Status
 from deployer.model.errors import ExitCode
 from deployer.view.board import Board
+from deployer.view.packed import every_file, packed_lines
 from deployer.view.past import kept_line
 from deployer.view.phase import phase_of, release_of
 from deployer.view.text import clean, clean_lines, clock_time
@@ -90,8 +91,8 @@ def _details(result: Result) -> Iterator[str]:
     yield f"AWS calls: {calls}" + (f", {result.throttled} throttled" if result.throttled else "")
 
 
-def print_plan(report: PlanReport, console: Console) -> None:
-    """What a rollout would do, in which limits, and how it is known what runs now."""
+def print_plan(report: PlanReport, console: Console, *, verbose: bool = False) -> None:
+    """What a rollout would do, in which limits, and how releases are known; `verbose` lists the bundle's files."""
     plan, limits = report.plan, report.plan.limits
     changes = report.changes
     _say(console, f"fleet {plan.fleet}: release {plan.previous.name} → {plan.goal.name}", "bold")
@@ -104,6 +105,7 @@ def print_plan(report: PlanReport, console: Console) -> None:
         ("balancers", ", ".join(f"{b.name} ({b.kind.value})" for b in plan.balancers) or "none"),
         ("type", _types(report)),
         ("bundle", f"{report.bundle} ({plan.goal.digest[:12]})" if report.bundle else ""),
+        *packed_lines(report.files),
         ("image", report.image or ("is baked first" if plan.policy.method.value == "relaunch" else "")),
         ("release known", report.proof.value),
         ("hooks", ", ".join(label for label, _ in plan.hooks)),
@@ -112,6 +114,8 @@ def print_plan(report: PlanReport, console: Console) -> None:
     ):
         if value:
             console.print(Text(f"{name:<13}  ", "dim").append(clean(value), "none"), soft_wrap=True)
+    for line in every_file(report.files) if verbose else ():
+        _say(console, f"  {line}", "dim")
     _print_slots(report, console)
     for step in report.steps if changes else ():
         _say(console, f"  {step}", "")

@@ -103,6 +103,16 @@ def test_init_writes_a_file_once(deployer: Deployer, tmp_path: Path) -> None:
     assert (tmp_path / "deployer.toml").read_text() == text
 
 
+def test_init_in_a_checkout_proposes_what_is_committed(deployer: Deployer, tmp_path: Path) -> None:
+    (tmp_path / "deployer.toml").unlink()
+    assert deployer("init").code == 0
+    assert 'bundle = "."' in (tmp_path / "deployer.toml").read_text()
+    (tmp_path / "deployer.toml").unlink()
+    (tmp_path / ".git").mkdir()
+    assert deployer("init").code == 0
+    assert 'bundle = "git:HEAD"' in (tmp_path / "deployer.toml").read_text()
+
+
 def test_init_from_tags_writes_what_aws_knows_and_says_what_is_odd(deployer: Deployer, tmp_path: Path) -> None:
     draft = Draft("web", {"Role": "web"}, balancers=("shop-web",), port=8081, path="/up", unmatched=("a trigger",))
     found = Discovered(draft, 3, ("i-1 is registered\x1b nowhere",))

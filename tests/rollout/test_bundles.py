@@ -50,3 +50,14 @@ def test_links_out_of_a_bundle_are_taken_where_the_setting_says_so(line: str, ta
     else:
         with pytest.raises(BundleError, match="out of the bundle"):
             wiring(settings, tmp_path).bundle("2")
+
+
+@pytest.mark.parametrize(("line", "taken"), [("", False), ('allow_secrets = [".env"]', True)])
+def test_a_secret_is_packed_where_the_setting_names_it(line: str, taken: bool, tmp_path: Path) -> None:
+    settings = settings_for(tmp_path, release=line)
+    (tmp_path / "bundle/.env").write_text("PASSWORD=x")
+    if taken:
+        assert wiring(settings, tmp_path).bundle("2") is not None
+    else:
+        with pytest.raises(BundleError, match="would carry secrets"):
+            wiring(settings, tmp_path).bundle("2")

@@ -7,6 +7,7 @@ from deployer.engine.reports import BakeReport, FleetStatus, PlanReport
 from deployer.engine.result import Result, Status
 from deployer.model.capacity import Limits
 from deployer.model.errors import ExitCode
+from deployer.model.hosts import LeftOut, PackedFiles
 from deployer.model.observation import Proof
 from deployer.model.policy import Policy
 from tests.builders import BALANCER, GOAL, PREVIOUS, new, old, seen, slot
@@ -44,6 +45,11 @@ def result(status: Status = Status.SUCCEEDED, code: ExitCode = ExitCode.DONE, re
     )
 
 
+FILES = PackedFiles(
+    (("appspec.yml", 200), ("app/shop.bin", 2_500_000)), (LeftOut("node_modules/", ".gitignore:1"),)
+)
+
+
 def plan(*, changes: bool = True) -> PlanReport:
     """A plan for two instances."""
     pinned = RolloutPlan(
@@ -64,7 +70,7 @@ def plan(*, changes: bool = True) -> PlanReport:
     )
     releases = (("i-1", "1" if changes else "2"), ("i-2", "2"))
     return PlanReport(
-        pinned, releases, Proof.ASKED, 2, None, "./bundle", 30.0, ("bake an image",), ("mind the gap",)
+        pinned, releases, Proof.ASKED, 2, None, "./bundle", 30.0, ("bake an image",), ("mind the gap",), files=FILES
     )
 
 

@@ -131,6 +131,21 @@ def test_a_plan_with_nothing_to_do_names_no_steps() -> None:
     assert "bake an image" not in text
 
 
+def test_a_plan_says_what_is_packed_and_what_is_not() -> None:
+    text = printed(lambda console: print_plan(results.plan(), console))
+    assert "2 files, 2.5 MB; largest: app/shop.bin (2.5 MB), appspec.yml (200 bytes)" in text
+    assert "left out       node_modules/ (.gitignore:1)" in text
+    assert "+ appspec.yml" not in text
+    whole = printed(lambda console: print_plan(results.plan(), console, verbose=True))
+    assert "  + app/shop.bin (2.5 MB)\n" in whole
+    assert "  - node_modules/ (.gitignore:1)\n" in whole
+    assert plan_document(results.plan())["packed"] == {
+        "bytes": 2_500_200,
+        "files": [{"path": "appspec.yml", "bytes": 200}, {"path": "app/shop.bin", "bytes": 2_500_000}],
+        "left_out": [{"path": "node_modules/", "by": ".gitignore:1"}],
+    }
+
+
 def test_a_status_says_who_serves_what_and_who_holds_the_fleet() -> None:
     text = printed(lambda console: print_status(results.status(), console))
     assert "2 of 2 in service: 1 on release 1, 1 on release 2" in text

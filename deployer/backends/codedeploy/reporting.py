@@ -39,6 +39,7 @@ def plan(settings: FleetSettings, options: RunOptions) -> PlanReport:
             steps=_steps(ready, setup),
             warnings=_warnings(settings, ready, setup),
             where=wiring.where,
+            files=bundle.files if (bundle := wiring.bundle(ready.plan.goal.name)) is not None else None,
         )
 
 

@@ -6,6 +6,7 @@ from deployer.config.settings import FleetSettings, RunOptions
 from deployer.engine.reports import PlanReport
 from deployer.model.service import count, is_done
 from deployer.plugins.strategies import strategy_for
+from deployer.remote.bundle.bundle import Bundle
 from deployer.rollout import planner
 from deployer.rollout.connections import plan_remarks
 from deployer.rollout.host_check import look_at_hosts
@@ -39,6 +40,7 @@ def plan(settings: FleetSettings, options: RunOptions) -> PlanReport:
             steps=(*steps_of(ready.plan, strategy, image), *way_back),
             warnings=(*_warnings(ready), *_from_hosts(ready)),
             where=wiring.where,
+            files=bundle.files if (bundle := _bundle(ready)) is not None else None,
         )
 
 
@@ -48,9 +50,13 @@ def _releases(ready: Prepared) -> tuple[tuple[str, str | None], ...]:
     return tuple((one.id, planner.release_of(one, ready.answers.get(one.id))) for one in members)
 
 
+def _bundle(ready: Prepared) -> Bundle | None:
+    return ready.ground.wiring.bundle(ready.plan.goal.name) if ready.package is not None else None
+
+
 def _warnings(ready: Prepared) -> tuple[str, ...]:
     """What the user should know before starting: AppSpec remarks, and instances that did not answer."""
-    bundle = ready.ground.wiring.bundle(ready.plan.goal.name) if ready.package is not None else None
+    bundle = _bundle(ready)
     remarks = [*bundle.remarks] if bundle is not None else []
     silent = [ident for ident, answer in ready.answers.items() if not answer.ok]
     if silent:

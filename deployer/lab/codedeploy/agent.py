@@ -114,7 +114,7 @@ class Agents:
         if revision.get("revisionType") != "S3" or not location:
             return "The lab's agents fetch revisions from Amazon S3 only."
         version = f"?versionId={location['version']}" if location.get("version") else ""
-        place = Place("", Path("/"), self._cache, MotoObjects(self._account), links=Links.AS_IS)
+        place = Place("", Path("/"), self._cache, MotoObjects(self._account), links=Links.AS_IS, secrets=("*",))
         try:
             bundle = load_bundle(f"s3://{location['bucket']}/{location['key']}{version}", name, place)
         except DeployerError as problem:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from deployer.model.hosts import Package
+from deployer.model.hosts import LeftOut, Package, PackedFiles
 from deployer.remote.appspec.parser import read_appspec
 from deployer.remote.appspec.problems import Problem
 from deployer.remote.appspec.references import APPSPEC_NAMES, missing_references
@@ -31,6 +31,7 @@ class Bundle:
     """The AppSpec's name in the bundle."""
     warnings: tuple[Problem, ...] = ()
     origin: Mapping[str, str] = field(default_factory=dict)
+    files: PackedFiles = field(default_factory=PackedFiles)
 
     @property
     def package(self) -> Package:
@@ -52,7 +53,8 @@ def load_bundle(setting: str, release: str, place: Place, *, strict: bool = Fals
     text = place_of(setting, release)
     fetched = fetch(replace(place, text=text))
     contents = read_contents(fetched.packed.archive)
-    return _checked(release, fetched.packed, contents, text, strict=strict, origin=fetched.origin)
+    bundle = _checked(release, fetched.packed, contents, text, fetched.left_out, strict=strict)
+    return replace(bundle, origin=fetched.origin)
 
 
 def open_bundle(package: Package) -> Bundle:
@@ -67,7 +69,7 @@ def open_bundle(package: Package) -> Bundle:
         )
     contents = read_contents(package.archive)
     packed = Packed(digest, package.archive, file_sha256(package.archive), contents.unpacked)
-    return _checked(package.release, packed, contents, where, strict=False, origin={})
+    return _checked(package.release, packed, contents, where)
 
 
 @dataclass(frozen=True)
@@ -78,31 +80,41 @@ class Contents:
     unpacked: int
     appspec: str
     data: bytes
+    sizes: tuple[tuple[str, int], ...] = ()
+    """Its files, with their bytes."""
 
 
 def read_contents(archive: Path, named: str | None = None) -> Contents:
     """What a normalised archive holds. Raises BundleError when it has no AppSpec."""
-    names, unpacked, found = set(), 0, {}
+    names, sizes, found = set(), [], {}
     wanted = (named,) if named else APPSPEC_NAMES
     try:
         with tarfile.open(archive, "r:gz") as tar:
             for member in tar:
                 names.add(member.name)
-                unpacked += member.size
+                if member.isreg():
+                    sizes.append((member.name, member.size))
                 if member.name in wanted and member.isreg() and (stream := tar.extractfile(member)):
                     found[member.name] = stream.read()
     except (OSError, *DAMAGED) as problem:
         raise BundleError(f"the bundle {archive} cannot be read: {problem}") from problem
     for name in wanted:
         if name in found:
-            return Contents(frozenset(names), unpacked, name, found[name])
+            unpacked = sum(size for _, size in sizes)
+            return Contents(frozenset(names), unpacked, name, found[name], tuple(sizes))
     near = sorted(name for name in names if name.lower() in APPSPEC_NAMES or name.endswith(APPSPEC_NAMES))
     hint = f"; there is {near[0]}: it must lie at the top, in lower case" if near else ""
     raise BundleError(f"the bundle {archive} has no {' or '.join(reversed(wanted))}{hint}")
 
 
 def _checked(
-    release: str, packed: Packed, contents: Contents, where: str, *, strict: bool, origin: Mapping[str, str]
+    release: str,
+    packed: Packed,
+    contents: Contents,
+    where: str,
+    left_out: tuple[LeftOut, ...] = (),
+    *,
+    strict: bool = False,
 ) -> Bundle:
     reading = read_appspec(contents.data)
     stopping = [problem for problem in reading.problems if problem.stops(strict=strict)]
@@ -110,5 +122,13 @@ def _checked(
         stopping += missing_references(reading.spec, contents.names)
     if reading.spec is None or stopping:
         shown = "\n".join(problem.describe(f"{where}/{contents.appspec}") for problem in stopping)
-        raise BundleError(f"the bundle {where} has an AppSpec that cannot be used:\n{shown}")
-    return Bundle(release, packed, reading.spec, contents.appspec, reading.warnings, origin)
+        raise BundleError(f"the bundle {where} has an AppSpec that cannot be used:\n{shown}{_hint(left_out)}")
+    files = PackedFiles(contents.sizes, left_out)
+    return Bundle(release, packed, reading.spec, contents.appspec, reading.warnings, files=files)
+
+
+def _hint(left_out: tuple[LeftOut, ...]) -> str:
+    """Where a file that is missed may have gone."""
+    lines = [one for one in left_out if ":" in one.by]
+    shown = ", ".join(f"{one.path!a} ({one.by})" for one in lines[:5])
+    return f"\nleft out by ignore files: {shown}; `!name` in .deployerignore takes it back" if shown else ""

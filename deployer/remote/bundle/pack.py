@@ -9,12 +9,13 @@ import json
 import os
 import tarfile
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 
 from deployer.remote.bundle.entries import Entry, Inspection, Kind, refuse
+from deployer.remote.bundle.secret_files import refuse_secrets
 from deployer.remote.errors import BundleError
 
 _BLOCK = 1 << 20
@@ -51,14 +52,19 @@ class _Stored:
         return "\0".join((entry.kind.value, entry.path, f"{entry.mode:o}", self.content, entry.target, "")).encode()
 
 
-def pack(entries: Iterable[Entry], inspection: Inspection, where: str, cache: Path) -> Packed:
+def pack(
+    entries: Iterable[Entry], inspection: Inspection, where: str, cache: Path, *, secrets: Sequence[str] = ()
+) -> Packed:
     """Checks and reads every entry, then writes the archive into the cache. Raises BundleError.
+
+    `secrets` are the patterns of files that are taken although they look like secrets.
 
     Nothing of a refused bundle stays behind.
     """
     cache.mkdir(parents=True, exist_ok=True, mode=0o700)
     # All of it is looked at before any of it is written: a bomb costs neither space nor time.
     checked = list(inspection.check(entries))
+    refuse_secrets(where, checked, secrets)
     with tempfile.TemporaryDirectory(dir=cache, prefix=".spool-") as spool:
         stored = [_store(entry, where, Path(spool, str(number))) for number, entry in enumerate(checked)]
         if not stored:

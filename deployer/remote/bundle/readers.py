@@ -15,11 +15,14 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from deployer.model.hosts import LeftOut
 from deployer.remote.bundle.entries import Entry, Kind, Limits, checked_mode, checked_path, refuse, too_many
+from deployer.remote.bundle.ignored import IGNORE_FILES, Ignored
 from deployer.remote.errors import BundleError
 
-LEFT_OUT = frozenset({".git", ".hg", ".svn", "__pycache__"})
-"""Never part of a folder's bundle: history, and what running Python leaves behind."""
+LEFT_OUT = frozenset({".git", ".hg", ".svn", "__pycache__", *IGNORE_FILES})
+"""Never part of a folder's bundle: history, what running Python leaves behind, and the ignore files themselves."""
+_NEVER = "never packed"
 
 DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, ValueError)
 """What Python's readers raise for an archive that is not whole or not honest (NotImplementedError included)."""
@@ -37,18 +40,39 @@ _EXTENDED = frozenset(
 """Members that only say more of the next one, or of all."""
 
 
-def folder_entries(root: Path, limits: Limits) -> Iterator[Entry]:
-    """The entries of a folder, links as links."""
-    where = str(root)
+class FolderWalk:
+    """One walk through a folder; `left_out` is what it has passed over so far."""
 
-    def fail(problem: OSError) -> None:
-        raise BundleError(f"the bundle {where} cannot be read: {problem.filename}: {problem.strerror}")
+    def __init__(self, root: Path, limits: Limits) -> None:
+        self._root = root
+        self._where = str(root)
+        self._limits = limits
+        self.left_out: list[LeftOut] = []
 
-    for folder, names, files in os.walk(root, onerror=fail):
-        names[:] = sorted(name for name in names if name not in LEFT_OUT)
-        for name in [*names, *sorted(files)]:
-            path = Path(folder, name)
-            yield _folder_entry(where, root, path, checked_path(where, str(path.relative_to(root)), limits))
+    def entries(self) -> Iterator[Entry]:
+        """What is packed, links as links. Raises BundleError."""
+        try:
+            yield from self._below("", Ignored(self._root))
+        except OSError as problem:
+            raise BundleError(
+                f"the bundle {self._where} cannot be read: {problem.filename}: {problem.strerror}"
+            ) from problem
+
+    def _below(self, folder: str, above: Ignored) -> Iterator[Entry]:
+        ignored = above.within(folder)
+        with os.scandir(self._root / folder) as found:
+            children = sorted(found, key=lambda child: child.name)
+        for child in children:
+            path = f"{folder}/{child.name}".lstrip("/")
+            is_folder = child.is_dir(follow_symlinks=False)
+            why = _NEVER if child.name in LEFT_OUT else ignored.by(path, is_folder=is_folder)
+            if why is not None:
+                self.left_out.append(LeftOut(f"{path}/" if is_folder else path, why))
+                continue
+            name = checked_path(self._where, path, self._limits)
+            yield _folder_entry(self._where, self._root, self._root / path, name)
+            if is_folder:
+                yield from self._below(path, ignored)
 
 
 def _folder_entry(where: str, root: Path, path: Path, name: str) -> Entry:

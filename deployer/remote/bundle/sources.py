@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Protocol
 
-from deployer.model.hosts import Links, StoredObject
+from deployer.model.hosts import LeftOut, Links, StoredObject
 from deployer.remote.bundle.entries import Inspection, Limits
 from deployer.remote.bundle.pack import Packed, pack
-from deployer.remote.bundle.readers import archive_entries, folder_entries
+from deployer.remote.bundle.readers import FolderWalk, archive_entries
 from deployer.remote.errors import BundleError
 
 RELEASE_NAME = re.compile(r"[A-Za-z0-9._+-]{1,128}")
@@ -38,8 +38,10 @@ class Place:
     """What a relative path starts from, and whose git repository `git:REV` means."""
     cache: Path
     store: ObjectStore | None = None
-    limits: Limits = field(default_factory=Limits)
     links: Links = Links.INSIDE
+    secrets: tuple[str, ...] = ()
+    """Git's patterns of what is packed although it looks like a secret."""
+    limits: Limits = field(default_factory=Limits)
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class Fetched:
 
     packed: Packed
     origin: Mapping[str, str]
+    left_out: tuple[LeftOut, ...] = ()
 
 
 def place_of(setting: str, release: str) -> str:
@@ -68,8 +71,9 @@ def fetch(place: Place) -> Fetched:
     path = place.folder / Path(place.text).expanduser()
     if path.is_dir():
         inspection = Inspection(str(path), place.limits, links=place.links)
-        packed = pack(folder_entries(path, place.limits), inspection, str(path), place.cache)
-        return Fetched(packed, {})
+        walk = FolderWalk(path, place.limits)
+        packed = pack(walk.entries(), inspection, str(path), place.cache, secrets=place.secrets)
+        return Fetched(packed, {}, tuple(walk.left_out))
     if not path.is_file():
         raise BundleError(
             f"the bundle {path} is not there; name a folder, a zip or tar file, s3://bucket/key or git:REVISION"
@@ -80,7 +84,7 @@ def fetch(place: Place) -> Fetched:
 def _from_archive(path: Path, where: str, place: Place) -> Packed:
     inspection = Inspection(where, place.limits, packed=path.stat().st_size, links=place.links)
     with archive_entries(path, where, place.limits) as entries:
-        return pack(entries, inspection, where, place.cache)
+        return pack(entries, inspection, where, place.cache, secrets=place.secrets)
 
 
 def _from_s3(place: Place) -> Fetched:
@@ -107,12 +111,24 @@ def _from_git(place: Place) -> Fetched:
     if not revision or revision.startswith("-"):
         raise BundleError(f"{place.text!r} names no revision; write git:HEAD, git:v1.2 or git:COMMIT")
     commit = _git(place, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}").decode().strip()
+    _refuse_submodules(place, commit)
     place.cache.mkdir(parents=True, exist_ok=True, mode=0o700)
     with tempfile.NamedTemporaryFile(dir=place.cache, prefix=".git-") as target:
         # Modes as a checkout has them by default; git would add the group's write bit.
         _git(place, "-c", "tar.umask=0022", "archive", "--format=tar", f"--output={target.name}", commit)
         packed = _from_archive(Path(target.name), place.text, place)
     return Fetched(packed, {"BUNDLE_COMMIT": commit})
+
+
+def _refuse_submodules(place: Place, commit: str) -> None:
+    """`git archive` has an empty folder where a submodule belongs. Raises BundleError."""
+    listed = _git(place, "ls-tree", "-r", "-z", commit).decode("utf-8", "surrogateescape").split("\0")
+    found = [ascii(line.partition("\t")[2]) for line in listed if line.startswith("160000 ")]
+    if found:
+        raise BundleError(
+            f"the bundle {place.text} is refused: {', '.join(found[:5])} is a submodule, which git does not pack; "
+            "name a folder in which it is checked out, or an archive made of one"
+        )
 
 
 def _git(place: Place, *arguments: str) -> bytes:
