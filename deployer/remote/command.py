@@ -46,9 +46,9 @@ def command(*arguments: str, deadline: float = 60.0, output_limit: int = 1024 * 
     return Command(tuple(arguments), deadline, output_limit)
 
 
-def script(text: str, *arguments: str, deadline: float = 60.0) -> Command:
+def script(text: str, *arguments: str, deadline: float = 60.0, output_limit: int = 1024 * 1024) -> Command:
     """A constant shell script with its data as arguments: `$1`, `$2` and so on. Never put data into `text`."""
-    return Command(("sh", "-c", text, "deployer", *arguments), deadline)
+    return Command(("sh", "-c", text, "deployer", *arguments), deadline, output_limit)
 
 
 @dataclass

@@ -8,22 +8,23 @@ from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from deployer.model.hosts import Host
-from deployer.remote.command import command, script
+from deployer.remote.command import script
 from deployer.remote.door import Door
 from deployer.remote.errors import RemoteError
 from deployer.remote.outcome import Done, Failed, Unknown
 from deployer.remote.sockets import Reading, read_sockets, read_tracked
 
-# tcp6 is missing where IPv6 is off; that is no reason to fail.
-_SOCKETS = command(
-    "sh",
-    "-c",
-    "cat /proc/net/tcp && { cat /proc/net/tcp6 2>/dev/null || true; }",
-    deadline=20.0,
-    output_limit=64 * 1024 * 1024,
-)
 _WHOLE = "the whole table"
-# The table of a busy host has hundreds of thousands of lines, so it is sifted there. 1 is grep's word for none.
+LARGEST_TABLE = 16 * 1024 * 1024
+"""Bytes of a host's answer that are looked at: some 400,000 connections to the ports that are asked about."""
+# A table has a line of 150 bytes for each connection of the host, so it is sifted there, down to addresses and
+# state. 1 is grep's word for none. tcp6 is missing where IPv6 is off; that is no reason to fail.
+_SOCKETS = f"""
+sift() {{ grep -oE "^ *[0-9]+: [0-9A-F]+:($1) [0-9A-F]+:[0-9A-F]+ [0-9A-F]+" "$2"; [ $? -le 1 ]; }}
+sift "$1" /proc/net/tcp || exit 2
+[ ! -r /proc/net/tcp6 ] || sift "$1" /proc/net/tcp6 || exit 2
+echo "{_WHOLE}"
+"""
 _TRACKED = f"""
 table=/proc/net/nf_conntrack
 [ -e "$table" ] || exit 0
@@ -67,8 +68,14 @@ class ConnectionReader:
         return found
 
     def _sockets(self, host: Host, ports: Collection[int]) -> Reading:
-        match self._door.run(host, _SOCKETS):
+        wanted = "|".join(f"{port:04X}" for port in sorted(ports))
+        match self._door.run(host, script(_SOCKETS, wanted, deadline=20.0, output_limit=LARGEST_TABLE)):
             case Done(output):
+                if not output.endswith(f"{_WHOLE}\n".encode()):
+                    raise RemoteError(
+                        f"{host.instance}: its answer of {len(output)} bytes is not the whole of /proc/net/tcp; "
+                        f"at most {LARGEST_TABLE} are read"
+                    )
                 return read_sockets(output.decode("ascii", "replace"), _addresses(host), ports)
             case Failed(code, tail):
                 raise RemoteError(f"{host.instance}: /proc/net/tcp cannot be read: exit {code}: {tail[-200:]}")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import tracemalloc
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,10 +14,10 @@ import pytest
 
 from deployer.model.hosts import Host
 from deployer.remote.command import Command, Listener
-from deployer.remote.connections import ConnectionReader
+from deployer.remote.connections import LARGEST_TABLE, ConnectionReader
 from deployer.remote.errors import RemoteError
 from deployer.remote.outcome import CommandOutcome, Done, Failed
-from deployer.remote.sockets import Reading
+from deployer.remote.sockets import Reading, read_sockets
 
 HOST = Host("i-1", "127.0.0.7", addresses=("127.0.0.7", "127.0.0.8"))
 WHOLE = "the whole table\n"
@@ -27,6 +29,7 @@ class Kernel:
 
     sockets: str | None = None
     tracked: str = ""
+    end: str = WHOLE
     asked: list[Command] = field(default_factory=list)
 
     def run(
@@ -36,7 +39,7 @@ class Kernel:
         if "nf_conntrack" in wanted.line:
             return Done(self.tracked.encode())
         table = Path("/proc/net/tcp").read_text() if self.sockets is None else self.sockets
-        return Done(table.encode())
+        return Done((table + self.end).encode()[: wanted.output_limit])
 
     def close(self) -> None:
         """Nothing is open."""
@@ -145,3 +148,46 @@ def test_a_socket_table_that_cannot_be_read_is_an_error() -> None:
 
     with pytest.raises(RemoteError, match="/proc/net/tcp cannot be read"):
         ConnectionReader(Shut(), become=False).read(HOST, {8080}, ())
+
+
+def test_a_table_that_is_cut_off_is_no_answer() -> None:
+    reader = ConnectionReader(Kernel(sockets=row(8080), end=""), become=False)
+    with pytest.raises(RemoteError, match=r"is not the whole of /proc/net/tcp; at most 16777216 are read"):
+        reader.read(HOST, {8080}, ())
+
+
+def test_an_endless_table_is_refused_and_costs_little_memory() -> None:
+    kernel = Kernel(sockets=row(8080) * 500_000)
+    tracemalloc.start()
+    try:
+        with pytest.raises(RemoteError, match="not the whole"):
+            ConnectionReader(kernel, become=False).read(HOST, {8080}, ())
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kernel.asked[0].output_limit == LARGEST_TABLE
+    assert peak < 8 * LARGEST_TABLE
+
+
+def test_the_largest_table_is_read_line_by_line() -> None:
+    text = row(8080) * (LARGEST_TABLE // len(row(8080)))
+    tracemalloc.start()
+    try:
+        assert read_sockets(text, ["127.0.0.7"], {8080}).open == text.count("\n")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 5 * len(text)
+
+
+def test_the_kernels_table_is_sifted_on_the_host(server: socket.socket) -> None:
+    port = server.getsockname()[1]
+    kernel = Kernel()
+    with socket.create_connection(("127.0.0.7", port)):
+        ConnectionReader(kernel, become=False).read(HOST, {port}, ())
+        said = subprocess.run(kernel.asked[0].arguments, capture_output=True, check=True, text=True).stdout
+    lines = said.splitlines()
+    assert lines.pop() == "the whole table"
+    assert lines
+    assert all(line.split()[1].endswith(f":{port:04X}") for line in lines)
+    assert read_sockets(said, ["127.0.0.7"], {port}).open == 1

@@ -208,7 +208,7 @@ def test_connections_that_cannot_be_counted_are_none_and_not_zero(
 
 
 def test_connections_are_counted(hosts_of: Callable[[FakeDoor], SshHosts], host: Host) -> None:
-    table = b"  sl  local_address\n   0: 0100007F:0009 0100007F:C000 01 0 0 0\n"
+    table = b"  sl  local_address\n   0: 0100007F:0009 0100007F:C000 01 0 0 0\nthe whole table\n"
 
     counted = report(hosts_of(FakeDoor({"sh": Done(table)})), Count(host))
 
@@ -219,7 +219,9 @@ def test_connections_are_counted_on_every_port_that_is_named_and_on_the_applicat
     hosts_of: Callable[[FakeDoor], SshHosts], host: Host
 ) -> None:
     rows = [f"   {n}: 0100007F:{port} 0200007F:C000 {state} 0 0 0" for n, (port, state) in enumerate(_ROWS)]
-    counted = report(hosts_of(FakeDoor({"sh": Done("\n".join(rows).encode())})), Count(host, (9080,)))
+    counted = report(
+        hosts_of(FakeDoor({"sh": Done("\n".join([*rows, "the whole table\n"]).encode())})), Count(host, (9080,))
+    )
 
     assert counted == Counted(host.instance, 2, 5.0, shown=frozenset({9, 9080}))
 
