@@ -9,7 +9,7 @@ STAMP  := $(VENV)/.stamp
 # What a command prints matters only where it fails.
 quiet = said=$$($(1) 2>&1) || { echo "$$said" >&2; exit 1; }
 
-.PHONY: venv demo test lint no-header bench simulate mutants shapes picture reference crashes lock dist image clean
+.PHONY: venv demo test lint no-header stops bench simulate mutants shapes picture reference crashes lock dist image clean
 
 venv: $(STAMP)
 
@@ -53,6 +53,11 @@ lint: venv
 # Every way of installing, forward and back, with an application that names its release in no header.
 no-header: venv
 	EVERY_WAY=1 $(BIN)/python -m pytest -n 2 tests/e2e/test_no_header.py
+
+# Deployers that are stopped inside their calls, taken over and let go on again; about half a minute a moment.
+MOMENTS ?= 50
+stops: venv
+	MOMENTS=$(MOMENTS) $(BIN)/python -m pytest -n 0 -s --timeout 0 tests/e2e/test_stopped_inside_calls.py
 
 bench: venv
 	$(BIN)/python -m bench

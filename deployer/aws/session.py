@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
@@ -19,6 +20,8 @@ from botocore.exceptions import BotoCoreError, NoRegionError
 from deployer import __version__
 from deployer.aws.errors import before_anything, is_throttle
 from deployer.aws.rates import RATES, Group, Limiter, Rate, groups_of
+from deployer.aws.sending import Sender
+from deployer.engine.fence import Fence
 from deployer.model.errors import UsageError
 from deployer.secrets.known import know
 
@@ -51,6 +54,8 @@ class AwsSettings:
     connect_timeout: float = 5.0
     read_timeout: float = 30.0
     attempts: int = 4
+    state_timeout: float = 30.0
+    """Seconds for one attempt at the state store, which must be answered while there is a lease to extend."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,14 @@ class Identity:
     account: str
     arn: str
     region: str
+
+
+class _Kind(Enum):
+    """What a client is for."""
+
+    USUAL = "retries, and is fenced"
+    ONCE = "sends once, and is fenced"
+    STATE = "retries, and is not fenced: it is what the fence stands on"
 
 
 class CallLedger:
@@ -99,6 +112,9 @@ class CallLedger:
 class AwsSession:
     """Clients for the services that a rollout needs, made when first used. Safe to share between threads.
 
+    Whatever changes something asks the fence at each attempt, but for the state store's own writes: those are
+    conditional, and by them a lease is extended that has run out.
+
     Raises UsageError for a profile that does not exist; a missing region shows at the first client.
     """
 
@@ -110,12 +126,14 @@ class AwsSession:
         sleep: Callable[[float], None] = time.sleep,
         rates: Mapping[Group, Rate] = RATES,
         environment: Mapping[str, str] = os.environ,
+        fence: Fence | None = None,
     ) -> None:
+        self.fence = fence or Fence()
         self.settings = settings or AwsSettings()
         self.ledger = CallLedger()
         self._limiter = Limiter(clock, sleep, rates)
         self._lock = threading.Lock()
-        self._clients: dict[tuple[str, bool], Any] = {}
+        self._clients: dict[tuple[str, _Kind], Any] = {}
         with before_anything("opening an AWS session"):
             self._boto = boto3.Session(
                 profile_name=self.settings.profile,
@@ -131,7 +149,7 @@ class AwsSession:
     @property
     def ec2_once(self) -> EC2Client:
         """EC2 without retries: for creating calls that have no token, where a retry would create twice."""
-        return cast("EC2Client", self._client("ec2", once=True))
+        return cast("EC2Client", self._client("ec2", _Kind.ONCE))
 
     @property
     def elbv2(self) -> ElasticLoadBalancingv2Client:
@@ -156,7 +174,7 @@ class AwsSession:
     @property
     def codedeploy_once(self) -> CodeDeployClient:
         """CodeDeploy without retries: CreateDeployment has no token, and a retry could deploy twice."""
-        return cast("CodeDeployClient", self._client("codedeploy", once=True))
+        return cast("CodeDeployClient", self._client("codedeploy", _Kind.ONCE))
 
     @property
     def s3(self) -> S3Client:
@@ -164,9 +182,14 @@ class AwsSession:
         return cast("S3Client", self._client("s3"))
 
     @property
-    def dynamodb(self) -> DynamoDBClient:
-        """DynamoDB, for a shared state store."""
-        return cast("DynamoDBClient", self._client("dynamodb"))
+    def state_s3(self) -> S3Client:
+        """S3 for a shared state store, which the fence does not hold up."""
+        return cast("S3Client", self._client("s3", _Kind.STATE))
+
+    @property
+    def state_dynamodb(self) -> DynamoDBClient:
+        """DynamoDB for a shared state store, which the fence does not hold up."""
+        return cast("DynamoDBClient", self._client("dynamodb", _Kind.STATE))
 
     @property
     def sns(self) -> SNSClient:
@@ -217,23 +240,27 @@ class AwsSession:
             answer = self.sts.get_caller_identity()
         return Identity(answer["Account"], answer["Arn"], self.region)
 
-    def _client(self, service: str, once: bool = False) -> Any:
+    def _client(self, service: str, kind: _Kind = _Kind.USUAL) -> Any:
         with self._lock:
-            key = (service, once)
+            key = (service, kind)
             if key not in self._clients:
                 with before_anything(f"preparing to call {service}"):
-                    self._clients[key] = self._new_client(service, once)
+                    self._clients[key] = self._new_client(service, kind)
             return self._clients[key]
 
-    def _new_client(self, service: str, once: bool) -> Any:
+    def _new_client(self, service: str, kind: _Kind) -> Any:
         if self._boto.region_name is None:
             # STS and S3 would fall back on a region that nobody named.
             raise NoRegionError
         endpoint = self.settings.endpoint or os.environ.get("AWS_ENDPOINT_URL")
+        longest = self.settings.read_timeout
         config = Config(
             connect_timeout=self.settings.connect_timeout,
-            read_timeout=self.settings.read_timeout,
-            retries={"mode": "adaptive", "total_max_attempts": 1 if once else self.settings.attempts},
+            read_timeout=min(longest, self.settings.state_timeout) if kind is _Kind.STATE else longest,
+            retries={
+                "mode": "adaptive",
+                "total_max_attempts": 1 if kind is _Kind.ONCE else self.settings.attempts,
+            },
             user_agent_extra=f"deployer/{__version__}",
             max_pool_connections=20,
             # A proxy from the environment cannot reach this machine's own loopback.
@@ -251,6 +278,8 @@ class AwsSession:
                 "in AWS_ENDPOINT_URL or the profile's endpoint_url, or none to reach AWS itself"
             ) from error
         self._observe(client, service)
+        if kind is not _Kind.STATE:
+            Sender(self.fence, longest).watch(client)
         return client
 
     def _observe(self, client: Any, service: str) -> None:

@@ -19,8 +19,8 @@ class StateClients:
 
     def s3(self) -> Any:
         """S3, for a store in a bucket."""
-        return self.session.s3
+        return self.session.state_s3
 
     def dynamodb(self) -> Any:
         """DynamoDB, for a store in a table."""
-        return self.session.dynamodb
+        return self.session.state_dynamodb

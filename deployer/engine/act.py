@@ -49,6 +49,9 @@ from deployer.model.outcome import Done, Unknown
 from deployer.model.policy import Method, Sabotage
 from deployer.model.share import Order
 
+OUTDATED = 60.0
+"""Seconds after which a look is too old to act on. Slow calls take as long; only waiting takes longer."""
+
 _M = TypeVar("_M")
 
 
@@ -83,6 +86,8 @@ class Actuator:
         self.journal.append("intent", "tick", {"moves": [move_as_json(move) for move in real]})
         for batch in batches:
             self._check_lease()
+            if self.clock.now() - seen.now > OUTDATED:
+                return  # the store was waited for: what was decided is decided again after another look
             self._dispatch(seen, batch)
 
     def launch_again(self) -> None:
@@ -94,6 +99,7 @@ class Actuator:
 
     def _check_lease(self) -> None:
         """Promise 5: nothing is changed by a holder whose time has run out (fault 35)."""
+        self.lease.heartbeat()
         if not self.lease.still_held():
             raise LeaseLost(
                 f"the lease on fleet {self.plan.fleet} is no longer ours (epoch {self.lease.epoch}), so nothing "
@@ -302,6 +308,7 @@ class Actuator:
         task = report.task
         if not isinstance(task, PutRelease) or report.work is not Work.DONE:
             return
+        self._check_lease()
         tags = installed_tags(task.package.release, task.package.digest, self.plan.rollout)
         outcome = self.cloud.tag([task.host.instance], tags)
         self._scribe.tell(

@@ -14,6 +14,7 @@ from deployer.engine.deciding import StrategyFailed, moves_of
 from deployer.engine.events import Completed, Failed, Looked, Noted, Refused, Turned
 from deployer.engine.guard import RULES, Rule, judge
 from deployer.engine.observe import Observer
+from deployer.engine.patience import StoreSilent
 from deployer.engine.ports import Hooks, NoHooks
 from deployer.engine.turns import (
     Back,
@@ -29,7 +30,7 @@ from deployer.engine.turns import (
     next_turn,
     whole,
 )
-from deployer.model.errors import AwsError
+from deployer.model.errors import AwsError, StateUnavailable
 from deployer.model.hosts import Evidence, Worked
 from deployer.model.methods.work import settle, strays
 from deployer.model.moves import Move, Wait
@@ -166,9 +167,16 @@ class Loop:
         for refusal in refused:
             self._tell_refusal(refusal.move, refusal.promise, refusal.because)
         self._report(seen, allowed)
-        if seen.stance is not Stance.FREEZE:
-            self.actuator.launch_again()
-        self.actuator.carry_out(seen, allowed)
+        try:
+            if seen.stance is not Stance.FREEZE:
+                self.actuator.launch_again()
+            self.actuator.carry_out(seen, allowed)
+        except StoreSilent:
+            raise
+        except StateUnavailable as silent:
+            # The fence let nothing out. The next heartbeat waits for the store, and then there is another look.
+            self.actuator.watch(Noted(str(silent), warning=True))
+            return None
         ask_hosts(self.actuator.hosts, seen)
         self._ask_hooks(seen, allowed)
         return None

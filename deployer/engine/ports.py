@@ -208,8 +208,17 @@ class Lease(Protocol):
         """The fencing number of this holding."""
         ...
 
+    @property
+    def line(self) -> str:
+        """Names the row of leases in which epochs grow: those of different stores cannot be compared."""
+        ...
+
     def still_held(self) -> bool:
-        """Whether it is safe to change something now: not expired by the monotonic clock, not taken over."""
+        """Whether it is safe to change something now: not expired, not known to be taken over."""
+        ...
+
+    def left(self) -> float:
+        """Seconds for which it is safe to change something without another heartbeat; 0 when it is not."""
         ...
 
     def heartbeat(self) -> None:

@@ -75,8 +75,9 @@ def run(
     stdin: BinaryIO | None = None,
     listener: Listener | None = None,
     clock: Callable[[], float] = time.monotonic,
+    may: Callable[[], None] = lambda: None,
 ) -> CommandOutcome:
-    """Runs a command to its end.
+    """Runs a command to its end. `may` is asked when all is ready to send it, and raises when it may not be sent.
 
     Raises `Unreachable` while nothing can have begun on the host. Once the command was sent, a lost connection
     or a passed deadline is `Unknown`.
@@ -85,6 +86,7 @@ def run(
     channel = _channel(connection, wanted)
     output = _Output(wanted.output_limit, listener)
     try:
+        may()
         _start(connection, channel, wanted)
         if stdin is not None:
             _send(channel, stdin, end, clock)

@@ -11,6 +11,8 @@ from typing import BinaryIO, Protocol
 
 import tenacity
 
+from deployer.engine.fence import Fence
+from deployer.model.errors import StateUnavailable
 from deployer.model.hosts import Host
 from deployer.remote.command import Command, Listener, run
 from deployer.remote.errors import Unreachable
@@ -52,11 +54,14 @@ class SshDoor:
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
         resolve: Resolve | None = None,
+        fence: Fence | None = None,
     ) -> None:
-        """`resolve` says for a host's address how it is logged in to, where not all are alike."""
+        """`resolve` says for a host's address how it is logged in to, where not all are alike; the fence is asked
+        before each command, when its session is open."""
         self._settings = settings
         self._resolve = resolve or as_given(settings)
         self._source = None if source is None else Remembered(source)
+        self._fence = fence or Fence()
         self._sleep = sleep
         self._clock = clock
         self._guard = threading.Lock()
@@ -65,13 +70,23 @@ class SshDoor:
     def run(
         self, host: Host, wanted: Command, stdin: BinaryIO | None = None, listener: Listener | None = None
     ) -> CommandOutcome:
-        """Runs a command on a host, reaching it again within the patience while nothing has begun."""
+        """Runs a command on a host, reaching it again within the patience while nothing has begun.
+
+        Raises LeaseLost instead of sending what the lease no longer covers.
+        """
         endpoint = Endpoint(host.address, self._resolve(host.address).port, host.instance)
 
         def attempt() -> CommandOutcome:
-            return run(self._connection(endpoint), wanted, stdin, listener, self._clock)
+            return run(self._connection(endpoint), wanted, stdin, listener, self._clock, self._may)
 
         return self._retrying()(attempt)
+
+    def _may(self) -> None:
+        """A store that is silent while the lease has run out is waited for, as a host that is silent is."""
+        try:
+            self._fence.check()
+        except StateUnavailable as silent:
+            raise Unreachable(str(silent)) from silent
 
     def _retrying(self) -> tenacity.Retrying:
         end = self._clock() + self._settings.patience

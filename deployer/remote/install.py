@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from deployer.engine.fence import Fence
 from deployer.model.hosts import Host
 from deployer.remote.agent_file import agent_digest, agent_file
 from deployer.remote.bundle.pack import Packed
@@ -98,7 +99,10 @@ class Installer:
         settings: InstallSettings,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
+        fence: Fence | None = None,
     ) -> None:
+        """Hosts are told the fence's epoch, and refuse a job under an older one than they have seen."""
+        self._fence = fence or Fence()
         self._door = door
         self._settings = settings
         self._sleep = sleep
@@ -144,7 +148,7 @@ class Installer:
 
     def start(self, host: Host, request: HostRequest) -> JobStatus:
         """Starts a job, or tells how the same job stands when it was started before."""
-        return _status(self._ask(host, "start", request.job, stdin=request.document()))
+        return _status(self._ask(host, "start", request.job, stdin=self._document(request)))
 
     def status(self, host: Host, job: str) -> JobStatus:
         """Asks the host's marker. Raises RemoteError when the host cannot be asked."""
@@ -152,7 +156,10 @@ class Installer:
 
     def cancel(self, host: Host, job: str) -> JobStatus:
         """Asks a running job to stop: its script is ended, and the job is FAILED."""
-        return _status(self._ask(host, "cancel", job))
+        return _status(self._ask(host, "cancel", job, self._fence.line, str(self._fence.epoch)))
+
+    def _document(self, request: HostRequest) -> bytes:
+        return request.document(self._fence.epoch, self._fence.line)
 
     def install(
         self, host: Host, request: HostRequest, on_event: Callable[[EventStatus], None] | None = None

@@ -66,8 +66,11 @@ class HostRequest:
         key = [self.digest, self.surroundings.deployment, *(event.value for event in self.events)]
         return hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32]
 
-    def document(self) -> bytes:
-        """The request as the host's side reads it. Raises BundleError for a Windows release."""
+    def document(self, epoch: int = 0, line: str = "") -> bytes:
+        """The request as the host's side reads it, under the epoch of this line of leases.
+
+        Raises BundleError for a Windows release.
+        """
         return json.dumps(
             {
                 "job": self.job,
@@ -78,6 +81,8 @@ class HostRequest:
                 "commit": self.commit,
                 "keep": self.keep,
                 "ignore_stop_failures": self.ignore_stop_failures,
+                "epoch": epoch,
+                "line": line,
             }
         ).encode()
 

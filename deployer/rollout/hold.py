@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from deployer.engine.clock import StopRequest
 from deployer.engine.events import Noted, Watch
+from deployer.engine.fence import beating
 from deployer.engine.ports import Clock, Lease
 from deployer.model.errors import DeployerError, StateUnavailable
 from deployer.rollout.hooks.calls import Approval
@@ -105,8 +106,10 @@ def holding(wiring: Wiring, store: StateStore, rollout_id: str, reason: str) -> 
     """
     fleet, owner, lasts = wiring.settings.name, this_process(wiring.environment), wiring.settings.state.lease
     hold = Hold(store.acquire(fleet, owner, reason, rollout_id, lasts, wiring.clock))
+    wiring.fence.stand_on(hold.lease)
     try:
-        yield hold
+        with beating(hold.lease, lasts):
+            yield hold
     except DeployerError:
         if not hold.keep:
             hold.lease.release()

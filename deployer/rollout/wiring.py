@@ -18,6 +18,7 @@ from deployer.aws.session import AwsSettings as SessionSettings
 from deployer.aws.state_clients import StateClients
 from deployer.config.settings import FleetSettings, SshSettings
 from deployer.engine.clock import RealClock, StopRequest
+from deployer.engine.fence import Fence
 from deployer.engine.plan import RolloutPlan
 from deployer.model.fleet import Release
 from deployer.model.hosts import Package
@@ -61,7 +62,10 @@ class Wiring:
         aws = self.settings.aws
         refuse_outside_of_lab(aws, self.environment)
         self.clock = RealClock(self.stop)
-        self.session = AwsSession(SessionSettings(profile=aws.profile, region=aws.region))
+        self.fence = Fence()
+        lasts = self.settings.state.lease
+        session = SessionSettings(profile=aws.profile, region=aws.region, state_timeout=max(2.0, lasts / 4))
+        self.session = AwsSession(session, fence=self.fence)
         self._bundles: dict[str, Bundle] = {}
 
     def find(self) -> FoundFleet:
@@ -91,7 +95,7 @@ class Wiring:
         for key in settings.key_files:
             know_file(key)
         resolve = by_config(settings, config) if config is not None else None
-        return SshDoor(settings, self.host_keys(console), resolve=resolve)
+        return SshDoor(settings, self.host_keys(console), resolve=resolve, fence=self.fence)
 
     def host_keys(self, console: Callable[[str], str]) -> Pinned:
         """The host keys of instances, from their consoles; kept on this machine from then on."""
@@ -102,7 +106,7 @@ class Wiring:
         ssh, deadline = self.settings.ssh, self.settings.rollout.deadlines.install
         become = Become.AUTO if ssh.become else Become.NO
         settings = InstallSettings(self.settings.name, root=ssh.root, become=become, deadline=deadline)
-        return Installer(door, settings)
+        return Installer(door, settings, fence=self.fence)
 
     def hosts(self, door: SshDoor) -> SshHosts:
         """The bounded pool of host work."""

@@ -121,6 +121,18 @@ FAULTS = (
     ),
     Entry(101, "turns sick after it was in service", "given up on; counted"),
     Entry(102, "how many jobs a worker has is not known", "unknown is not idle: the longest job is waited out"),
+    Entry(
+        103,
+        "stopped inside a call past its lease, and taken over",
+        "asks the lease before it sends; nothing is sent",
+        ("tests/aws/test_sending.py", "tests/remote/test_fence.py", "tests/e2e/test_stopped_inside_calls.py"),
+    ),
+    Entry(
+        104,
+        "stopped between two attempts of a call, and taken over",
+        "each attempt asks; the second is not sent",
+        ("tests/aws/test_sending.py", "tests/e2e/test_stopped_inside_calls.py"),
+    ),
 )
 """In the order of their numbers; from 101 on they are the twin's own."""
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from deployer.engine.fence import Fence
 from deployer.engine.ports import LaunchOrder, Registration, Sighting
 from deployer.model.errors import AwsError
 from deployer.model.fleet import Balancer, Instance, Target, TargetState, is_apart
@@ -33,6 +34,9 @@ class SimCloud:
     fuse: Fuse
     buckets: Buckets
     latency: float = 0.5
+    fence: Fence = field(default_factory=Fence)
+    stands_still: Callable[[], None] = lambda: None
+    """Lets the process stand still for longer than its lease lasts, as SIGSTOP does."""
     calls: dict[str, int] = field(default_factory=dict)
 
     # -- looking -------------------------------------------------------------------------------------
@@ -271,10 +275,22 @@ class SimCloud:
         refused = self._enter(None if not at_once else operation)
         if refused is not None:
             return {key(item): refused for item in items}
+        self._stop_before_sending(lambda: [one(item) for item in items])
+        self.fence.check()
+        self.witness.sending()
         last = self.fuse.items_to_apply(len(items))
         outcomes = {key(item): one(item) for item in items[:last]}
         self.fuse.applied()
         return outcomes
+
+    def _stop_before_sending(self, attempt: Callable[[], object]) -> None:
+        """Stands still before the call's only attempt, or after a first one whose answer is lost."""
+        if self.world.weather.strikes(Fault.STOPPED_IN_CALL):
+            self.stands_still()
+        elif self.world.weather.strikes(Fault.STOPPED_IN_RETRY):
+            if self.world.random.random() < 0.5:
+                attempt()
+            self.stands_still()
 
     def _by_balancer(
         self, items: Sequence[Registration], operation: str, one: Callable[[Registration], Outcome[None]]

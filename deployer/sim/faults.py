@@ -64,6 +64,8 @@ class Fault(Enum):
     JOB_UNDER_WAY = 70
     SICK_LATER = 101
     JOBS_UNKNOWN = 102
+    STOPPED_IN_CALL = 103
+    STOPPED_IN_RETRY = 104
 
 
 WINDOWS = frozenset(
@@ -107,6 +109,8 @@ NEXT = frozenset(
         Fault.UNEVEN_DRAIN,
         Fault.BAD_ID_IN_BATCH,
         Fault.PROTECTED,
+        Fault.STOPPED_IN_CALL,
+        Fault.STOPPED_IN_RETRY,
     }
 )
 """Faults that befall the next call, launch or update of their kind."""

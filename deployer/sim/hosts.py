@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
+from deployer.engine.fence import Fence
+from deployer.model.errors import DeployerError
 from deployer.model.hosts import (
     Answered,
     Ask,
@@ -46,12 +48,17 @@ class SimHosts:
     world: World
     witness: Witness
     fuse: Fuse
+    fence: Fence = field(default_factory=Fence)
+    stands_still: Callable[[], None] = lambda: None
+    """Lets the process stand still for longer than its lease lasts, as SIGSTOP does."""
     _running: list[HostTask] = field(default_factory=list)
     _finished: list[HostReport] = field(default_factory=list)
 
     def submit(self, task: HostTask) -> None:
         """Queues a task; one that is under way already is dropped."""
         if task in self._running:
+            return
+        if isinstance(task, PutRelease | StageRelease | Quieten | TellWorker) and not self._may_send(task):
             return
         if isinstance(task, PutRelease):
             self._install(task)
@@ -75,6 +82,18 @@ class SimHosts:
                 self.witness.withdrawing(self.world.machines[host.instance])
             case _:
                 pass
+
+    def _may_send(self, task: PutRelease | StageRelease | Quieten | TellWorker) -> bool:
+        """As the door to hosts asks, in a thread of its pool: what may not be sent comes back as a failure."""
+        if self.world.weather.strikes(Fault.STOPPED_IN_CALL):
+            self.stands_still()
+        try:
+            self.fence.check()
+        except DeployerError as lost:
+            self._finished.append(Worked(task, Work.FAILED, str(lost)))
+            return False
+        self.witness.sending()
+        return True
 
     def reports(self) -> Sequence[HostReport]:
         """What has finished since the last call."""

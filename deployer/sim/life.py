@@ -8,8 +8,10 @@ from pathlib import Path
 
 from deployer.engine.clock import StopRequest
 from deployer.engine.events import Event
+from deployer.engine.fence import Fence
 from deployer.engine.loop import Decides
 from deployer.engine.memory import Memory
+from deployer.engine.patience import Patience, PatientJournal, PatientLease
 from deployer.engine.plan import RolloutPlan
 from deployer.engine.ports import Clock, Journal, Lease, Record
 from deployer.engine.replay import pinned_plan, replay
@@ -92,12 +94,14 @@ class Life:
     buckets: Buckets
     watch: Callable[[Event], None]
     paused: Callable[[], None]
+    stands_still: Callable[[], None]
     auto: AutoGroup | None = None
     stop: StopRequest = field(default_factory=StopRequest)
     broke: bool = False
     """Whether the strategy has broken in this life."""
     abandoned: bool = False
     """Whether it left things as they were, for `resume`."""
+    fence: Fence = field(default_factory=Fence)
 
     @property
     def owner(self) -> Owner:
@@ -113,9 +117,11 @@ class Life:
         clock = self.clock()
         try:
             lease = self.store.acquire(FLEET, self.owner, "twin", self.plan.rollout, TTL, clock)
+            self.fence.stand_on(lease)
             self.witness.new_life(lease.epoch)
             journal = FragileJournal(self.store.open_rollout(FLEET, self.plan.rollout, lease, clock), self.fuse)
-            result = self._work(clock, journal, lease)
+            patience = Patience(clock, self.stop, self.watch, self.plan.policy.deadlines.progress)
+            result = self._work(clock, PatientJournal(journal, patience), PatientLease(lease, patience))
             if not self.abandoned:
                 lease.release()
         except Killed:
@@ -124,7 +130,7 @@ class Life:
             return f"{type(error).__name__}: {error}"
         return result
 
-    def _work(self, clock: Clock, journal: FragileJournal, lease: Lease) -> Result:
+    def _work(self, clock: Clock, journal: Journal, lease: Lease) -> Result:
         pinned = pinned_plan(journal.records())
         if pinned is None:
             pinned, memory = self.plan, Memory(self.plan.goal, self.plan.previous)
@@ -137,7 +143,7 @@ class Life:
             memory=memory,
             strategy=self._strategy(),
             cloud=ground.cloud,
-            hosts=SimHosts(self.world, self.witness, self.fuse),
+            hosts=SimHosts(self.world, self.witness, self.fuse, self.fence, self.stands_still),
             hooks=SimHooks(self.world, self.witness, self.fuse, self.setup.hooked),
             journal=journal,
             lease=lease,
@@ -163,7 +169,9 @@ class Life:
     def _footing(
         self, clock: Clock, journal: Journal, lease: Lease, plan: RolloutPlan, *, rolling_back: bool
     ) -> Footing:
-        cloud = SimCloud(self.world, self.witness, self.fuse, self.buckets)
+        cloud = SimCloud(
+            self.world, self.witness, self.fuse, self.buckets, fence=self.fence, stands_still=self.stands_still
+        )
         if self.auto is None:
             return Footing(cloud)
         sources = SimSources(cloud, self.auto)

@@ -33,6 +33,7 @@ from deployer.state.shelved import ShelvedStore
 OLD = Release("1", "digest-1", "ami-old")
 NEW = Release("2", "digest-2", "ami-new")
 _LIVES = 8
+_STANDS_STILL = (Fault.HOLDER_PAUSED, Fault.THROTTLED, Fault.STOPPED_IN_CALL, Fault.STOPPED_IN_RETRY)
 _LAST_WORDS = 10.0
 """Seconds that a process takes at most from its last look to its end."""
 _LONGEST = 3.0e4
@@ -129,6 +130,7 @@ class Twin:
             buckets=self.buckets,
             watch=self._watch,
             paused=self._pause,
+            stands_still=self._stand_still,
             auto=self.auto,
             stop=self.mishaps.stop,
         )
@@ -156,13 +158,13 @@ class Twin:
 
     def _check_in_time(self, stop: StopRequest) -> None:
         """Whether the process ended within the time after a signal; one that stood still itself cannot."""
-        stood_still = any(planned.fault in (Fault.HOLDER_PAUSED, Fault.THROTTLED) for planned in self.setup.faults)
+        stood_still = any(planned.fault in _STANDS_STILL for planned in self.setup.faults)
         late = self.world.time.now - stop.ends_at
         if late > self.setup.poll + _LAST_WORDS and not stood_still:
             self.witness.note(19, f"it ended {late:.0f} s later than promised after {stop.signal}")
 
     def _pause(self) -> None:
-        """Stands still for longer than the lease lasts; meanwhile another process takes the rollout over."""
+        """Stands still where that is due."""
         if self.world.time.now > _LONGEST:
             self.witness.note(19, f"no end after {self.world.time.now:.0f} s, and no reason given")
             self.fuse.killed = True
@@ -170,6 +172,10 @@ class Twin:
         if not self.mishaps.pause_pending:
             return
         self.mishaps.pause_pending = False
+        self._stand_still()
+
+    def _stand_still(self) -> None:
+        """Stands still for longer than the lease lasts; meanwhile another process takes the rollout over."""
         self.world.time.advance(TTL + 20.0)
         stop, epoch = self.mishaps.stop, self.witness.epoch
         if self.lives < _LIVES:

@@ -37,9 +37,10 @@ DEADLINES = Deadlines(
 _LASTING = {Fault.TARGETS_MISSING: (5.0, 10.0)}
 """How long faults last that are over soon, in seconds."""
 
-_LATER = frozenset({Fault.NO_TRAFFIC, Fault.JOBS_UNKNOWN})
+_LATER = OF_TRAFFIC | {Fault.NO_TRAFFIC, Fault.JOBS_UNKNOWN, Fault.STOPPED_IN_CALL, Fault.STOPPED_IN_RETRY}
+"""What later versions draw, each from a stream of its own."""
 
-_SCHEDULED = [fault for fault in Fault if fault not in OF_TRAFFIC | _LATER]
+_SCHEDULED = [fault for fault in Fault if fault not in _LATER]
 """What the first stream draws from: another fault among them would be another schedule for every seed."""
 
 _OF_HOOKS = frozenset({Fault.ALARM, Fault.ALARM_WITHOUT_DATA, Fault.HOOK_HANGS})
@@ -177,6 +178,7 @@ def draw(seed: int, *, faults: bool = True) -> Setup:
         placed = _draw_place(random, replace(setup, faults=drawn, hooked=_draw_hooked(random, drawn)))
         latest = _with_later_draws(_draw_traffic(placed, seed), faults=faults)
         latest = _draw_work(Random(f"work {seed}"), latest, faults=faults)  # noqa: S311 (not for secrets)
+        latest = _draw_stops(latest) if faults else latest
         return _draw_header(Random(f"header {seed}"), latest)  # noqa: S311 (not for secrets)
 
 
@@ -212,6 +214,14 @@ def _draw_work(random: Random, setup: Setup, *, faults: bool) -> Setup:
     if faults and random.random() < 0.4:
         setup = replace(setup, faults=tuple(sorted((*setup.faults, planned), key=lambda one: one.at)))
     return setup
+def _draw_stops(setup: Setup) -> Setup:
+    """Now and then the process stands still within a call, and another takes the rollout over meanwhile."""
+    random = Random(f"stops {setup.seed}")  # noqa: S311 (not for secrets)
+    if random.random() >= 0.15:
+        return setup
+    fault = random.choice((Fault.STOPPED_IN_CALL, Fault.STOPPED_IN_RETRY))
+    planned = (*setup.faults, Planned(fault, round(random.uniform(0.0, 120.0), 1)))
+    return replace(setup, faults=tuple(sorted(planned, key=lambda one: one.at)))
 
 
 def _draw(random: Random, seed: int) -> Setup:

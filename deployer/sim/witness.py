@@ -287,8 +287,15 @@ class Witness:
 
     # -- the promises --------------------------------------------------------------------------------
 
+    def sending(self) -> None:
+        """A call that changes something is sent, or one attempt of it (promise 5)."""
+        self._must_be_in_charge("a call is sent")
+
     def _changing(self, what: str) -> None:
         self.changes += 1
+        self._must_be_in_charge(what)
+
+    def _must_be_in_charge(self, what: str) -> None:
         if self.in_charge() != self.epoch:
             self._broken(5, f"{what} under epoch {self.epoch}, but {self.in_charge()} is in charge")
 

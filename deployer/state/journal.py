@@ -24,6 +24,8 @@ class ShelvedJournal:
         self._clock = clock
         self._records: list[Record] = []
         self._book: Book | None = None
+        self._unsure: tuple[str, str, Mapping[str, object]] | None = None
+        """A record of which nobody knows whether it was written."""
         self._open()
 
     def append(self, kind: str, subject: str, data: Mapping[str, object]) -> Record:
@@ -34,19 +36,48 @@ class ShelvedJournal:
         """
         self._lease.heartbeat()
         book = self._book or self._open()
+        written = self._written(kind, subject, data)
+        if written is not None:
+            return written
         try:
             record = self._write(book, len(self._records), kind, subject, data)
         except Conflict:
             self._book = None
-            raise LeaseLost(
-                f"the journal of rollout {self._rollout} was written by another process, which has taken fleet "
-                f"{self._fleet} over; nothing more is changed here. See `deployer status`"
-            ) from None
+            raise LeaseLost(self._what_happened()) from None
         except StateUnavailable:
-            self._book = None
+            self._book, self._unsure = None, (kind, subject, data)
             raise
+        self._unsure = None
         self._records.append(record)
         return record
+
+    def _written(self, kind: str, subject: str, data: Mapping[str, object]) -> Record | None:
+        """The same record as an earlier try has written it after all, before the journal was opened again."""
+        unsure, self._unsure = self._unsure, None
+        if unsure != (kind, subject, data) or len(self._records) < 2:
+            return None
+        last = self._records[-2]
+        ours = encode(Record(last.seq, last.wall, self._rollout, self._lease.epoch, kind, subject, data))[0]
+        return last if last == ours else None
+
+    def _what_happened(self) -> str:
+        """Why a record could not be added behind our last one. Raises StateUnavailable and JournalCorrupt."""
+        name = f"{self._rollout} in {self._shelf.place}"
+        found = decode(self._shelf.read(self._fleet, self._name), name).records
+        newest = max((record.epoch for record in found), default=0)
+        if not found:
+            how, then = (
+                "was deleted, by no command of deployer's",
+                "run `deployer doctor --leftovers`",
+            )
+        elif newest > self._lease.epoch:
+            how, then = f"goes on under epoch {newest}: another process has taken it over", "see `deployer status`"
+        else:
+            how, then = "was changed by something that is not a deployer", "see `deployer status`"
+        return (
+            f"the journal of rollout {self._rollout} of fleet {self._fleet} in {self._shelf.place} {how}; nothing "
+            f"more is changed here; {then}"
+        )
 
     def records(self) -> Sequence[Record]:
         """All records of this rollout, in order."""

@@ -1,26 +1,42 @@
 """The lease: who may change a fleet. One conditional write takes, extends, gives back or breaks it.
 
-The epoch grows with every taking and is never given twice. The holder trusts its lease only as long as its own
-monotonic clock says so; whoever wants to take it over goes by wall time with a margin, and then watches for half
-a lease whether the holder still writes, so that a wrong clock does not take a living holder's lease away.
+The epoch grows with every taking and is never given twice. The holder trusts its lease only as long as both of
+its clocks say so: the monotonic one stands still while a laptop sleeps, the wall clock may be set. Whoever wants to
+take it over goes by wall time with a margin, and then watches for half a lease whether the holder still writes, so
+that a wrong clock does not take a living holder's lease away.
 """
 
 from __future__ import annotations
 
 import json
+import threading
+import uuid
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, NoReturn
 
 from deployer.engine.ports import Clock
 from deployer.model.errors import FleetHeld, JournalCorrupt, LeaseLost, StateUnavailable
 from deployer.state.owner import Owner
 from deployer.state.shelf import Conflict, Shelf, Version
 from deployer.state.store import Holder
-from deployer.state.words import describe_held, describe_interrupted, describe_lost, describe_unlocked
+from deployer.state.words import Loss, describe_held, describe_interrupted, describe_lost, describe_unlocked
 
 TAKEOVER_MARGIN = 15.0
 """Seconds past the expiry, by wall time, before anybody else takes a lease for abandoned."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When something was, by both clocks: monotonic seconds and Unix seconds."""
+
+    monotonic: float
+    wall: float
+
+    @classmethod
+    def of(cls, clock: Clock) -> Moment:
+        """Now."""
+        return cls(clock.now(), clock.wall())
 
 
 @dataclass(frozen=True)
@@ -29,13 +45,14 @@ class Row:
 
     The holder of a broken lease finds out at its next heartbeat. Until then it may still change things, so a
     broken lease is not free before it would have expired, unless its holder is known to be dead. `beats`
-    counts writes.
+    counts writes. `line` is drawn when a fleet's first lease is written and kept by all that follow it.
     """
 
     holder: Holder
     released: bool = False
     broken: bool = False
     beats: int = 0
+    line: str = ""
 
     @property
     def over(self) -> bool:
@@ -52,7 +69,9 @@ class Row:
         try:
             raw: dict[str, Any] = json.loads(version.content)
             holder = Holder(**{**raw["holder"], "owner": Owner(**raw["holder"]["owner"])})
-            return cls(holder, bool(raw["released"]), bool(raw.get("broken")), int(raw["beats"]))
+            return cls(
+                holder, bool(raw["released"]), bool(raw.get("broken")), int(raw["beats"]), raw.get("line", "")
+            )
         except (ValueError, KeyError, TypeError) as error:
             raise JournalCorrupt(
                 f"the lease of fleet {fleet} cannot be read ({error!r}), though it is only ever written whole; "
@@ -61,20 +80,26 @@ class Row:
 
 
 class HeldLease:
-    """A lease of ours; see `Lease` in the engine's ports."""
+    """A lease of ours; see `Lease` in the engine's ports. Safe to use from any thread."""
 
-    def __init__(self, shelf: Shelf, row: Row, mark: str, clock: Clock, confirmed: float) -> None:
+    def __init__(self, shelf: Shelf, row: Row, mark: str, clock: Clock, confirmed: Moment) -> None:
         self._shelf = shelf
         self._row = row
         self._mark = mark
         self._clock = clock
         self._confirmed = confirmed
         self._lost: str | None = None
+        self._writing = threading.Lock()
 
     @property
     def epoch(self) -> int:
         """The fencing number of this holding."""
         return self._row.holder.epoch
+
+    @property
+    def line(self) -> str:
+        """Names the row of leases that this epoch is one of."""
+        return self._row.line
 
     @property
     def holder(self) -> Holder:
@@ -83,7 +108,11 @@ class HeldLease:
 
     def still_held(self) -> bool:
         """Whether it is safe to change something now. False once expired, until a heartbeat has confirmed it."""
-        return self._lost is None and not self._expired
+        return self.left() > 0
+
+    def left(self) -> float:
+        """Seconds until it expires without another heartbeat; 0 when it has, or is lost."""
+        return 0.0 if self._lost is not None else max(0.0, self._row.holder.ttl - self._age())
 
     def heartbeat(self) -> None:
         """Extends the lease when a third of it has passed.
@@ -94,33 +123,45 @@ class HeldLease:
         """
         if self._lost is not None:
             raise LeaseLost(self._lost)
-        now = self._clock.now()
-        if now - self._confirmed < self._row.holder.ttl / 3:
+        if self._age() < self._row.holder.ttl / 3:
             return
-        row = replace(
-            self._row, holder=replace(self._row.holder, beat=self._clock.wall()), beats=self._row.beats + 1
-        )
-        try:
-            self._write(row)
-        except StateUnavailable:
-            if self._expired:
-                raise
-            return
-        self._confirmed = now
+        # While another thread extends it and it still holds, there is nothing to wait for.
+        if self._writing.acquire(blocking=not self.still_held()):
+            try:
+                self._extend()
+            finally:
+                self._writing.release()
 
     def release(self) -> None:
         """Gives it back; harmless when it is already gone. Raises StateUnavailable."""
-        if self._lost is not None:
-            return
-        try:
-            self._write(replace(self._row, released=True, beats=self._row.beats + 1))
-        except LeaseLost:
-            return
-        self._lost = f"the lease of fleet {self._row.holder.fleet} was given back"
+        with self._writing:
+            if self._lost is not None:
+                return
+            try:
+                self._write(replace(self._row, released=True, beats=self._row.beats + 1))
+            except LeaseLost:
+                return
+            self._lost = f"the lease of fleet {self._row.holder.fleet} was given back"
 
-    @property
-    def _expired(self) -> bool:
-        return self._clock.now() - self._confirmed >= self._row.holder.ttl
+    def _age(self) -> float:
+        """Seconds since the store last confirmed it, by whichever clock has seen more of them pass."""
+        since = self._confirmed
+        return max(self._clock.now() - since.monotonic, self._clock.wall() - since.wall)
+
+    def _extend(self) -> None:
+        if self._lost is not None:
+            raise LeaseLost(self._lost)
+        if self._age() < self._row.holder.ttl / 3:
+            return  # another thread has done it meanwhile
+        asked = Moment.of(self._clock)
+        holder = replace(self._row.holder, beat=asked.wall)
+        try:
+            self._write(replace(self._row, holder=holder, beats=self._row.beats + 1))
+        except StateUnavailable:
+            if not self.still_held():
+                raise
+            return
+        self._confirmed = asked
 
     def _write(self, row: Row) -> None:
         """Writes over our own last row, or over one of ours whose answer was lost; else the lease is lost."""
@@ -134,13 +175,24 @@ class HeldLease:
         found = self._shelf.lease(row.holder.fleet)
         there = Row.decode(found, row.holder.fleet) if found else None
         if found is None or there is None or there.over or there.holder.epoch != self.epoch:
-            self._lost = describe_lost(self._row.holder, None if there is None or there.over else there.holder)
-            raise LeaseLost(self._lost)
+            self._lose(there)
         try:
             self._mark = self._shelf.put_lease(row.holder.fleet, row.encode(), found.mark)
         except Conflict:
-            self._lost = describe_lost(self._row.holder, None)
-            raise LeaseLost(self._lost) from None
+            found = self._shelf.lease(row.holder.fleet)
+            self._lose(Row.decode(found, row.holder.fleet) if found else None)
+
+    def _lose(self, there: Row | None) -> NoReturn:
+        self._lost = _how_lost(self._row.holder, there)
+        raise LeaseLost(self._lost)
+
+
+def _how_lost(ours: Holder, there: Row | None) -> str:
+    if there is None:
+        return describe_lost(ours, Loss.DELETED)
+    if there.holder.epoch == ours.epoch:
+        return describe_lost(ours, Loss.UNLOCKED if there.broken else Loss.GIVEN_BACK)
+    return describe_lost(ours, Loss.ENDED if there.over else Loss.TAKEN, there.holder)
 
 
 def take(
@@ -155,10 +207,10 @@ def take(
     row = Row.decode(found, wanted.fleet) if found else None
     if found is not None and row is not None and not row.released:
         _yield_to(shelf, row, found.mark, wanted, clock, gone)
-    confirmed = clock.now()
-    wall = clock.wall()
+    confirmed = Moment.of(clock)
     epoch = (row.holder.epoch if row else known()) + 1
-    ours = Row(replace(wanted, epoch=epoch, since=wall, beat=wall))
+    holder = replace(wanted, epoch=epoch, since=confirmed.wall, beat=confirmed.wall)
+    ours = Row(holder, line=(row.line if row else "") or uuid.uuid4().hex)
     mark = _claim(shelf, ours, found.mark if found else None, clock)
     return HeldLease(shelf, ours, mark, clock, confirmed)
 

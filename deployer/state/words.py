@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from enum import Enum
 
 from deployer.state.store import Holder
 
@@ -33,12 +34,28 @@ def describe_unlocked(holder: Holder, left: float) -> str:
     )
 
 
-def describe_lost(ours: Holder, other: Holder | None) -> str:
-    """How a lease was lost: to `other`, or it was given back or broken."""
-    if other is None:
-        how = "it was broken by `deployer unlock`"
-    else:
-        how = f"{other.owner} took it over under epoch {other.epoch}"
+class Loss(Enum):
+    """How a lease was lost."""
+
+    TAKEN = "another holds the fleet now"
+    ENDED = "another took the fleet over, and has given it back since"
+    UNLOCKED = "broken by `deployer unlock`"
+    GIVEN_BACK = "given back by this very holder"
+    DELETED = "the lease is gone from the store"
+
+
+def describe_lost(ours: Holder, loss: Loss, other: Holder | None = None) -> str:
+    """How a lease was lost; `other` is who holds the fleet now, or did last."""
+    match loss:
+        case Loss.TAKEN | Loss.ENDED:
+            taken = f"{other.owner} took it over under epoch {other.epoch} for: {other.reason}" if other else ""
+            how = f"{taken}, and has given it back since" if loss is Loss.ENDED else taken
+        case Loss.UNLOCKED:
+            how = "it was broken by `deployer unlock`"
+        case Loss.GIVEN_BACK:
+            how = "it was given back"
+        case Loss.DELETED:
+            how = "it was deleted from the state store, by no command of deployer's"
     return (
         f"the lease of rollout {ours.rollout} on fleet {ours.fleet} (epoch {ours.epoch}) is lost: {how}; nothing "
         f"more is changed here. See `deployer status`"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,6 +11,7 @@ from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
 from deployer.aws.session import AwsSession, AwsSettings
+from deployer.engine.fence import Fence
 
 
 @dataclass(frozen=True)
@@ -65,10 +66,13 @@ class Wire:
         """The actions that were asked for, in order."""
         return [request["Action"] for request in self.asked]
 
-    def session(self, attempts: int = 1) -> AwsSession:
+    when_asked: Callable[[], None] = lambda: None
+    """Called for each request, before it is answered."""
+
+    def session(self, attempts: int = 1, fence: Fence | None = None) -> AwsSession:
         """A session that talks to this endpoint; by default no attempt is repeated."""
         settings = AwsSettings(region="eu-west-1", endpoint=self.url, attempts=attempts, read_timeout=5)
-        return AwsSession(settings, clock=lambda: self.time, sleep=self._sleep)
+        return AwsSession(settings, clock=lambda: self.time, sleep=self._sleep, fence=fence)
 
     def _sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
@@ -77,6 +81,7 @@ class Wire:
     def reply(self, request: dict[str, str]) -> Reply:
         """The next answer to a request."""
         self.asked.append(request)
+        self.when_asked()
         replies = self.script.get(request["Action"]) or [ec2_error("UnscriptedAction", request["Action"])]
         return replies.pop(0) if len(replies) > 1 else replies[0]
 
@@ -91,7 +96,11 @@ def serving() -> Iterator[Wire]:
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+            length = int(self.headers.get("Content-Length", 0))
+            body = self.rfile.read(length).decode()
+            if len(body.encode()) < length:
+                self.close_connection = True  # as AWS does with what was not sent to its end
+                return
             request = {key: values[0] for key, values in parse_qs(body, keep_blank_values=True).items()}
             with lock:
                 reply = wire.reply(request)

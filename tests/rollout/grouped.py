@@ -35,9 +35,13 @@ class HeldLease:
 
     held: bool = True
     epoch: int = 1
+    line: str = "a line"
 
     def still_held(self) -> bool:
         return self.held
+
+    def left(self) -> float:
+        return 60.0 if self.held else 0.0
 
     def heartbeat(self) -> None:
         """Nothing expires."""

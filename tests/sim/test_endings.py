@@ -177,17 +177,43 @@ def test_a_holder_that_stood_still_past_its_lease_changes_nothing_after_it_was_r
     assert twin.witness.violations == []
 
 
-def test_while_the_state_store_is_down_nothing_is_changed() -> None:
-    twin = build(setup(Method.RELAUNCH, Planned(Fault.STATE_STORE_DOWN, 10.0, 60.0)))
+@pytest.mark.parametrize("method", list(Method))
+def test_while_the_state_store_is_down_nothing_is_changed_and_then_the_rollout_goes_on(method: Method) -> None:
+    twin = build(setup(method, Planned(Fault.STATE_STORE_DOWN, 10.0, 120.0)))
+    counted: list[int] = []
+    twin.world.time.after(15.0, lambda: counted.append(twin.witness.changes))
+    twin.world.time.after(129.9, lambda: counted.append(twin.witness.changes))
+    twin.mishaps.schedule()
+    result = twin.live()
+    assert isinstance(result, Result)
+    assert result.status is Status.SUCCEEDED
+    assert counted[0] == counted[1]
+    assert twin.world.weather.reached[Fault.STATE_STORE_DOWN]
+    assert twin.witness.violations == []
+
+
+def test_a_store_that_does_not_come_back_ends_the_rollout_which_names_the_next_command() -> None:
+    base = setup(Method.RELAUNCH)
+    twin = build(
+        replace(base, faults=(Planned(Fault.STATE_STORE_DOWN, 10.0, base.policy.deadlines.progress + 60.0),))
+    )
     twin.mishaps.schedule()
     result = twin.live()
     assert isinstance(result, str)
-    assert result.startswith("StateUnavailable")
-    before = twin.witness.changes
-    assert isinstance(twin.live(), str)
-    assert twin.witness.changes == before
-    twin.world.time.advance(60.0)
+    assert result.startswith("StoreSilent")
+    assert "deployer resume" in result
+    twin.world.time.advance(120.0)
     again = twin.live()
     assert isinstance(again, Result)
     assert again.status is Status.SUCCEEDED
     assert twin.witness.violations == []
+
+
+def test_a_store_that_is_down_holds_nobody_up_who_asks_to_stop() -> None:
+    twin = build(setup(Method.RELAUNCH, Planned(Fault.STATE_STORE_DOWN, 10.0, 500.0)))
+    twin.mishaps.schedule()
+    twin.world.time.after(40.0, lambda: twin.mishaps.stop.ask("SIGINT"))
+    result = twin.live()
+    assert isinstance(result, str)
+    assert result.startswith("StoreSilent")
+    assert twin.world.time.now < 60.0

@@ -81,8 +81,60 @@ def test_a_wall_clock_that_jumps_does_not_end_a_lease(store: ShelvedStore, clock
     for jump in (86_400.0, -200_000.0):
         clock.epoch += jump
         clock.time += 1
-        assert lease.still_held()
         lease.heartbeat()
+        assert lease.still_held()
+
+
+def test_a_laptop_that_slept_does_not_trust_its_lease_though_its_monotonic_clock_stood_still(
+    store: ShelvedStore, clock: HandClock
+) -> None:
+    lease = store.acquire("web", BOB, "", "r-1", TTL, clock)
+    clock.epoch += 3600
+    assert not lease.still_held()
+    assert lease.left() == 0
+    store.acquire("web", ANN, "abort", "r-1", TTL, clock)
+    with pytest.raises(LeaseLost, match="ann@laptop"):
+        lease.heartbeat()
+
+
+def test_a_lease_tells_how_long_it_lasts_without_another_heartbeat(store: ShelvedStore, clock: HandClock) -> None:
+    lease = store.acquire("web", BOB, "", "r-1", TTL, clock)
+    clock.time += 15
+    assert lease.left() == TTL - 15
+    lease.release()
+    assert lease.left() == 0
+
+
+def test_all_leases_of_a_fleet_in_one_store_are_of_one_line(store: ShelvedStore, clock: HandClock) -> None:
+    first = store.acquire("web", BOB, "", "r-1", TTL, clock)
+    first.release()
+    second = store.acquire("web", ANN, "", "r-2", TTL, clock)
+    elsewhere = ShelvedStore(MemoryShelf()).acquire("web", ANN, "", "r-2", TTL, clock)
+    assert first.line == second.line
+    assert elsewhere.line not in ("", first.line)
+
+
+def test_what_was_taken_over_and_given_back_is_told_as_that_and_not_as_unlocked(
+    store: ShelvedStore, clock: HandClock
+) -> None:
+    lease = store.acquire("web", ANN, "", "r-1", TTL, clock)
+    clock.time += TTL + TAKEOVER_MARGIN + 1
+    store.acquire("web", BOB, "abort", "r-1", TTL, clock).release()
+    with pytest.raises(LeaseLost) as lost:
+        lease.heartbeat()
+    assert "bob@runner" in str(lost.value)
+    assert "took it over under epoch 2 for: abort, and has given it back since" in str(lost.value)
+    assert "unlock" not in str(lost.value)
+
+
+def test_a_lease_that_was_deleted_is_not_blamed_on_anybody(living: Living, clock: HandClock) -> None:
+    shelf = MemoryShelf()
+    lease = ShelvedStore(shelf, gone=living).acquire("web", ANN, "", "r-1", TTL, clock)
+    shelf.leases.clear()
+    clock.time += TTL / 2
+    with pytest.raises(LeaseLost, match="it was deleted from the state store") as lost:
+        lease.heartbeat()
+    assert "unlock" not in str(lost.value)
 
 
 def test_a_dead_holders_rollout_is_taken_over_at_once_by_resume(

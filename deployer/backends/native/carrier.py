@@ -10,6 +10,7 @@ from deployer.bake.errors import BakeFailed, BakeHeld, BakeInterrupted
 from deployer.engine.clock import StopRequest
 from deployer.engine.events import Failed, Started, Watch
 from deployer.engine.memory import Memory
+from deployer.engine.patience import Patience, PatientJournal, PatientLease
 from deployer.engine.plan import RolloutPlan
 from deployer.engine.ports import Journal
 from deployer.engine.result import Result, Status
@@ -41,6 +42,12 @@ class Carrier:
     watch: Watch
     mailbox: Mailbox
     answers: Answers = field(default_factory=Answers)
+
+    def __post_init__(self) -> None:
+        longest = self.ground.wiring.settings.rollout.progress_deadline
+        patience = Patience(self.ground.wiring.clock, self.stop, self.watch, longest)
+        object.__setattr__(self, "journal", PatientJournal(self.journal, patience))
+        self.hold.lease = PatientLease(self.hold.lease, patience)
 
     def start(self, plan: RolloutPlan) -> Result:
         """Pins the plan, bakes what it needs, and turns the loop."""

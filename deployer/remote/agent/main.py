@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional
 
 from deployer.remote.agent.clean import clean_for_image
+from deployer.remote.agent.epochs import refuse_older
 from deployer.remote.agent.evidence import evidence
 from deployer.remote.agent.host import Machine
 from deployer.remote.agent.job import ABSENT, RUNNING, Job, status_of
@@ -56,6 +57,7 @@ def start(store: Store, arguments: List[str]) -> Dict[str, Any]:
     name = arguments[0]
     folder = store.job(name)
     request = Request.load(json.load(sys.stdin))
+    refuse_older(store, request.line, request.epoch)
     take_over(store, _destinations(store, request))
     known = status_of(store, name)
     if known["state"] != ABSENT:
@@ -93,7 +95,8 @@ def status(store: Store, arguments: List[str]) -> Dict[str, Any]:
 
 
 def cancel(store: Store, arguments: List[str]) -> Dict[str, Any]:
-    """JOB: asks the process of a running job to stop, and waits a little for it."""
+    """JOB LINE EPOCH: asks the process of a running job to stop, and waits a little for it."""
+    refuse_older(store, arguments[1], int(arguments[2]))
     folder = store.job(arguments[0])
     process = (read_json(folder / "process.json") or {}).get("pid")
     if process and status_of(store, arguments[0])["state"] == RUNNING and is_locked(folder / "lock"):

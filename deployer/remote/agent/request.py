@@ -71,6 +71,10 @@ class Request(NamedTuple):
     """How many releases stay on the host."""
     ignore_stop_failures: bool = False
     """Whether the job goes on when a script of the last release (see `PREVIOUS_EVENTS`) fails."""
+    epoch: int = 0
+    """The epoch under which the sender holds the fleet; 0 where it holds none."""
+    line: str = ""
+    """Which epochs this one can be compared with."""
 
     @classmethod
     def load(cls, value: Dict[str, Any]) -> "Request":

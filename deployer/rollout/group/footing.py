@@ -186,6 +186,7 @@ class GroupFooting(Footing):
 
     def conclude(self, ending: Ending) -> None:
         """Puts the group back as it was; only what it launches is the new image, if that was reached."""
+        self._lease.heartbeat()
         if not self._lease.still_held():
             raise LeaseLost(
                 f"the lease on fleet {self._plan.fleet} is no longer ours, so the group {self._group.name} was not "
