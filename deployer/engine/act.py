@@ -266,20 +266,21 @@ class Actuator:
             self.hosts.submit(TellWorker(self._host(seen, move.instance), order, command))
 
     def _stage(self, seen: Observation, moves: Sequence[Stage]) -> None:
-        package = self.package(self.memory.goal.name)
         for move in moves:
             facts = self.memory.facts(move.instance)
+            goal = seen.goal_of(seen.by_id[move.instance][1])
+            package = self.package(goal.name)
             if package is None:
-                facts.staged = Install(Work.FAILED, "", f"there is no bundle of release {self.memory.goal.name}")
+                facts.staged = Install(Work.FAILED, "", f"there is no bundle of release {goal.name}")
                 continue
             facts.staged = Install(Work.RUNNING, package.digest)
             self.hosts.submit(StageRelease(self._host(seen, move.instance), package))
 
     def _update(self, seen: Observation, moves: Sequence[Update]) -> None:
-        goal = self.memory.goal
-        package = self.package(goal.name)
         for move in moves:
             facts = self.memory.facts(move.instance)
+            goal = seen.goal_of(seen.by_id[move.instance][1])
+            package = self.package(goal.name)
             if package is None:
                 facts.install = Install(Work.FAILED, goal.digest, f"there is no bundle of release {goal.name}")
                 continue

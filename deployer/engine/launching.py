@@ -10,7 +10,7 @@ from deployer.engine.memory import Memory
 from deployer.engine.plan import PlannedSlot, RolloutPlan, launch_token
 from deployer.engine.ports import Clock, Cloud, LaunchOrder, Lease
 from deployer.engine.scribe import Scribe
-from deployer.model.fleet import Instance, Tag
+from deployer.model.fleet import Instance, Release, Tag
 from deployer.model.moves import Launch
 from deployer.model.observation import Observation, Stance
 from deployer.model.outcome import Done, Outcome, Permanent, Temporary, Unknown
@@ -73,14 +73,15 @@ class Launcher:
     def _is_wanted(self, order: LaunchOrder) -> bool:
         memory = self.memory
         may_start = memory.rolling_back or memory.failures <= self.plan.policy.max_failures
-        same = order.image == memory.goal.image and order.instance_type == self._type_for(order.slot)
+        same = order.image == self._goal_in(order.slot).image and order.instance_type == self._type_for(order.slot)
         return memory.stance is Stance.ADVANCE and same and may_start
 
     def _order(self, seen: Observation, move: Launch) -> LaunchOrder:
         facts = self.memory.slot(move.slot)
         planned = replace(self._planned(seen, move.slot), type=self._type_for(move.slot))
         place = self._place(planned, facts.zones_tried)
-        image = self.memory.goal.image or ""
+        goal = self._goal_in(move.slot)
+        image = goal.image or ""
         order = LaunchOrder(
             slot=move.slot,
             token=launch_token(self.plan, place, image, facts.attempt),
@@ -93,14 +94,19 @@ class Launcher:
                 Tag.FLEET: self.plan.fleet,
                 Tag.ROLLOUT: self.plan.rollout,
                 Tag.SLOT: move.slot,
-                Tag.RELEASE: self.memory.goal.name,
-                Tag.DIGEST: self.memory.goal.digest,
+                Tag.RELEASE: goal.name,
+                Tag.DIGEST: goal.digest,
                 Tag.EPOCH: str(self.lease.epoch),
             },
             instance_type=planned.type,
         )
         facts.pending, facts.pending_since = order, self.clock.now()
         return order
+
+    def _goal_in(self, slot: str) -> Release:
+        """What is launched in a slot: the goal, and on the way back what the slot ran itself."""
+        own = self.plan.before_in(slot) if self.memory.rolling_back else None
+        return own or self.memory.goal
 
     def _type_for(self, name: str) -> str:
         """The instance type that goes into a slot; on the way back the one that it had."""

@@ -238,6 +238,7 @@ class Observer:
             attempt=facts.attempt,
             blocked=facts.blocked,
             begun=facts.begun_at is not None,
+            before=self.plan.before_in(name),
             first_type=next((slot.type for slot in self.plan.slots if slot.name == name), ""),
         )
 

@@ -27,6 +27,8 @@ class PlannedSlot:
     expected_seconds: float = 0.0
     ports: tuple[tuple[str, tuple[int, ...]], ...] = ()
     """Balancer → the ports that its instance is registered with there, where they are not the balancer's own."""
+    before: Release | None = None
+    """What its instance runs, where that is not the plan's `previous`: the way back brings each slot its own."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,10 @@ class RolloutPlan:
         """The ports that a slot's instance is registered with at a balancer; empty for the balancer's own."""
         planned = next((one for one in self.slots if one.name == slot), None)
         return dict(planned.ports).get(balancer, ()) if planned is not None else ()
+
+    def before_in(self, slot: str) -> Release | None:
+        """What a slot ran itself, where that is not `previous`."""
+        return next((one.before for one in self.slots if one.name == slot), None)
 
     def has_slot(self, name: str) -> bool:
         """Whether a slot was planned, rather than found in mid-rollout."""
@@ -123,7 +129,8 @@ def _work_source(item: Mapping[str, Any]) -> WorkSource:
 
 def _slot(item: Mapping[str, Any]) -> PlannedSlot:
     ports = tuple((balancer, tuple(there)) for balancer, there in item.get("ports", ()))
-    return _build(PlannedSlot, {**item, "ports": ports})
+    before = _build(Release, item["before"]) if item.get("before") else None
+    return _build(PlannedSlot, {**item, "ports": ports, "before": before})
 
 
 _T = TypeVar("_T")

@@ -167,7 +167,7 @@ class Seen:
 
     @property
     def healthy_everywhere(self) -> bool:
-        """Healthy at every balancer of the fleet. True for a worker, which has none."""
+        """Healthy at every balancer. True for a worker, which has none."""
         return all(target.state is TargetState.HEALTHY for target in self.targets.values())
 
     @property
@@ -195,6 +195,8 @@ class Slot:
     """Whether this rollout has started to change it."""
     first_type: str = ""
     """The instance type in it when the rollout was planned; empty for one that came up in mid-rollout."""
+    before: Release | None = None
+    """What it ran when the rollout was planned, where that was not what most of the fleet ran."""
 
     @cached_property
     def alive(self) -> tuple[Seen, ...]:
@@ -271,6 +273,26 @@ class Observation:
             return None
         return self.sides[0] if self.rolling_back else self.sides[1]
 
+    def goal_in(self, slot: Slot | None) -> Release:
+        """Where a slot is heading: the goal, and on the way back what it ran itself before."""
+        own = slot.before if slot is not None and self.rolling_back else None
+        return own or self.goal
+
+    def goal_of(self, seen: Seen) -> Release:
+        """Where an instance's slot is heading."""
+        return self.goal_in(self.by_id.get(seen.id, (None, seen))[0])
+
+    def names_for(self, seen: Seen) -> tuple[str, ...]:
+        """The releases that an instance may serve in this rollout: the goal, the one before, its slot's own."""
+        own = slot.before if (slot := self.by_id.get(seen.id, (None, seen))[0]) is not None else None
+        return self.goal.name, self.previous.name, (own or self.goal).name
+
+    @cached_property
+    def releases(self) -> tuple[Release, ...]:
+        """Every release that this rollout knows of, the goal first."""
+        own = (slot.before for slot in self.slots if slot.before is not None)
+        return tuple(dict.fromkeys((self.goal, self.previous, *own)))
+
     def find(self, instance_id: str) -> Seen | None:
         """The instance, if it belongs to the fleet."""
         entry = self.by_id.get(instance_id)
@@ -284,7 +306,7 @@ class Observation:
         """
         if seen.failed is not None or not self.is_wanted_type(seen):
             return False
-        if self.policy.method is Method.RELAUNCH and runs_image_of(seen.instance, self.goal):
+        if self.policy.method is Method.RELAUNCH and runs_image_of(seen.instance, self.goal_of(seen)):
             return True
         return self.serves_goal(seen)
 
@@ -293,7 +315,7 @@ class Observation:
 
         Where the rollout changes the instance type, one of another type does not.
         """
-        return self.is_wanted_type(seen) and self.serves(seen, self.goal)
+        return self.is_wanted_type(seen) and self.serves(seen, self.goal_of(seen))
 
     def serves(self, seen: Seen, release: Release) -> bool:
         """Whether it is healthy and proven to serve a release: by its answer, else by what was put on it.
@@ -320,12 +342,12 @@ class Observation:
         answer = seen.answer
         if answer is None or answer.proof.is_an_answer:
             return answer.release if answer is not None else None
-        known = next((one.name for one in (self.goal, self.previous) if self.serves(seen, one)), None)
+        known = next((one.name for one in self.releases if self.serves(seen, one)), None)
         return known or answer.release
 
     def another_release(self, seen: Seen) -> str | None:
         """What its answer, or the marker on its host, says against the goal; None when nothing does (fault 14)."""
-        answer, goal = seen.answer, self.goal
+        answer, goal = seen.answer, self.goal_of(seen)
         if answer is None or not answer.ok:
             return None
         if answer.proof.is_an_answer and answer.release not in (None, goal.name):

@@ -54,7 +54,7 @@ def _is_not_what_it_should_be(seen: Observation, instance: Seen) -> bool:
 
     One that ran a third release before, and was never touched, carries its traffic as it did.
     """
-    ours = (seen.goal.name, seen.previous.name)
+    ours = seen.names_for(instance)
     answer = instance.answer
     given = instance.launched_by_us or instance.instance.tags.get(Tag.RELEASE) in ours
     return given and answer is not None and answer.ok and answer.release not in (None, *ours)
@@ -68,7 +68,7 @@ def takes_traffic(seen: Observation, instance: Seen) -> bool:
     answer = instance.answer
     if not instance.running or not has_weight(seen.weights, instance):
         return False
-    if answer is not None and answer.ok and answer.release not in (None, seen.goal.name, seen.previous.name):
+    if answer is not None and answer.ok and answer.release not in (None, *seen.names_for(instance)):
         return False
     return all(source.is_felt(seen, instance) for source in sources_of(seen, instance))
 
@@ -117,7 +117,7 @@ def _missing_before_traffic(seen: Observation, instance: Seen) -> tuple[str, flo
     if not seen.is_wanted_type(instance):
         return f"is a {instance.instance.type}, which is not the type that is wanted", None
     if not seen.serves_goal(instance):
-        return f"has not shown release {seen.goal.name} yet", None
+        return f"has not shown release {seen.goal_of(instance).name} yet", None
     hold = held(seen, Occasion(Point.AFTER_ATTACH, instance.id), instance.id) if instance.attached_by_us else None
     if hold is not None:
         return hold.reason, None

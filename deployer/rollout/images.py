@@ -14,7 +14,7 @@ from deployer.engine.events import Noted, Watch
 from deployer.engine.plan import RolloutPlan
 from deployer.engine.ports import Journal
 from deployer.model.errors import AwsError, DeployerError, PreflightRefused
-from deployer.model.fleet import Tag
+from deployer.model.fleet import Release, Tag
 from deployer.model.hosts import Package
 from deployer.model.policy import Method, OnFailure
 from deployer.rollout import planner
@@ -114,24 +114,31 @@ def refuse_no_way_back(ground: Ground, plan: RolloutPlan) -> None:
         return
     missing = _missing_for_way_back(ground, plan)
     if missing is not None:
-        raise PreflightRefused(_no_way_back(plan, missing))
+        raise PreflightRefused(_no_way_back(plan, *missing))
 
 
-def _missing_for_way_back(ground: Ground, plan: RolloutPlan) -> str | None:
+def _missing_for_way_back(ground: Ground, plan: RolloutPlan) -> tuple[Release, str] | None:
+    """What is missing of what the slots go back to, each to its own; those on the goal already have nowhere to."""
+    own = {one.before for one in plan.slots if one.before is not None and one.before.name != plan.goal.name}
+    releases = (plan.previous, *sorted(own, key=str))
+    return next(((one, why) for one in releases if (why := _missing_of(ground, plan, one)) is not None), None)
+
+
+def _missing_of(ground: Ground, plan: RolloutPlan, release: Release) -> str | None:
     if plan.policy.method is Method.IN_PLACE:
         try:
-            return _NO_BUNDLE if ground.wiring.package(plan.previous) is None else None
+            return _NO_BUNDLE if ground.wiring.package(release) is None else None
         except DeployerError as error:
             return str(error)
-    image = AwsImages(ground.wiring.session).launchable(plan.previous.image or "")
+    image = AwsImages(ground.wiring.session).launchable(release.image or "")
     if image is None:
-        return f"its image {plan.previous.image} cannot be launched any more"
-    return planner.not_in_image(ground.found.instances, plan.previous, image.tags.get(Tag.RELEASE))
+        return f"its image {release.image} cannot be launched any more"
+    return planner.not_in_image(ground.found.instances, release, image.tags.get(Tag.RELEASE))
 
 
-def _no_way_back(plan: RolloutPlan, why: str) -> str:
+def _no_way_back(plan: RolloutPlan, release: Release, why: str) -> str:
     return (
-        f"there is no way back to release {plan.previous.name} of fleet {plan.fleet} by method "
+        f"there is no way back to release {release.name} of fleet {plan.fleet} by method "
         f"{plan.policy.method.value}: {why}; mend that, use the other method, or say --on-failure stop to roll out "
         "without one"
     )

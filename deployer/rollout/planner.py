@@ -58,6 +58,22 @@ def slots_for(
     )
 
 
+def releases_before(
+    instances: Sequence[Instance], answers: Mapping[str, Answer], previous: Release
+) -> dict[str, Release]:
+    """What each instance runs that does not run what most of the others do; by instance.
+
+    One that does not tell is taken for one of the others.
+    """
+    found: dict[str, Release] = {}
+    for one in members(instances):
+        name, digest = release_of(one, answers.get(one.id)), digest_of(one, answers.get(one.id))
+        same = not digest or not previous.digest or is_same_bundle(digest, previous.digest)
+        if name is not None and (name != previous.name or not same):
+            found[one.id] = Release(name, digest, one.image)
+    return found
+
+
 def ports_of(instance: str, targets: Mapping[str, Mapping[str, Target]]) -> tuple[tuple[str, tuple[int, ...]], ...]:
     """The ports that an instance is registered with, by balancer, where they are not the balancer's own."""
     there = ((ident, said[instance].ports) for ident, said in sorted(targets.items()) if instance in said)

@@ -17,7 +17,7 @@ from deployer.config.reader import uncounted
 from deployer.config.settings import FleetSettings, RunOptions
 from deployer.engine.memory import Memory
 from deployer.engine.observe import Observer
-from deployer.engine.plan import RolloutPlan
+from deployer.engine.plan import PlannedSlot, RolloutPlan
 from deployer.engine.ports import Sighting
 from deployer.model.capacity import Limits
 from deployer.model.errors import DeployerError, Infeasible, PreflightRefused, UsageError
@@ -140,7 +140,7 @@ def prepare(ground: Ground, options: RunOptions, rollout: str) -> Prepared:
     _refuse_uncountable(ground)
     goal, package = goal_of(ground, answers)
     previous = pinned(ground, answers, planner.previous_release(found.instances, answers, goal))
-    plan = make_plan(ground, options, rollout, goal, previous, limits, spare)
+    plan = make_plan(ground, options, rollout, goal, previous, limits, answers, spare)
     _refuse_unsplit(settings, plan)
     return Prepared(ground, answers, plan, package, planner.image_of(found.instances, answers, goal))
 
@@ -254,6 +254,7 @@ def make_plan(
     goal: Release,
     previous: Release,
     limits: Limits,
+    answers: Mapping[str, Answer],
     pre_scale: int = 0,
 ) -> RolloutPlan:
     """The plan that pins what was found and decided. Raises PreflightRefused for what the fleet is not made for."""
@@ -276,7 +277,9 @@ def make_plan(
             ask_hosts=settings.ssh.ask_hosts, sabotage=options.sabotage, work=settings.work.model()
         ),
         balancers=tuple(b for b in ground.found.balancers if b.id != idle),
-        slots=planner.slots_for(ground.found.instances, sighting.targets),
+        slots=_with_own_past(
+            ground, previous, answers, planner.slots_for(ground.found.instances, sighting.targets), sides
+        ),
         tags=tuple(sorted((settings.find.tags or {}).items())),
         sides=sides if idle is None else None,
         hooks=fit_hooks(settings).pins(),
@@ -286,6 +289,21 @@ def make_plan(
     )
     refuse_misfit(ground.wiring.session, settings, plan, launches=ground.wiring.traits.launches)
     return plan
+
+
+def _with_own_past(
+    ground: Ground,
+    previous: Release,
+    answers: Mapping[str, Answer],
+    slots: tuple[PlannedSlot, ...],
+    sides: tuple[str, str] | None,
+) -> tuple[PlannedSlot, ...]:
+    """The slots with what each of them goes back to. Where traffic is split, a side has one release."""
+    if sides is not None:
+        return slots
+    own = planner.releases_before(ground.found.instances, answers, previous)
+    known = {release: pinned(ground, answers, release) for release in own.values()}
+    return tuple(replace(one, before=known[own[one.instance]]) if one.instance in own else one for one in slots)
 
 
 def refuse_types(ground: Ground, goal: Release) -> None:

@@ -202,11 +202,10 @@ class AutoGroup:
 
 
 def group_of(
-    world: World, version: str, fate: Callable[[], Fate], registered: Callable[[Machine], None]
+    world: World, image: str, version: str, fate: Callable[[], Fate], registered: Callable[[Machine], None]
 ) -> AutoGroup:
-    """A group whose members are the fleet as it stands, and some room above and below."""
+    """A group that launches this image, whose members are the fleet as it stands, and some room above and below."""
     fleet = world.fleet()
-    image = fleet[0].image
     group = AutoGroup(
         world=world,
         fate=fate,

@@ -64,7 +64,7 @@ FAULTS = (
     Entry(33, "the image to go back to is gone", "found at the plan, else the rollback stops with a reason"),
     Entry(34, "lease broken by somebody", "nothing more is changed; ends"),
     Entry(35, "holder paused past its lease", "fences itself on waking"),
-    Entry(36, "state store down", "no intent written, nothing changed"),
+    Entry(36, "state store down", "nothing changed; waited for until the deadline, then resumable"),
     Entry(37, "journal torn", "the torn tail is cut off; resumed"),
     Entry(
         38,

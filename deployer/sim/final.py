@@ -88,7 +88,7 @@ def _arrived(witness: Witness, world: World, release: Release) -> None:
             continue
         if machine.foreign and not witness.shown.knows(machine):
             continue
-        if machine.app.release != release.name:
+        if machine.app.release != _expected(witness, machine, release).name:
             witness.note(10 if witness.rolling_back else 12, f"{machine.id} ends on {machine.app.release}")
         if release.instance_type not in (None, machine.type):
             witness.note(10 if witness.rolling_back else 12, f"{machine.id} ends as a {machine.type}")
@@ -100,6 +100,13 @@ def _arrived(witness: Witness, world: World, release: Release) -> None:
             witness.note(9, f"{slot} ends with {', '.join(found)}")
     if world.split is not None:
         _all_at_one_side(witness, world.split, release)
+
+
+def _expected(witness: Witness, machine: Machine, release: Release) -> Release:
+    """What an instance is to end on, in a rollout that ends on this release."""
+    if machine.foreign:
+        return release
+    return witness.goal_of(machine, back=release == witness.plan.previous)
 
 
 def _healthy_everywhere(witness: Witness, world: World, machine: Machine) -> None:

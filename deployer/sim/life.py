@@ -180,7 +180,8 @@ class Life:
         return ground
 
     def _package(self, release: str) -> Package | None:
-        for known in (self.plan.goal, self.plan.previous):
+        own = (slot.before for slot in self.plan.slots if slot.before is not None)
+        for known in (self.plan.goal, self.plan.previous, *own):
             if known.name == release:
                 return Package(known.name, known.digest, Path("/twin") / f"{known.name}.tar.gz")
         return None

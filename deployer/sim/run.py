@@ -13,6 +13,7 @@ from deployer.engine.plan import PlannedSlot, RolloutPlan
 from deployer.engine.result import Result, Status
 from deployer.model.errors import ExitCode
 from deployer.model.fleet import Release, Tag
+from deployer.model.policy import Method
 from deployer.sim.autoscaling import AutoGroup, group_of
 from deployer.sim.crash import Fuse
 from deployer.sim.faults import Fault
@@ -20,7 +21,7 @@ from deployer.sim.final import ORDERLY, check_broken, check_end, check_group, ch
 from deployer.sim.groups import Group
 from deployer.sim.jobs import Jobs
 from deployer.sim.life import TTL, Life
-from deployer.sim.machines import Fate, Image
+from deployer.sim.machines import Fate, Image, Machine
 from deployer.sim.mishaps import CAPACITY, Mishaps
 from deployer.sim.rates import Buckets
 from deployer.sim.setup import Chance, GroupSetup, Setup
@@ -32,6 +33,8 @@ from deployer.state.shelved import ShelvedStore
 
 OLD = Release("1", "digest-1", "ami-old")
 NEW = Release("2", "digest-2", "ami-new")
+ELDER = Release("0", "digest-0", "ami-elder")
+_STARTS = {"o": OLD, "e": ELDER, "n": NEW}
 _LIVES = 8
 _STANDS_STILL = (Fault.HOLDER_PAUSED, Fault.THROTTLED, Fault.STOPPED_IN_CALL, Fault.STOPPED_IN_RETRY)
 _LAST_WORDS = 10.0
@@ -235,7 +238,7 @@ def build(setup: Setup) -> Twin:
     time = VirtualTime()
     world = World(random, lambda: Fate(pending=chance.pending(), boot=chance.boot()), time)
     world.names_release = setup.names_release
-    world.images = {OLD.image or "": Image("1", OLD.digest), NEW.image or "": Image("2", NEW.digest)}
+    world.images = {one.image or "": Image(one.name, one.digest) for one in _STARTS.values()}
     traffic = Random(f"connections {setup.seed}")  # noqa: S311 (not for secrets)
     world.hides = lambda: traffic.random() < setup.hidden
 
@@ -248,8 +251,8 @@ def build(setup: Setup) -> Twin:
     if setup.split:
         old, new, *_ = world.groups
         world.split = Split(old, new, NEW.image or "", {old: 100, new: 0})
-    for zone in setup.zones:
-        world.settle_in(world.add(zone=zone, image=OLD.image or "", tags={Tag.FLEET: FLEET}))
+    for zone, start in zip(setup.zones, setup.mixed or "o" * len(setup.zones), strict=True):
+        world.settle_in(_start(world, zone, _STARTS[start], setup))
     if setup.policy.work is not None:
         work = Random(f"jobs {setup.seed}")  # noqa: S311 (not for secrets)
         world.jobs = Jobs(work, time, setup.policy.work.longest_job)
@@ -262,7 +265,9 @@ def build(setup: Setup) -> Twin:
     calm = not any(planned.fault in CAPACITY for planned in setup.faults)
     witness = Witness(world, plan, shelf.epoch_in_charge, shelf.written, calm)
     time.after_event = witness.after_event
-    auto = group_of(world, setup.grouped, world.fate, witness.registered_by_others) if setup.grouped else None
+    auto = None
+    if setup.grouped:
+        auto = group_of(world, OLD.image or "", setup.grouped, world.fate, witness.registered_by_others)
     mishaps = Mishaps(setup, world, witness, store, fuse, buckets, chance, auto)
     shelf.torn_next = mishaps.tears
     return Twin(setup, world, plan, witness, store, shelf, fuse, buckets, mishaps, dead, auto)
@@ -294,10 +299,28 @@ def silent(witness: Witness) -> Witness:
     return Witness(witness.world, witness.plan, witness.in_charge, witness.journal, calm=False)
 
 
+def _start(world: World, zone: str, release: Release, setup: Setup) -> Machine:
+    """An instance of before. In place everybody has the first image, and the others had theirs installed on it."""
+    if release is OLD or setup.policy.method is Method.RELAUNCH:
+        return world.add(zone=zone, image=release.image or "", tags={Tag.FLEET: FLEET})
+    machine = world.add(zone=zone, image=OLD.image or "", tags={Tag.FLEET: FLEET, Tag.IN_PLACE: release.name})
+    machine.marker = release.digest
+    return machine
+
+
 def _plan(setup: Setup, world: World) -> RolloutPlan:
+    own = [_STARTS[start] for start in setup.mixed or "o" * len(setup.zones)]
     slots = tuple(
-        PlannedSlot(f"slot-{n:02d}", one.zone, one.subnet, one.id, one.type, ports=_ports(world))
-        for n, one in enumerate(world.machines.values(), 1)
+        PlannedSlot(
+            f"slot-{n:02d}",
+            one.zone,
+            one.subnet,
+            one.id,
+            one.type,
+            ports=_ports(world),
+            before=before if before is not OLD else None,
+        )
+        for n, (one, before) in enumerate(zip(world.machines.values(), own, strict=True), 1)
     )
     return RolloutPlan(
         rollout=f"r-{setup.seed}",

@@ -126,6 +126,9 @@ class Setup:
     """Requests a second that each instance in service answers."""
     breaks: Breaks | None = None
     """When and how the strategy breaks; None for one that works."""
+    mixed: str = ""
+    """What each instance runs before, where that is not the same for all: `o` the old release, `e` an elder one,
+    `n` the new one already. Empty for a fleet that runs the old release alone."""
 
     @property
     def kind(self) -> str:
@@ -178,7 +181,7 @@ def draw(seed: int, *, faults: bool = True) -> Setup:
         placed = _draw_place(random, replace(setup, faults=drawn, hooked=_draw_hooked(random, drawn)))
         latest = _with_later_draws(_draw_traffic(placed, seed), faults=faults)
         latest = _draw_work(Random(f"work {seed}"), latest, faults=faults)  # noqa: S311 (not for secrets)
-        latest = _draw_stops(latest) if faults else latest
+        latest = _draw_mixture(_draw_stops(latest) if faults else latest)
         return _draw_header(Random(f"header {seed}"), latest)  # noqa: S311 (not for secrets)
 
 
@@ -214,6 +217,8 @@ def _draw_work(random: Random, setup: Setup, *, faults: bool) -> Setup:
     if faults and random.random() < 0.4:
         setup = replace(setup, faults=tuple(sorted((*setup.faults, planned), key=lambda one: one.at)))
     return setup
+
+
 def _draw_stops(setup: Setup) -> Setup:
     """Now and then the process stands still within a call, and another takes the rollout over meanwhile."""
     random = Random(f"stops {setup.seed}")  # noqa: S311 (not for secrets)
@@ -222,6 +227,17 @@ def _draw_stops(setup: Setup) -> Setup:
     fault = random.choice((Fault.STOPPED_IN_CALL, Fault.STOPPED_IN_RETRY))
     planned = (*setup.faults, Planned(fault, round(random.uniform(0.0, 120.0), 1)))
     return replace(setup, faults=tuple(sorted(planned, key=lambda one: one.at)))
+
+
+def _draw_mixture(setup: Setup) -> Setup:
+    """Some fleets were left half way by the rollouts before. A side of a split has one release."""
+    random = Random(f"mixtures {setup.seed}")  # noqa: S311 (not for secrets)
+    if random.random() >= 0.2 or setup.split or len(setup.zones) < 3:
+        return setup
+    others = [random.choice("en") for _ in range(random.randint(1, (len(setup.zones) - 1) // 2))]
+    found = others + ["o"] * (len(setup.zones) - len(others))
+    random.shuffle(found)
+    return replace(setup, mixed="".join(found))
 
 
 def _draw(random: Random, seed: int) -> Setup:

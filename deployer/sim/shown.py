@@ -88,4 +88,5 @@ class Shown:
 
     def right_release(self, machine: Machine) -> bool:
         """Whether a release of this rollout runs on it."""
-        return machine.app.release in (self.plan.goal.name, self.plan.previous.name)
+        own = (slot.before.name for slot in self.plan.slots if slot.before is not None)
+        return machine.app.release in (self.plan.goal.name, self.plan.previous.name, *own)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from deployer.engine.events import Completed, Event, Failed, Looked, Turned
 from deployer.engine.plan import RolloutPlan
 from deployer.engine.ports import LaunchOrder, Sighting
-from deployer.model.fleet import BalancerKind, Tag, TargetState
+from deployer.model.fleet import BalancerKind, Release, Tag, TargetState
 from deployer.model.hosts import Answered
 from deployer.model.policy import Keep, Method
 from deployer.sim.faults import Fault
@@ -202,6 +202,7 @@ class Witness:
         self._changing_machine("terminate", machine)
         self._lowering("terminate", machine)
         self._replacing("terminate", machine)
+        self._must_be_due("terminated", machine)
         self._must_be_drained("terminated", machine)
         self._must_be_known("terminated", machine)
         self.shown.ended.add(machine.id)
@@ -223,6 +224,7 @@ class Witness:
         """Before a release is installed on an instance."""
         self._changing_machine("update", machine)
         self._lowering("update", machine)
+        self._must_be_due("updated", machine)
         self._must_be_drained("updated", machine)
         self._must_be_known("updated", machine)
         if self.failures > self.plan.policy.max_failures and not self.rolling_back:
@@ -287,15 +289,12 @@ class Witness:
 
     # -- the promises --------------------------------------------------------------------------------
 
-    def sending(self) -> None:
-        """A call that changes something is sent, or one attempt of it (promise 5)."""
-        self._must_be_in_charge("a call is sent")
-
     def _changing(self, what: str) -> None:
         self.changes += 1
-        self._must_be_in_charge(what)
+        self.sending(what)
 
-    def _must_be_in_charge(self, what: str) -> None:
+    def sending(self, what: str = "a call is sent") -> None:
+        """A call that changes something is sent, or one attempt of it (promise 5)."""
         if self.in_charge() != self.epoch:
             self._broken(5, f"{what} under epoch {self.epoch}, but {self.in_charge()} is in charge")
 
@@ -307,14 +306,13 @@ class Witness:
     def _lowering(self, what: str, machine: Machine) -> None:
         """Promises 1 and 2, before a call that lowers capacity: by what was shown, less removals asked for."""
         counted = self.shown.in_service()
+        left = len(counted) - 1
         if machine.id not in {one.id for one in counted}:
             return
-        left = len(counted) - 1
         if left < self.plan.limits.floor:
             self._broken(1, f"{what} {machine.id} leaves {left} in service < floor {self.plan.limits.floor}")
-        floor = self.plan.limits.floor_of(machine.zone)
         there = sum(1 for one in counted if one.zone == machine.zone) - 1
-        if there < floor:
+        if there < (floor := self.plan.limits.floor_of(machine.zone)):
             self._broken(2, f"{what} {machine.id} leaves {there} in {machine.zone} < zone floor {floor}")
 
     def _must_be_drained(self, what: str, machine: Machine) -> None:
@@ -335,13 +333,9 @@ class Witness:
         member = group.leaving.get(machine.id)
         if member is None or group.balancer.kind is not BalancerKind.NLB:
             return False
-        policy = self.plan.policy
-        told = policy.ask_hosts and self._reachable(machine)
-        return not told or self.world.time.now - member.since >= policy.deadlines.drain / 2 - 60.0
-
-    def _reachable(self, machine: Machine) -> bool:
-        """Whether its host can tell of its connections: not where they are passed on to a container."""
-        return machine.running and not machine.hides
+        # A host cannot tell of connections that are passed on to a container.
+        told = self.plan.policy.ask_hosts and machine.running and not machine.hides
+        return not told or self.world.time.now - member.since >= self.plan.policy.deadlines.drain / 2 - 60.0
 
     def _must_be_known(self, what: str, machine: Machine) -> None:
         """Promise 14: unknown health is not dead."""
@@ -354,12 +348,8 @@ class Witness:
             return
         if machine not in self.shown.in_service():
             return
-        slot = self._slot_of(machine)
-        coming = [
-            one
-            for one in self.world.fleet()
-            if self._ours(one) and one.tags.get(Tag.SLOT) == slot and one.id not in self.given_up
-        ]
+        slot, ours = self._slot_of(machine), [one for one in self.world.fleet() if self._ours(one)]
+        coming = [one for one in ours if one.tags.get(Tag.SLOT) == slot and one.id not in self.given_up]
         if coming and not any(self.shown.soaked(one) for one in coming):
             self._broken(15, f"{what} {machine.id} before {coming[0].id} has been in service for the soak time")
         elif coming and all(self._lacks_requests(one) for one in coming):
@@ -368,12 +358,11 @@ class Witness:
     def _check_completed(self, ident: str) -> None:
         """Promise 12: what is called done is healthy everywhere in the last look, and runs the goal."""
         machine = self.world.machines[ident]
-        goal = self.plan.previous if self.rolling_back else self.plan.goal
+        goal = self.goal_of(machine, back=self.rolling_back)
         if machine.app.release != goal.name:
             self._broken(12, f"{ident} is called done with release {machine.app.release}, expected {goal.name}")
         if not self.shown.healthy(machine):
             self._broken(12, f"{ident} is called done, but is not healthy at every balancer")
-
         if self._lacks_requests(machine):
             wanted = self.plan.policy.min_requests
             self._broken(12, f"{ident} is called done with {machine.served:.0f} of {wanted} requests answered")
@@ -387,6 +376,21 @@ class Witness:
 
     def _ours(self, machine: Machine) -> bool:
         return machine.id in self.launched_ids
+
+    def goal_of(self, machine: Machine, *, back: bool) -> Release:
+        """Where its slot is heading: on the way back to what it ran itself (promise 10)."""
+        if not back:
+            return self.plan.goal
+        return self.plan.before_in(self._slot_of(machine) or machine.tags.get(Tag.SLOT, "")) or self.plan.previous
+
+    def _must_be_due(self, what: str, machine: Machine) -> None:
+        """Promise 10: turning back changes nobody whom the rollout has not changed, and who runs what it ran."""
+        touched = self._ours(machine) or machine.installed or machine.id in self.given_up
+        as_before = machine.healthy and machine.app.release == self.goal_of(machine, back=self.rolling_back).name
+        if self.rolling_back and not touched and self._slot_of(machine) is not None and as_before:
+            self._broken(
+                10, f"{machine.id} is {what} on the way back, and runs release {machine.app.release} still"
+            )
 
     def _slot_of(self, machine: Machine) -> str | None:
         return next((slot.name for slot in self.plan.slots if slot.instance == machine.id), None)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from deployer.engine.ports import LaunchOrder
-from deployer.model.fleet import InstanceState, TargetState, is_apart
+from deployer.model.fleet import InstanceState, Tag, TargetState, is_apart
 from deployer.sim.faults import Fault, Weather
 from deployer.sim.groups import Group, Socket
 from deployer.sim.jobs import Jobs
@@ -98,7 +98,9 @@ class World:
     def settle_in(self, machine: Machine) -> None:
         """Makes it an instance that has been in service for long, everywhere."""
         machine.launched_at -= 1e5
-        image = self.images[machine.image]
+        installed = machine.tags.get(Tag.IN_PLACE)
+        named = (one for one in self.images.values() if one.release == installed)
+        image = next(named, self.images[machine.image])
         machine.state = InstanceState.RUNNING
         machine.app.release, machine.app.digest, machine.app.answers = image.release, image.digest, True
         machine.history = History(-1e6, machine.shown(self.time.wall_offset))

@@ -83,8 +83,9 @@ def release_of(seen: Observation, one: Seen) -> str:
     known = seen.release_of(one)
     if known:
         return known
-    if seen.goal.image is not None and one.instance.image == seen.goal.image:
-        return seen.goal.name
+    goal = seen.goal_of(one)
+    if goal.image is not None and one.instance.image == goal.image:
+        return goal.name
     if seen.goal.image is not None and one.instance.image == seen.previous.image:
         # What stops does not answer any more; its image tells, where the rollout is one from image to image.
         return seen.previous.name

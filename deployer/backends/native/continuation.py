@@ -109,7 +109,9 @@ def _plan_back(ground: Ground, options: RunOptions, rollout_id: str, goal: Relea
     spare, limits = _room_back(settings, found.instances)
     answers = ground.ask()
     previous = pinned(ground, answers, planner.previous_release(found.instances, answers, goal))
-    plan = make_plan(ground, options, rollout_id, goal, previous, replace(limits, window=limits.size), spare)
+    plan = make_plan(
+        ground, options, rollout_id, goal, previous, replace(limits, window=limits.size), answers, spare
+    )
     # What is gone back to has proven itself, and may be wanted at a time when nobody asks for anything.
     policy = replace(plan.policy, min_requests=0)
     return replace(plan, strategy=ALL_AT_ONCE, strategy_settings={}, policy=policy)

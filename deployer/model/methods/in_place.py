@@ -39,7 +39,7 @@ def _next(seen: Observation, one: Seen, room: Room) -> Move | None:
     install = one.install
     if install.work is Work.RUNNING:
         return _running(seen, one)
-    if seen.on_goal(one) or (install.work is Work.DONE and install.digest == seen.goal.digest):
+    if seen.on_goal(one) or (install.work is Work.DONE and install.digest == seen.goal_of(one).digest):
         return bring_up(seen, one)
     broken = _install_broke(seen, one)
     if broken is not None:
@@ -57,13 +57,13 @@ def _next(seen: Observation, one: Seen, room: Room) -> Move | None:
 
 def _install_broke(seen: Observation, one: Seen) -> GiveUp | None:
     """An installation of the goal that did not end well; one of another release says nothing of this one."""
-    if not one.install.is_of(seen.goal.name):
+    if not one.install.is_of(seen.goal_of(one).name):
         return None
     match one.install.work:
         case Work.FAILED:
-            return GiveUp(one.id, f"release {seen.goal.name} could not be installed: {one.install.detail}")
+            return GiveUp(one.id, f"release {seen.goal_of(one).name} could not be installed: {one.install.detail}")
         case Work.UNKNOWN:
-            what = f"the outcome of installing release {seen.goal.name} is unknown"
+            what = f"the outcome of installing release {seen.goal_of(one).name} is unknown"
             return GiveUp(one.id, f"{what}: {one.install.detail}")
         case _:
             return None
@@ -73,9 +73,9 @@ def _stage(seen: Observation, one: Seen) -> Move:
     """The bundle is on the host, and checked there, before the instance leaves service (fault 48)."""
     match one.staged.work:
         case Work.RUNNING:
-            return Wait(one.id, f"receives release {seen.goal.name}")
+            return Wait(one.id, f"receives release {seen.goal_of(one).name}")
         case Work.FAILED | Work.UNKNOWN:
-            return GiveUp(one.id, f"release {seen.goal.name} did not arrive: {one.staged.detail}")
+            return GiveUp(one.id, f"release {seen.goal_of(one).name} did not arrive: {one.staged.detail}")
         case Work.NONE | Work.DONE:
             return Stage(one.id)
 
@@ -84,4 +84,4 @@ def _running(seen: Observation, one: Seen) -> Move:
     end = one.since + seen.policy.deadlines.install
     if seen.now >= end:
         return GiveUp(one.id, f"installing took longer than {seen.policy.deadlines.install:g} s")
-    return Wait(one.id, f"installs release {seen.goal.name}", end)
+    return Wait(one.id, f"installs release {seen.goal_of(one).name}", end)

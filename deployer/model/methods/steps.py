@@ -63,7 +63,10 @@ def _wait_for_answer(seen: Observation, instance: Seen) -> Move:
     may only hang (promise 14)."""
     answer, since = instance.answer, max(instance.since, seen.turned_at)
     said = f" (last: {answer.detail})" if answer is not None and answer.detail else ""
-    waiting, failure = f"boots{said}", f"never answered its health path with release {seen.goal.name}{said}"
+    waiting, failure = (
+        f"boots{said}",
+        f"never answered its health path with release {seen.goal_of(instance).name}{said}",
+    )
     if instance.well_at is not None and instance.well_at > since and answer is not None and not answer.ok:
         since = instance.well_at
         waiting, failure = f"answers no more{said}", f"did not answer its health path any more{said}"

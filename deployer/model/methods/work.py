@@ -32,7 +32,7 @@ def work(seen: Observation, slots: Iterable[Slot]) -> list[Move]:
 
 def strays(seen: Observation) -> list[Move]:
     """Gives up what we launched and what runs an image that nobody asked for, however healthy (fault 14)."""
-    ours = ("", seen.goal.image, seen.previous.image)
+    ours = ("", *(release.image for release in seen.releases))
     return [
         GiveUp(
             one.id,
