@@ -212,6 +212,10 @@ class StateSettings:
             "A holder that is silent for longer than this may have its rollout resumed by another.",
         ),
     )
+    keep: int = field(
+        default=50,
+        metadata=setting(Count(2, 10_000), "How many rollouts of a fleet are kept; older ones are deleted."),
+    )
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,11 @@ class PatientLease:
         """See `Lease`."""
         return self.lease.line
 
+    @property
+    def unlocked(self) -> str:
+        """See `Lease`."""
+        return self.lease.unlocked
+
     def still_held(self) -> bool:
         """See `Lease`."""
         return self.lease.still_held()

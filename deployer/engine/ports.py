@@ -213,6 +213,11 @@ class Lease(Protocol):
         """Names the row of leases in which epochs grow: those of different stores cannot be compared."""
         ...
 
+    @property
+    def unlocked(self) -> str:
+        """Who broke the lease before this one, in words; empty where nobody did."""
+        ...
+
     def still_held(self) -> bool:
         """Whether it is safe to change something now: not expired, not known to be taken over."""
         ...

@@ -93,7 +93,11 @@ class BakeReport:
 
 @dataclass(frozen=True)
 class PastRollout:
-    """One line of a fleet's history. `started` is in Unix seconds, `status` as in the result document."""
+    """One line of a fleet's history. `started` is in Unix seconds, `status` as in the result document.
+
+    `seconds` is from its first record to its end, None while it is open. Who began it stands in `by` (user and
+    host) and `job` (the CI job's address), with `command`, `version` and the settings' `revision`.
+    """
 
     rollout: str
     started: float
@@ -101,6 +105,12 @@ class PastRollout:
     release_to: str
     status: str
     reason: str = ""
+    seconds: float | None = None
+    by: str = ""
+    job: str = ""
+    command: str = ""
+    version: str = ""
+    revision: str = ""
 
 
 @dataclass(frozen=True)

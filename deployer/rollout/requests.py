@@ -31,7 +31,8 @@ def _ask(settings: FleetSettings, wish: Wish) -> Holder | None:
 
 def unlock(settings: FleetSettings) -> Holder | None:
     """Frees the fleet whoever holds it, and tells who did; None when nobody did. Raises DeployerError."""
-    return Wiring(settings).store().break_lease(settings.name)
+    wiring = Wiring(settings)
+    return wiring.store().break_lease(settings.name, str(this_process(wiring.environment)))
 
 
 def holder(settings: FleetSettings) -> Holder | None:

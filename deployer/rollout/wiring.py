@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+import shlex
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
+from deployer import __version__
 from deployer.aws.cloud import AwsCloud
 from deployer.aws.discovery import find_fleet
 from deployer.aws.found import FoundFleet
@@ -45,6 +48,7 @@ from deployer.secrets.known import know_file
 from deployer.sources.reading import job_reader
 from deployer.state.local import state_home
 from deployer.state.location import InFolder, open_store, parse_location
+from deployer.state.owner import Deed, revision_of, this_process
 from deployer.state.store import StateStore
 
 
@@ -54,6 +58,8 @@ class Wiring:
 
     settings: FleetSettings
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    arguments: Sequence[str] = field(default_factory=lambda: tuple(sys.argv[1:]))
+    """The command line that it is done by."""
     stop: StopRequest = field(default_factory=StopRequest)
     stamp: Callable[[Mapping[str, Answer]], Mapping[str, Answer]] = lambda answers: answers
     """Adds to answers what another backend knows of the release that was put on each instance."""
@@ -203,7 +209,13 @@ class Wiring:
         state = self.settings.state
         local = InFolder(state.path or state_home(self.environment, Path.home()))
         location = local if state.store == "file" else parse_location(state.store)
-        return open_store(location, self.where.scope, StateClients(self.session))
+        return open_store(location, self.where.scope, StateClients(self.session), self.deed, state.keep)
+
+    def deed(self) -> Deed:
+        """What this process does to the fleet, for the record."""
+        command = shlex.join(["deployer", *self.arguments])
+        revision = revision_of(self.settings.folder, self.environment)
+        return Deed(this_process(self.environment), command, __version__, revision)
 
     @cached_property
     def where(self) -> Whereabouts:

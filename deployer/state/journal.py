@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from deployer.engine.ports import Clock, Lease, Record
 from deployer.model.errors import LeaseLost, StateUnavailable
-from deployer.state.records import decode, encode
+from deployer.state.records import decode, encode, link
 from deployer.state.shelf import Book, Conflict, Shelf
 
 _OPENINGS = 5
@@ -15,8 +15,20 @@ _OPENINGS = 5
 class ShelvedJournal:
     """See `Journal` in the engine's ports. Opening it writes a record, which locks earlier writers out."""
 
-    def __init__(self, shelf: Shelf, fleet: str, name: str, rollout: str, lease: Lease, clock: Clock) -> None:
+    def __init__(
+        self,
+        shelf: Shelf,
+        fleet: str,
+        name: str,
+        rollout: str,
+        lease: Lease,
+        clock: Clock,
+        opened: Mapping[str, object] | None = None,
+    ) -> None:
+        """`opened` goes into the record that opens it: who does, by what command, why."""
         self._shelf = shelf
+        self._opened = dict(opened or {})
+        self._link = ""
         self._fleet = fleet
         self._name = name
         self._rollout = rollout
@@ -92,9 +104,10 @@ class ShelvedJournal:
         for _ in range(_OPENINGS):
             self._lease.heartbeat()
             book = self._shelf.open(self._fleet, self._name)
-            records = decode(book.content, f"{self._rollout} in {self._shelf.place}").records
+            pages = decode(book.content, f"{self._rollout} in {self._shelf.place}")
+            records, self._link = pages.records, pages.last
             self._refuse_if_overtaken(records)
-            opened: dict[str, object] = {"records": len(records)}
+            opened: dict[str, object] = {"records": len(records), **self._opened}
             if book.torn:
                 opened["torn_bytes_cut"] = book.torn
             try:
@@ -119,9 +132,10 @@ class ShelvedJournal:
 
     def _write(self, book: Book, seq: int, kind: str, subject: str, data: Mapping[str, object]) -> Record:
         record, line = encode(
-            Record(seq, self._clock.wall(), self._rollout, self._lease.epoch, kind, subject, data)
+            Record(seq, self._clock.wall(), self._rollout, self._lease.epoch, kind, subject, data), self._link
         )
         if not self._lease.still_held():
             raise LeaseLost(f"the lease of fleet {self._fleet} has expired; nothing more is changed here")
         book.append(line)
+        self._link = link(line)
         return record

@@ -45,7 +45,8 @@ class Row:
 
     The holder of a broken lease finds out at its next heartbeat. Until then it may still change things, so a
     broken lease is not free before it would have expired, unless its holder is known to be dead. `beats`
-    counts writes. `line` is drawn when a fleet's first lease is written and kept by all that follow it.
+    counts writes; `unlocked` says who broke it, in words. `line` is drawn when a fleet's first lease is written
+    and kept by all that follow it.
     """
 
     holder: Holder
@@ -53,6 +54,7 @@ class Row:
     broken: bool = False
     beats: int = 0
     line: str = ""
+    unlocked: str = ""
 
     @property
     def over(self) -> bool:
@@ -69,9 +71,9 @@ class Row:
         try:
             raw: dict[str, Any] = json.loads(version.content)
             holder = Holder(**{**raw["holder"], "owner": Owner(**raw["holder"]["owner"])})
-            return cls(
-                holder, bool(raw["released"]), bool(raw.get("broken")), int(raw["beats"]), raw.get("line", "")
-            )
+            line, unlocked = str(raw.get("line", "")), str(raw.get("unlocked", ""))
+            flags = bool(raw["released"]), bool(raw.get("broken"))
+            return cls(holder, *flags, int(raw["beats"]), line, unlocked)
         except (ValueError, KeyError, TypeError) as error:
             raise JournalCorrupt(
                 f"the lease of fleet {fleet} cannot be read ({error!r}), though it is only ever written whole; "
@@ -82,8 +84,12 @@ class Row:
 class HeldLease:
     """A lease of ours; see `Lease` in the engine's ports. Safe to use from any thread."""
 
-    def __init__(self, shelf: Shelf, row: Row, mark: str, clock: Clock, confirmed: Moment) -> None:
+    def __init__(
+        self, shelf: Shelf, row: Row, mark: str, clock: Clock, confirmed: Moment, unlocked: str = ""
+    ) -> None:
+        """`unlocked` says who broke the lease before this one, where somebody did."""
         self._shelf = shelf
+        self.unlocked = unlocked
         self._row = row
         self._mark = mark
         self._clock = clock
@@ -212,17 +218,17 @@ def take(
     holder = replace(wanted, epoch=epoch, since=confirmed.wall, beat=confirmed.wall)
     ours = Row(holder, line=(row.line if row else "") or uuid.uuid4().hex)
     mark = _claim(shelf, ours, found.mark if found else None, clock)
-    return HeldLease(shelf, ours, mark, clock, confirmed)
+    return HeldLease(shelf, ours, mark, clock, confirmed, row.unlocked if row is not None and row.broken else "")
 
 
-def break_up(shelf: Shelf, fleet: str) -> Holder | None:
+def break_up(shelf: Shelf, fleet: str, by: str = "") -> Holder | None:
     """Breaks the lease of whoever holds a fleet, and returns who did; None when it is free."""
     while (found := shelf.lease(fleet)) is not None:
         row = Row.decode(found, fleet)
         if row.over:
             return None
         try:
-            shelf.put_lease(fleet, replace(row, broken=True, beats=row.beats + 1).encode(), found.mark)
+            shelf.put_lease(fleet, replace(row, broken=True, unlocked=by, beats=row.beats + 1).encode(), found.mark)
         except Conflict:
             continue
         return row.holder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeAlias
@@ -10,8 +11,10 @@ from typing import Protocol, TypeAlias
 from deployer.model.errors import UsageError
 from deployer.state.dynamodb import DynamoClient, DynamoShelf
 from deployer.state.local import LocalShelf
+from deployer.state.owner import Deed
 from deployer.state.s3 import S3Client, S3Shelf
-from deployer.state.shelved import ShelvedStore
+from deployer.state.shelf import Shelf
+from deployer.state.shelved import KEPT, ShelvedStore
 
 _S3 = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(.*))?")
 _DYNAMODB = re.compile(r"dynamodb://([A-Za-z0-9_.-]{3,255})/?")
@@ -72,12 +75,22 @@ def parse_location(text: str) -> Location:
     return InFolder(Path(text).expanduser())
 
 
-def open_store(location: Location, scope: str, clients: Clients) -> ShelvedStore:
-    """The store at a location. `scope` is what fleet names belong to: account and region, or the endpoint."""
+def open_store(
+    location: Location,
+    scope: str,
+    clients: Clients,
+    deed: Callable[[], Deed] | None = None,
+    keep: int = KEPT,
+) -> ShelvedStore:
+    """The store at a location. `scope` is what fleet names belong to: account and region, or the endpoint.
+
+    `deed` and `keep` are those of `ShelvedStore`.
+    """
     match location:
         case InFolder(home=home):
-            return ShelvedStore(LocalShelf(home, scope))
+            shelf: Shelf = LocalShelf(home, scope)
         case InS3(bucket=bucket, prefix=prefix):
-            return ShelvedStore(S3Shelf(clients.s3(), bucket, prefix, scope, clients.errors))
+            shelf = S3Shelf(clients.s3(), bucket, prefix, scope, clients.errors)
         case InDynamo(table=table):
-            return ShelvedStore(DynamoShelf(clients.dynamodb(), table, scope, clients.errors))
+            shelf = DynamoShelf(clients.dynamodb(), table, scope, clients.errors)
+    return ShelvedStore(shelf, deed=deed, keep=keep)

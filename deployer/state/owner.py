@@ -13,6 +13,8 @@ from pathlib import Path
 
 _JOB_URLS = ("CI_JOB_URL", "BUILD_URL", "CIRCLE_BUILD_URL", "BUILDKITE_BUILD_URL", "TRAVIS_BUILD_WEB_URL")
 
+_COMMITS = ("GITHUB_SHA", "CI_COMMIT_SHA", "CIRCLE_SHA1", "BUILDKITE_COMMIT", "GIT_COMMIT", "TRAVIS_COMMIT")
+
 
 @dataclass(frozen=True)
 class Owner:
@@ -33,6 +35,43 @@ class Owner:
     def __str__(self) -> str:
         text = f"{self.user}@{self.host} (pid {self.pid})"
         return f"{text}, {self.job}" if self.job else text
+
+
+@dataclass(frozen=True)
+class Deed:
+    """Who does something to a fleet, and by what: the command as typed, the version, the settings' commit."""
+
+    owner: Owner
+    command: str
+    version: str
+    revision: str = ""
+
+    def data(self) -> dict[str, object]:
+        """As it stands in a record."""
+        owner = {"user": self.owner.user, "host": self.owner.host, "pid": self.owner.pid, "job": self.owner.job}
+        return {**owner, "command": self.command, "version": self.version, "revision": self.revision}
+
+
+def revision_of(folder: Path, env: Mapping[str, str]) -> str:
+    """The commit that the settings are of: as the CI system says, else as git does; empty where neither knows.
+
+    With `+` behind it when something in the folder differs from it.
+    """
+    told = next((env[name] for name in _COMMITS if env.get(name)), "")
+    if told:
+        return told
+    head = _git(folder, "rev-parse", "HEAD")
+    return f"{head}+" if head and _git(folder, "status", "--porcelain", "--", ".") else head
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    try:
+        # Nothing of the folder's is run or written for it: neither a monitor that its settings name nor the index.
+        asked = ["git", "--no-optional-locks", "-c", "core.fsmonitor=false", "-C", str(folder), *arguments]
+        done = subprocess.run(asked, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def this_process(env: Mapping[str, str]) -> Owner:

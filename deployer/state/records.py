@@ -1,4 +1,8 @@
-"""The journal's lines: one record each, with a checksum before it, so that a torn or altered line is seen."""
+"""The journal's lines: one record each, with a checksum before it, so that a torn or altered line is seen.
+
+Each record names the one before it by its digest, so a line cannot be changed, taken out or put in unseen, unless
+all that follow are made anew. The last line is vouched for by its own checksum alone.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +18,12 @@ from deployer.state.redaction import fit, fit_whole
 
 KINDS = frozenset({"plan", "intent", "outcome", "undo", "undone", "failure", "stance", "note", "end"})
 
-FORMAT = 1
-"""The journal's format. Records without one are of format 1; a newer one is refused, not read half."""
+FORMAT = 2
+"""The journal's format. Records without one are of format 1, which had no links; a newer one is refused, not read
+half."""
 
 _DIGEST = 16
+_LINK = 32
 
 _TYPES: Mapping[str, tuple[type, ...]] = {
     "wall": (int, float),
@@ -36,11 +42,18 @@ class Pages:
     records: Sequence[Record]
     whole: int
     torn: int
+    last: str = ""
+    """What names the last record in the one that follows it."""
 
 
-def encode(record: Record) -> tuple[Record, bytes]:
+def link(line: bytes) -> str:
+    """What names a record in the one that follows it: the first 32 hex digits of the SHA-256 of its line."""
+    return hashlib.sha256(line.rstrip(b"\n")).hexdigest()[:_LINK]
+
+
+def encode(record: Record, previous: str = "") -> tuple[Record, bytes]:
     """The record as it will be read back, and its line: the first 16 hex digits of the SHA-256 of the JSON, a
-    blank, the JSON, a newline.
+    blank, the JSON, a newline. `previous` is the link of the line before.
 
     Raises UnfitRecord when the data holds what may not be in a journal.
     """
@@ -55,6 +68,7 @@ def encode(record: Record) -> tuple[Record, bytes]:
         "kind": record.kind,
         "subject": record.subject,
         "data": fit_whole(record.data) if record.kind == "plan" else fit(record.data),
+        "previous": previous,
     }
     text = json.dumps(body, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode()
     return _record(body), _digest(text) + b" " + text + b"\n"
@@ -63,32 +77,40 @@ def encode(record: Record) -> tuple[Record, bytes]:
 def decode(content: bytes, name: str) -> Pages:
     """Reads a journal. A last line that was not written to its end is left out and counted in `torn`.
 
-    Raises JournalCorrupt when a line before the last is damaged or missing: that is no crash's work; and when a
-    whole line is of a newer format or is no record.
+    Raises JournalCorrupt when a line before the last is damaged or missing, or when a record does not follow from
+    the one before it: that is no crash's work; and when a whole line is of a newer format or is no record. Records
+    of format 1 have no links, and may be gone on with by ones that do.
     """
     records: list[Record] = []
-    whole = 0
+    whole, last, linked = 0, "", False
     while (end := content.find(b"\n", whole)) >= 0:
-        record = _read(content[whole:end], len(records), name)
-        if record is None:
+        line = content[whole:end]
+        body = _body(line, len(records), name)
+        if body is None:
             break
-        records.append(record)
-        whole = end + 1
+        found = body.get("previous")
+        if found != last and (linked or found is not None):
+            raise JournalCorrupt(
+                f"the journal {name} was altered: record {len(records)} does not follow from the one before it. "
+                f"Set it aside and run `deployer doctor --leftovers`"
+            )
+        records.append(_record(body))
+        whole, last, linked = end + 1, link(line), linked or found is not None
     rest = content[whole:]
     if rest[:-1].count(b"\n") or (rest and _text(rest.rstrip(b"\n")) is not None and rest.endswith(b"\n")):
         raise JournalCorrupt(
             f"the journal {name} is damaged at line {len(records) + 1}, which is not its last; it was altered "
             f"after it was written. Set it aside and run `deployer doctor --leftovers`"
         )
-    return Pages(tuple(records), whole, len(rest))
+    return Pages(tuple(records), whole, len(rest), last)
 
 
-def _read(line: bytes, seq: int, name: str) -> Record | None:
+def _body(line: bytes, seq: int, name: str) -> dict[str, object] | None:
     text = _text(line)
     if text is None:
         return None
     body = _checked(text, f"the journal {name}, line {seq + 1},")
-    return _record(body) if body["seq"] == seq else None
+    return body if body["seq"] == seq else None
 
 
 def _checked(text: bytes, where: str) -> dict[str, object]:
@@ -99,7 +121,7 @@ def _checked(text: bytes, where: str) -> dict[str, object]:
         body = None
     if not isinstance(body, dict):
         raise _no_record(where, "a JSON object")
-    written = body.get("format", FORMAT)
+    written = body.get("format", 1)
     if type(written) is not int or type(body.get("seq")) is not int:
         raise _no_record(where, "whole numbers as `format` and `seq`")
     if written > FORMAT:

@@ -7,22 +7,32 @@ from collections.abc import Callable, Sequence
 from deployer.engine.ports import Clock, Journal, Lease, Record
 from deployer.state.journal import ShelvedJournal
 from deployer.state.lease import break_up, standing, take
-from deployer.state.owner import Owner, is_gone
+from deployer.state.owner import Deed, Owner, is_gone
 from deployer.state.records import decode
 from deployer.state.requests import Request, post, posted
 from deployer.state.shelf import Shelf
 from deployer.state.store import Entry, Holder
 
 KEPT = 50
-"""How many rollouts of a fleet are kept."""
+"""How many rollouts of a fleet are kept where the settings do not say."""
 
 
 class ShelvedStore:
     """See `StateStore`. `gone` tells whether an owner's process is certainly dead."""
 
-    def __init__(self, shelf: Shelf, *, gone: Callable[[Owner], bool] = is_gone) -> None:
+    def __init__(
+        self,
+        shelf: Shelf,
+        *,
+        gone: Callable[[Owner], bool] = is_gone,
+        deed: Callable[[], Deed] | None = None,
+        keep: int = KEPT,
+    ) -> None:
+        """`deed` tells what this process does, for the records that open journals; `keep` counts rollouts."""
         self._shelf = shelf
         self._gone = gone
+        self._deed = deed
+        self._keep = keep
 
     def open_rollout(self, fleet: str, rollout: str, lease: Lease, clock: Clock) -> Journal:
         """Opens a rollout's journal for writing; see `StateStore`."""
@@ -31,7 +41,11 @@ class ShelvedStore:
         if name is None:
             name = f"{max(0, int(clock.wall() * 1000)):014d}-{rollout}"
             self._expire(fleet, names)
-        return ShelvedJournal(self._shelf, fleet, name, rollout, lease, clock)
+        return ShelvedJournal(self._shelf, fleet, name, rollout, lease, clock, self._opened(lease))
+
+    def _opened(self, lease: Lease) -> dict[str, object]:
+        by: dict[str, object] = {"by": self._deed().data()} if self._deed is not None else {}
+        return {**by, "unlocked": lease.unlocked} if lease.unlocked else by
 
     def read_rollout(self, fleet: str, rollout: str) -> Sequence[Record]:
         """The records of a rollout; see `StateStore`."""
@@ -58,9 +72,9 @@ class ShelvedStore:
         """Who holds the fleet; see `StateStore`."""
         return standing(self._shelf, fleet)
 
-    def break_lease(self, fleet: str) -> Holder | None:
+    def break_lease(self, fleet: str, by: str = "") -> Holder | None:
         """Frees the fleet; see `StateStore`."""
-        return break_up(self._shelf, fleet)
+        return break_up(self._shelf, fleet, by)
 
     def post(self, fleet: str, request: Request) -> None:
         """Leaves a request for a running rollout; see `StateStore`."""
@@ -71,7 +85,7 @@ class ShelvedStore:
         return posted(self._shelf, fleet, rollout)
 
     def _expire(self, fleet: str, names: Sequence[str]) -> None:
-        for name in sorted(names, reverse=True)[KEPT - 1 :]:
+        for name in sorted(names, reverse=True)[self._keep - 1 :]:
             self._shelf.remove(fleet, name)
 
     def _newest_epoch(self, fleet: str) -> int:
@@ -87,6 +101,7 @@ class ShelvedStore:
         return Entry(
             rollout=rollout,
             started=int(started) / 1000,
+            opened=records[0] if records else None,
             plan=next((r for r in records if r.kind == "plan"), None),
             end=next((r for r in reversed(records) if r.kind == "end"), None),
             last=records[-1] if records else None,

@@ -38,6 +38,8 @@ class Entry:
     plan: Record | None
     end: Record | None
     last: Record | None
+    opened: Record | None = None
+    """Its first record: who began it."""
 
     @property
     def finished(self) -> bool:
@@ -71,7 +73,7 @@ class StateStore(Protocol):
         ...
 
     def rollouts(self, fleet: str, limit: int) -> Sequence[Entry]:
-        """The fleet's newest rollouts, newest first. The last 50 are kept."""
+        """The fleet's newest rollouts, newest first. As many are kept as the settings say."""
         ...
 
     def acquire(self, fleet: str, owner: Owner, reason: str, rollout: str, ttl: float, clock: Clock) -> Lease:
@@ -87,8 +89,10 @@ class StateStore(Protocol):
         """Who holds the fleet or was interrupted while holding it; None when it is free."""
         ...
 
-    def break_lease(self, fleet: str) -> Holder | None:
+    def break_lease(self, fleet: str, by: str = "") -> Holder | None:
         """Breaks the lease of whoever holds the fleet, and tells who did; None when it is free.
+
+        `by` says who breaks it, which the next journal that is opened tells.
 
         A holder that lives finds out within a third of the lease's time and stops. Until its lease would
         have expired nobody else gets the fleet, unless the holder is known to be dead.

@@ -36,6 +36,7 @@ class HeldLease:
     held: bool = True
     epoch: int = 1
     line: str = "a line"
+    unlocked: str = ""
 
     def still_held(self) -> bool:
         return self.held

@@ -6,6 +6,8 @@ import pytest
 
 from deployer.engine.ports import Lease
 from deployer.model.errors import LeaseLost
+from deployer.state.memory import MemoryShelf
+from deployer.state.owner import Deed
 from deployer.state.shelved import KEPT, ShelvedStore
 from tests.state.parties import ANN, BOB, HandClock, Living, other_process
 
@@ -143,3 +145,67 @@ def test_names_that_would_lead_out_of_the_folder_stay_inside(store: ShelvedStore
     last = store.last_rollout("../../etc")
     assert last is not None
     assert last.rollout == "../r"
+
+
+def test_the_first_record_says_who_does_it_by_what_command_and_from_which_commit(clock: HandClock) -> None:
+    deeds = iter(("rollout --release 2", "abort"))
+    store = ShelvedStore(
+        MemoryShelf(),
+        deed=lambda: Deed(BOB, f"deployer {next(deeds)}", "1.2.3", "abc123"),
+        gone=lambda _owner: True,
+    )
+    for _ in range(2):
+        store.open_rollout("web", "r-1", store.acquire("web", BOB, "", "r-1", TTL, clock), clock)
+    first, second = store.read_rollout("web", "r-1")
+    assert first.data["by"] == {
+        "user": "bob",
+        "host": "runner",
+        "pid": 22,
+        "job": "https://ci.example/job/7",
+        "command": "deployer rollout --release 2",
+        "version": "1.2.3",
+        "revision": "abc123",
+    }
+    assert second.data["by"]["command"] == "deployer abort"  # type: ignore[index]
+    [entry] = store.rollouts("web", 5)
+    assert entry.opened == first
+
+
+def test_who_unlocked_a_fleet_stands_in_the_next_journal(clock: HandClock) -> None:
+    store = ShelvedStore(MemoryShelf(), gone=lambda _owner: True)
+    store.acquire("web", ANN, "", "r-1", TTL, clock)
+    store.break_lease("web", by="carol@bastion (pid 7)")
+    lease = store.acquire("web", BOB, "", "r-2", TTL, clock)
+    store.open_rollout("web", "r-2", lease, clock)
+    assert store.read_rollout("web", "r-2")[0].data["unlocked"] == "carol@bastion (pid 7)"
+    lease.release()
+    again = store.acquire("web", BOB, "", "r-3", TTL, clock)
+    store.open_rollout("web", "r-3", again, clock)
+    assert "unlocked" not in store.read_rollout("web", "r-3")[0].data
+
+
+def test_as_many_rollouts_are_kept_as_asked_for(clock: HandClock) -> None:
+    store = ShelvedStore(MemoryShelf(), gone=lambda _owner: True, keep=3)
+    for number in range(6):
+        lease = store.acquire("web", BOB, "", f"r-{number}", TTL, clock)
+        store.open_rollout("web", f"r-{number}", lease, clock)
+        lease.release()
+        clock.time += 1
+    assert [entry.rollout for entry in store.rollouts("web", 10)] == ["r-5", "r-4", "r-3"]
+
+
+def test_a_journal_that_was_deleted_or_changed_by_hand_is_not_blamed_on_a_takeover(clock: HandClock) -> None:
+    shelf = MemoryShelf()
+    store = ShelvedStore(shelf, gone=lambda _owner: True)
+    lease = store.acquire("web", ANN, "", "r-1", TTL, clock)
+    journal = store.open_rollout("web", "r-1", lease, clock)
+    [name] = shelf.journals["web"]
+    kept = shelf.journals["web"].pop(name)
+    with pytest.raises(LeaseLost, match=r"was deleted, by no command of deployer's") as gone:
+        journal.append("intent", "i-1", {})
+    assert "another process" not in str(gone.value)
+    shelf.journals["web"][name] = kept
+    journal = store.open_rollout("web", "r-1", lease, clock)
+    shelf.journals["web"][name] = kept[: kept.index(b"\n") + 1]
+    with pytest.raises(LeaseLost, match="was changed by something that is not a deployer"):
+        journal.append("intent", "i-1", {})

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from deployer.engine.ports import Record
 from deployer.model.errors import JournalCorrupt
 from deployer.state.local import LocalShelf
-from deployer.state.records import KINDS, decode, encode
+from deployer.state.records import KINDS, decode, encode, link
 from deployer.state.shelved import ShelvedStore
 from tests.state.parties import ANN, HandClock
 
@@ -36,10 +36,11 @@ ENTRIES = st.lists(
 
 
 def lines(entries: list[tuple[str, str, dict[str, object]]]) -> list[bytes]:
-    return [
-        encode(Record(seq, 1.5, "r-1", 1, kind, subject, data))[1]
-        for seq, (kind, subject, data) in enumerate(entries)
-    ]
+    made: list[bytes] = []
+    for seq, (kind, subject, data) in enumerate(entries):
+        previous = link(made[-1]) if made else ""
+        made.append(encode(Record(seq, 1.5, "r-1", 1, kind, subject, data), previous)[1])
+    return made
 
 
 def three() -> list[bytes]:
@@ -134,8 +135,8 @@ def test_a_record_of_before_formats_were_written_is_read() -> None:
 
 
 def test_a_journal_of_a_newer_program_is_refused_by_name() -> None:
-    with pytest.raises(JournalCorrupt, match="line 1, is of format 2, which a newer deployer wrote"):
-        decode(signed({**RECORD, "format": 2, "kind": "of tomorrow"}), "r-1")
+    with pytest.raises(JournalCorrupt, match="line 1, is of format 3, which a newer deployer wrote"):
+        decode(signed({**RECORD, "format": 3, "kind": "of tomorrow"}), "r-1")
 
 
 @given(st.sampled_from([*RECORD, "format"]), JSON, st.booleans())
@@ -162,3 +163,62 @@ def test_a_request_with_a_number_that_no_clock_shows_is_one_sentence(tmp_path: P
     shelf.put_lease("web.request", content, None)
     with pytest.raises(JournalCorrupt, match="the request for fleet web cannot be read"):
         ShelvedStore(shelf).posted("web", "r-1")
+
+
+def forged(line: bytes, change: dict[str, object]) -> bytes:
+    """The line with other content, and a checksum that is right for it."""
+    body = {**json.loads(line.partition(b" ")[2]), **change}
+    text = json.dumps(body, separators=(",", ":")).encode()
+    return hashlib.sha256(text).hexdigest()[:16].encode() + b" " + text + b"\n"
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_record_that_was_changed_together_with_its_checksum_is_found_by_the_one_after_it(number: int) -> None:
+    written = three()
+    written[number] = forged(written[number], {"subject": "i-2"})
+    with pytest.raises(JournalCorrupt, match=rf"r-1 was altered: record {number + 1} does not follow"):
+        decode(b"".join(written), "r-1")
+
+
+def test_a_record_that_was_taken_out_and_the_rest_numbered_anew_is_missed() -> None:
+    first, _, last = three()
+    with pytest.raises(JournalCorrupt, match="record 1 does not follow"):
+        decode(first + forged(last, {"seq": 1}), "r-1")
+
+
+def test_a_link_cannot_be_left_out() -> None:
+    first, second, _ = three()
+    body = json.loads(second.partition(b" ")[2])
+    del body["previous"]
+    text = json.dumps(body, separators=(",", ":")).encode()
+    bare = hashlib.sha256(text).hexdigest()[:16].encode() + b" " + text + b"\n"
+    with pytest.raises(JournalCorrupt, match="record 1 does not follow"):
+        decode(first + bare, "r-1")
+
+
+def test_a_journal_from_before_there_were_links_is_read_and_gone_on_with() -> None:
+    old: list[bytes] = []
+    for line in three()[:2]:
+        body = json.loads(line.partition(b" ")[2])
+        del body["previous"]
+        text = json.dumps(body, separators=(",", ":")).encode()
+        old.append(hashlib.sha256(text).hexdigest()[:16].encode() + b" " + text + b"\n")
+    pages = decode(b"".join(old), "r-1")
+    assert len(pages.records) == 2
+    new = encode(Record(2, 1.5, "r-1", 1, "end", "r-1", {}), pages.last)[1]
+    assert len(decode(b"".join(old) + new, "r-1").records) == 3
+
+
+def test_a_journal_that_was_altered_is_not_opened_for_writing(tmp_path: Path) -> None:
+    clock, shelf = HandClock(), LocalShelf(tmp_path, "lab")
+    store = ShelvedStore(shelf)
+    lease = store.acquire("web", ANN, "", "r-1", 60.0, clock)
+    journal = store.open_rollout("web", "r-1", lease, clock)
+    for number in range(3):
+        journal.append("intent", f"i-{number}", {})
+    [path] = tmp_path.rglob("*.jsonl")
+    lines_there = path.read_bytes().splitlines(keepends=True)
+    lines_there[1] = forged(lines_there[1], {"data": {"moves": []}})
+    path.write_bytes(b"".join(lines_there))
+    with pytest.raises(JournalCorrupt, match="record 2 does not follow"):
+        store.open_rollout("web", "r-1", lease, clock)

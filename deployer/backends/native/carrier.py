@@ -105,7 +105,7 @@ class Carrier:
             watch=self.watch,
             package=lambda name: wiring.package(Release(name)),
             stop=self.stop,
-            each_tick=self.mailbox.look,
+            each_tick=self._read_mail,
             conclude=ground.conclude,
             finish=hooks.finish,
             hooks=hooks.runner,
@@ -118,6 +118,19 @@ class Carrier:
         if result.status is Status.SUCCEEDED:
             expire_images(self.ground, plan, self.watch)
         return self._paused(result)
+
+    def _read_mail(self) -> None:
+        """Looks for requests; who asked for what is written down, once."""
+        had = self.mailbox.request, self.mailbox.approval
+        self.mailbox.look()
+        request, approval = self.mailbox.request, self.mailbox.approval
+        if request is not None and request is not had[0]:
+            self._note(request.wish, request.by, request.at)
+        if approval is not None and approval != had[1]:
+            self._note(Wish.APPROVE, approval.by, approval.at)
+
+    def _note(self, wish: Wish, by: str, at: float) -> None:
+        self.journal.append("note", "request", {"wish": wish.value, "by": by, "at": at})
 
     def _footing(self, plan: RolloutPlan, *, rolling_back: bool) -> Footing:
         return footing(self.ground, plan, self.journal, self.hold.lease, self.watch, rolling_back=rolling_back)
