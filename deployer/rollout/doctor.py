@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from deployer.aws.images import AwsImages
 from deployer.aws.leftovers import AwsLeftovers
 from deployer.bake.ports import ImageState
 from deployer.config.settings import FleetSettings
 from deployer.engine.reports import Diagnosis, Leftover
+from deployer.model.observation import Answer
 from deployer.model.outcome import Done
+from deployer.rollout.at_rest import RECENT, rest_of
 from deployer.rollout.connections import ask_members, datagrams, elsewhere, unseen, unused_lame_duck
 from deployer.rollout.group.leftovers import group_leftovers
 from deployer.rollout.kept import look_after_kept
-from deployer.rollout.preparation import Ground, on_ground
+from deployer.rollout.preparation import Ground, Prepared, on_ground, survey
 from deployer.rollout.remedies import Remedies, past_of
 from deployer.rollout.strays import Grounds, misplaced, split_traffic
 from deployer.rollout.wiring import Wiring
@@ -33,11 +35,24 @@ def doctor(settings: FleetSettings, *, leftovers_only: bool, undo: bool, end_kep
             return Diagnosis(settings.name, (), tuple(found), kept)
         mended = any(one.undone for one in found)
         fleet = ground.wiring.find() if mended else ground.found
-        problems, remarks = _on_hosts(ground)
-        return Diagnosis(settings.name, (*fleet.problems, *problems), tuple(found), kept, tuple(remarks))
+        ready = survey(ground)
+        problems, remarks = _on_hosts(ground, ready.answers)
+        unrest, strange = _unrest(ready) if open_one is None else ([], [])
+        problems, remarks = [*fleet.problems, *unrest, *problems], [*strange, *remarks]
+        return Diagnosis(settings.name, tuple(problems), tuple(found), kept, tuple(remarks))
 
 
-def _on_hosts(ground: Ground) -> tuple[list[str], list[str]]:
+def _unrest(ready: Prepared) -> tuple[list[str], list[str]]:
+    """What speaks of a rollout that this store does not have: several releases, and tags of rollouts not known."""
+    wiring, fleet = ready.ground.wiring, ready.plan.fleet
+    rest = rest_of(ready.look(), [one.rollout for one in wiring.store().rollouts(fleet, RECENT)])
+    known = f"; {rest.unknown}, so it may have been lost in mid-way, and the fleet larger than before"
+    if len(rest.releases) > 1:
+        return [f"{rest.shares}, and no rollout is open{known if rest.unknown else ''}"], []
+    return [], [rest.unknown] if rest.unknown else []
+
+
+def _on_hosts(ground: Ground, answers: Mapping[str, Answer]) -> tuple[list[str], list[str]]:
     """What a rollout would notice only later: what speaks against it, and what makes its drains long."""
     settings, balancers, sighting = ground.wiring.settings, ground.found.balancers, ground.sight()
     problems = list[str]()
@@ -46,7 +61,7 @@ def _on_hosts(ground: Ground) -> tuple[list[str], list[str]]:
         *elsewhere(balancers, sighting, settings.health.port),
         *datagrams(balancers),
     ]
-    sick = sorted(ident for ident, answer in ground.ask().items() if not answer.ok)
+    sick = sorted(ident for ident, answer in answers.items() if not answer.ok)
     if sick:
         health = settings.health
         problems.append(f"{', '.join(sick)} did not answer the health path {health.path} on port {health.port}")

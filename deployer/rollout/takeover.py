@@ -14,6 +14,7 @@ from deployer.engine.replay import pinned_plan, replay
 from deployer.engine.result import Result, Status
 from deployer.model.errors import ExitCode, PreflightRefused
 from deployer.model.observation import Stance
+from deployer.rollout.at_rest import RECENT, half_way, rest_of
 from deployer.rollout.hold import Hold, Mailbox, holding
 from deployer.rollout.hooks.calls import Approval
 from deployer.rollout.preparation import Ground, on_ground, survey
@@ -100,11 +101,23 @@ def refuse_other_backend(plan: RolloutPlan, ours: str) -> None:
 
 
 def nothing_open(wiring: Wiring, store: StateStore, entry: Entry | None) -> Result:
-    """No rollout is open. A lease that a dead holder left behind is freed on the way."""
+    """No rollout is open, in this store. A lease that a dead holder left behind is freed on the way.
+
+    Raises PreflightRefused for a fleet that is not at rest: somebody believes that there is one to go on with.
+    """
     holder = store.holder(wiring.settings.name)
     if holder is not None:
         with holding(wiring, store, holder.rollout, "resumed"):
             pass
     with on_ground(wiring) as ground:
         ready = survey(ground, entry.rollout if entry is not None else "")
-        return untouched(wiring, ready.plan, ready.look(), Status.NOTHING_TO_DO, ExitCode.DONE)
+        seen = ready.look()
+        settings = wiring.settings
+        rest = rest_of(seen, [one.rollout for one in store.rollouts(settings.name, RECENT)])
+        if not rest.at_rest:
+            place = "the store on this machine" if settings.state.store == "file" else settings.state.store
+            raise PreflightRefused(half_way(settings.name, place, rest))
+        result = untouched(wiring, ready.plan, seen, Status.NOTHING_TO_DO, ExitCode.DONE)
+        if not rest.unknown:
+            return result
+        return replace(result, reason=f"no rollout is open; {rest.shares}; {rest.unknown}")

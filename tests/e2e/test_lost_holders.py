@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import re
 import signal
 import subprocess
 import time
@@ -34,7 +35,21 @@ def freeze(fleet: TestLab, rollout: subprocess.Popen[str]) -> None:
     raise AssertionError("the rollout writes all the time")
 
 
-def test_a_cancelled_job_that_is_killed_ten_seconds_later_can_be_resumed(fleet: TestLab) -> None:
+def nothing_is_known_elsewhere(fleet: TestLab, elsewhere: Path) -> None:
+    """With another state store nothing is open, and nobody is told that all is well."""
+    elsewhere.mkdir()
+    text = (fleet.folder / "deployer.toml").read_text()
+    other = re.sub(r"(?m)^path *=.*$", f'path = "{elsewhere / "state"}"', text)
+    assert other != text
+    (elsewhere / "deployer.toml").write_text(other)
+    for command in ("resume", "abort"):
+        ended = fleet.run(command, folder=elsewhere)
+        assert ended.code == 5, ended.err
+        assert "no rollout of fleet web is open in the store on this machine" in ended.err
+        assert "serve release 1" in ended.err
+
+
+def test_a_cancelled_job_that_is_killed_ten_seconds_later_can_be_resumed(fleet: TestLab, tmp_path: Path) -> None:
     with load(fleet) as requests:
         rollout = fleet.start(*IN_PLACE)
         fleet.wait_for(rollout, "move=drain")
@@ -42,6 +57,7 @@ def test_a_cancelled_job_that_is_killed_ten_seconds_later_can_be_resumed(fleet: 
         time.sleep(GRACE)
         rollout.kill()
         rollout.communicate()
+        nothing_is_known_elsewhere(fleet, tmp_path / "elsewhere")
         resumed = fleet.run("resume", "--output", "json")
     all_new(fleet, resumed)
     assert requests["failed"] == 0
