@@ -28,13 +28,17 @@ class Feature(Enum):
     """Blue/green and canary by traffic weight."""
 
 
+_PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov", "eusc-": "aws-eusc"}
+
+
 @dataclass(frozen=True)
 class PolicyScope:
     """What the policy is for. `*` leaves a part open; the narrower, the better.
 
     `tags` are those that find the fleet (of a group: `aws:autoscaling:groupName`), or `instances` its ids;
     `roles` the ARNs of the roles in its instance profiles; `bundles` are `bucket/key` patterns; `state_bucket`
-    is `bucket/prefix` and `state_table` a name, where a shared store is used.
+    is `bucket/prefix` and `state_table` a name, where a shared store is used; `listeners` and `templates` are the
+    ARNs of the listeners (and their rules) in front of the fleet and of the launch templates of its group.
     """
 
     fleet: str
@@ -44,12 +48,21 @@ class PolicyScope:
     region: str = "*"
     target_groups: Sequence[str] = ()
     classic: Sequence[str] = ()
-    roles: Sequence[str] = ()
+    roles: Sequence[str] | None = None
+    listeners: Sequence[str] = ()
+    subnets: Sequence[str] = ()
+    templates: Sequence[str] = ()
     bundles: Sequence[str] = ()
     state_bucket: str | None = None
     state_table: str | None = None
     group: str | None = None
     """The Auto Scaling group that the fleet lives in."""
+
+    @property
+    def partition(self) -> str:
+        """The partition of the region (AWS General Reference, "Amazon Resource Names")."""
+        found = (name for prefix, name in _PARTITIONS.items() if self.region.startswith(prefix))
+        return next(found, "aws")
 
 
 @dataclass(frozen=True)
@@ -61,29 +74,37 @@ class Statement:
     resources: tuple[str, ...] = ("*",)
     condition: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
-    def document(self) -> dict[str, object]:
-        """As JSON."""
+    def document(self, partition: str = "aws") -> dict[str, object]:
+        """As JSON; what is said of the partition `aws` is meant of this one."""
         document: dict[str, object] = {
             "Sid": self.sid,
             "Effect": "Allow",
             "Action": list(self.actions),
-            "Resource": list(self.resources),
+            "Resource": _here(list(self.resources), partition),
         }
         if self.condition:
-            document["Condition"] = {key: dict(value) for key, value in self.condition.items()}
+            document["Condition"] = {
+                key: {name: _here(said, partition) for name, said in value.items()}
+                for key, value in self.condition.items()
+            }
         return document
+
+
+def _here(said: object, partition: str) -> object:
+    """The same with the ARNs of the partition `aws` in this one."""
+    if isinstance(said, list):
+        return [_here(one, partition) for one in said]
+    return f"arn:{partition}:{said[8:]}" if isinstance(said, str) and said.startswith("arn:aws:") else said
 
 
 LOOKING = (
     "ec2:DescribeImages",
-    "ec2:DescribeInstanceAttribute",
     "ec2:DescribeInstanceCreditSpecifications",
     "ec2:DescribeInstanceTypes",
     "ec2:DescribeInstances",
     "ec2:DescribeLaunchTemplateVersions",
     "ec2:DescribeSnapshots",
     "ec2:DescribeVolumes",
-    "ec2:GetConsoleOutput",
     "elasticloadbalancing:DescribeInstanceHealth",
     "elasticloadbalancing:DescribeListeners",
     "elasticloadbalancing:DescribeLoadBalancerAttributes",
@@ -93,7 +114,10 @@ LOOKING = (
     "elasticloadbalancing:DescribeTargetGroups",
     "elasticloadbalancing:DescribeTargetHealth",
 )
-"""Most describes cannot be narrowed to resources, so all are allowed on `*`."""
+"""None of them can be narrowed to resources, so all are allowed on `*`."""
+
+_LOOKING_INTO = ("ec2:DescribeInstanceAttribute", "ec2:GetConsoleOutput")
+"""They show user data and consoles, and can be narrowed to instances."""
 
 _LAUNCHED_WITH = (
     "image",
@@ -110,13 +134,20 @@ _LAUNCHED_WITH = (
 def policy(scope: PolicyScope, features: Iterable[Feature], more: Iterable[Statement] = ()) -> dict[str, object]:
     """The policy document for these features, and what else is needed (`more`), ready for `json.dumps`."""
     wanted = set(features) | {Feature.LOOK}
-    statements = [Statement("Look", LOOKING)]
+    statements = [
+        Statement("Look", LOOKING),
+        Statement("LookIntoFleet", _LOOKING_INTO, _members(scope), _belongs(scope)),
+        Statement("LookIntoOurs", _LOOKING_INTO, (_ec2(scope, "instance"),), _ours(scope)),
+    ]
     for feature, make in _STATEMENTS:
         if feature in wanted:
             statements += make(scope)
+    if scope.group is not None and Feature.RELAUNCH in wanted:
+        statements += _launch_by_group(scope)
     statements += [*_group(scope), *_bundles(scope), *_state(scope), *more]
     once = {statement.sid: statement for statement in statements}
-    return {"Version": "2012-10-17", "Statement": [statement.document() for statement in once.values()]}
+    documents = [statement.document(scope.partition) for statement in once.values()]
+    return {"Version": "2012-10-17", "Statement": documents}
 
 
 def _roll(scope: PolicyScope) -> list[Statement]:
@@ -150,7 +181,7 @@ def _relaunch(scope: PolicyScope) -> list[Statement]:
         Statement(
             "LaunchFrom",
             ("ec2:RunInstances",),
-            (*(_ec2(scope, kind) for kind in _LAUNCHED_WITH), _snapshots(scope)),
+            _launched_with(scope),
         ),
         Statement(
             "TagAtLaunch",
@@ -158,16 +189,28 @@ def _relaunch(scope: PolicyScope) -> list[Statement]:
             (_ec2(scope, "instance"), _ec2(scope, "volume")),
             {"StringEquals": {"ec2:CreateAction": "RunInstances"}},
         ),
-        Statement(
-            "PassRole",
-            ("iam:PassRole",),
-            tuple(scope.roles) or (f"arn:aws:iam::{scope.account}:role/*",),
-            {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}},
-        ),
+        *_pass_role(scope),
         Statement("Terminate", ("ec2:TerminateInstances",), _members(scope), _belongs(scope)),
         Statement("TerminateOurs", ("ec2:TerminateInstances",), (_ec2(scope, "instance"),), _ours(scope)),
         Statement("UntagOurs", ("ec2:DeleteTags",), (_ec2(scope, "instance"),), _ours(scope)),
     ]
+
+
+def _launched_with(scope: PolicyScope) -> tuple[str, ...]:
+    named = {"subnet": scope.subnets, "launch-template": scope.templates}
+    found = []
+    for kind in _LAUNCHED_WITH:
+        every = _ec2(scope, kind)
+        found += [every.removesuffix("*") + ident for ident in named.get(kind, ())] or [every]
+    return (*found, _snapshots(scope))
+
+
+def _pass_role(scope: PolicyScope) -> list[Statement]:
+    """Nothing where it is known that instances have no role."""
+    service = "ec2.amazonaws.com.cn" if scope.partition == "aws-cn" else "ec2.amazonaws.com"
+    roles = (f"arn:aws:iam::{scope.account}:role/*",) if scope.roles is None else tuple(scope.roles)
+    passed = {"StringEquals": {"iam:PassedToService": service}}
+    return [Statement("PassRole", ("iam:PassRole",), roles, passed)] if roles else []
 
 
 def _bake(scope: PolicyScope) -> list[Statement]:
@@ -222,7 +265,7 @@ def _weights(scope: PolicyScope) -> list[Statement]:
         Statement(
             "SetWeights",
             ("elasticloadbalancing:ModifyListener", "elasticloadbalancing:ModifyRule"),
-            tuple(_elb(scope, kind) for kind in kinds),
+            tuple(scope.listeners) or tuple(_elb(scope, kind) for kind in kinds),
         )
     ]
 
@@ -263,7 +306,7 @@ def _group(scope: PolicyScope) -> list[Statement]:
         Statement(
             "LaunchSource",
             ("ec2:CreateLaunchTemplateVersion", "ec2:DeleteLaunchTemplateVersions", "ec2:ModifyLaunchTemplate"),
-            (_ec2(scope, "launch-template"),),
+            _templates(scope),
         ),
         Statement(
             "LaunchConfigurations",
@@ -271,6 +314,22 @@ def _group(scope: PolicyScope) -> list[Statement]:
             (f"{here}:launchConfiguration:*:launchConfigurationName/*",),
         ),
     ]
+
+
+def _launch_by_group(scope: PolicyScope) -> list[Statement]:
+    """AWS checks RunInstances with the caller's rights when a group gets another template.
+
+    Its launches carry no tag of ours; they are known by the template (Auto Scaling user guide, "Control Amazon EC2
+    launch template usage in Auto Scaling groups").
+    """
+    resources = (_ec2(scope, "instance"), _ec2(scope, "volume"))
+    by_template = {"ArnLike": {"ec2:LaunchTemplate": list(_templates(scope))}}
+    return [Statement("LaunchByGroup", ("ec2:RunInstances",), resources, by_template)]
+
+
+def _templates(scope: PolicyScope) -> tuple[str, ...]:
+    every = _ec2(scope, "launch-template").removesuffix("*")
+    return tuple(every + ident for ident in scope.templates or ("*",))
 
 
 def _bundles(scope: PolicyScope) -> list[Statement]:
@@ -288,11 +347,16 @@ def _state(scope: PolicyScope) -> list[Statement]:
         actions = ("s3:DeleteObject", "s3:GetObject", "s3:PutObject")
         statements += [
             Statement("KeepState", actions, (f"arn:aws:s3:::{objects}",)),
-            Statement("ListState", ("s3:ListBucket",), (f"arn:aws:s3:::{bucket}",)),
+            Statement(
+                "ListState",
+                ("s3:ListBucket",),
+                (f"arn:aws:s3:::{bucket}",),
+                {"StringLike": {"s3:prefix": f"{prefix.strip('/')}/*".lstrip("/")}},
+            ),
         ]
     if scope.state_table is not None:
         table = f"arn:aws:dynamodb:{scope.region}:{scope.account}:table/{scope.state_table}"
-        names = ("DeleteItem", "DescribeTable", "GetItem", "PutItem", "Query", "UpdateItem")
+        names = ("DeleteItem", "GetItem", "PutItem", "Query")
         statements.append(Statement("KeepStateInTable", tuple(f"dynamodb:{name}" for name in names), (table,)))
     return statements
 

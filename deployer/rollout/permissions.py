@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import replace
+from urllib.parse import unquote, urlsplit
 
 from deployer.aws.iam import Feature, PolicyScope, policy
 from deployer.config.settings import FleetSettings
@@ -15,6 +16,7 @@ from deployer.plugins.strategies import recipe_of, strategy_for
 from deployer.plugins.uses import gate_uses, hook_uses, strategy_use, twins_of, uses_of
 from deployer.rollout.hooks.line import fit_hooks
 from deployer.rollout.hooks.rights import hook_rights
+from deployer.state.location import InDynamo, InS3, parse_location
 
 
 def iam_policy(settings: FleetSettings, account: str, region: str) -> dict[str, object]:
@@ -62,7 +64,6 @@ def scope_of(settings: FleetSettings, account: str, region: str) -> PolicyScope:
     find = settings.find
     tags = dict(find.tags or ({"aws:autoscaling:groupName": find.asg} if find.asg else {}))
     balancers = settings.balancers or ()
-    store, bundle = settings.state.store, settings.release.bundle or ""
     return PolicyScope(
         fleet=settings.name,
         tags=tags,
@@ -71,11 +72,32 @@ def scope_of(settings: FleetSettings, account: str, region: str) -> PolicyScope:
         region=region,
         target_groups=balancers,
         classic=tuple(name for name in balancers if not name.startswith("arn:")),
-        bundles=(bundle.removeprefix("s3://").replace("{release}", "*"),) if bundle.startswith("s3://") else (),
-        state_bucket=store.removeprefix("s3://") if store.startswith("s3://") else None,
+        bundles=_objects(settings.release.bundle or ""),
         group=find.asg,
-        state_table=store.removeprefix("dynamodb://") if store.startswith("dynamodb://") else None,
+        **_state(settings.state.store),
     )
+
+
+def _objects(bundle: str) -> tuple[str, ...]:
+    """The object of an `s3://` bundle as a policy names it: no version, nothing encoded, any release.
+
+    What stands for something in a policy's resources is escaped (IAM user guide, "Policy variables").
+    """
+    if not bundle.startswith("s3://"):
+        return ()
+    parts = urlsplit(bundle)
+    key = "".join(f"${{{one}}}" if one in "*?$" else one for one in unquote(parts.path))
+    return ((parts.netloc + key).replace("{release}", "*"),)
+
+
+def _state(store: str) -> dict[str, str]:
+    match parse_location(store):
+        case InS3(bucket=bucket, prefix=prefix):
+            return {"state_bucket": f"{bucket}/{prefix}"}
+        case InDynamo(table=table):
+            return {"state_table": table}
+        case _:
+            return {}
 
 
 def _features(settings: FleetSettings) -> list[Feature]:

@@ -77,6 +77,80 @@ def test_registering_is_allowed_with_the_named_balancers_only() -> None:
     ]
 
 
+def test_consoles_and_user_data_are_shown_of_the_fleets_own_instances_alone() -> None:
+    found = statements(Feature.LOOK)
+    shown = {"ec2:DescribeInstanceAttribute", "ec2:GetConsoleOutput"}
+    assert not shown & set(found["Look"]["Action"])
+    assert found["LookIntoFleet"]["Condition"] == {"StringEquals": {"aws:ResourceTag/Service": "shop"}}
+    assert found["LookIntoOurs"]["Condition"] == {"StringEquals": {"aws:ResourceTag/deployer:fleet": "web"}}
+    for name in ("LookIntoFleet", "LookIntoOurs"):
+        assert set(found[name]["Action"]) == shown
+        assert found[name]["Resource"] == ["arn:aws:ec2:eu-west-1:123456789012:instance/*"]
+
+
+@pytest.mark.parametrize(
+    ("region", "partition", "service"),
+    [
+        ("cn-north-1", "aws-cn", "ec2.amazonaws.com.cn"),
+        ("us-gov-west-1", "aws-us-gov", "ec2.amazonaws.com"),
+        ("eu-west-1", "aws", "ec2.amazonaws.com"),
+        ("*", "aws", "ec2.amazonaws.com"),
+    ],
+)
+def test_every_arn_is_of_the_regions_partition(region: str, partition: str, service: str) -> None:
+    scope = PolicyScope(
+        "web", region=region, group="g", bundles=("b/k",), state_bucket="s/p", state_table="t", target_groups=("x",)
+    )
+    document: Any = policy(scope, Feature)
+    resources = {one for item in document["Statement"] for one in item["Resource"]}
+    assert {one.split(":")[1] for one in resources if one != "*"} == {partition}
+    (passed,) = [item for item in document["Statement"] if item["Sid"] == "PassRole"]
+    assert passed["Condition"] == {"StringEquals": {"iam:PassedToService": service}}
+
+
+def test_state_in_a_bucket_is_its_prefix_and_nothing_beside_it() -> None:
+    found = statements()
+    assert found["KeepState"]["Resource"] == ["arn:aws:s3:::state/deployer/*"]
+    assert found["ListState"]["Condition"] == {"StringLike": {"s3:prefix": "deployer/*"}}
+    assert found["KeepStateInTable"]["Action"] == [
+        f"dynamodb:{name}" for name in ("DeleteItem", "GetItem", "PutItem", "Query")
+    ]
+
+
+def test_a_group_may_launch_from_its_own_template_what_carries_no_tag_of_ours() -> None:
+    scope = PolicyScope("web", account="1", region="cn-north-1", group="g", templates=("lt-1",))
+    document: Any = policy(scope, [Feature.RELAUNCH])
+    (found,) = [item for item in document["Statement"] if item["Sid"] == "LaunchByGroup"]
+    assert found["Condition"] == {
+        "ArnLike": {"ec2:LaunchTemplate": ["arn:aws-cn:ec2:cn-north-1:1:launch-template/lt-1"]}
+    }
+    alone: Any = policy(PolicyScope("web"), [Feature.RELAUNCH])
+    assert "LaunchByGroup" not in [item["Sid"] for item in alone["Statement"]]
+
+
+def test_what_is_known_of_a_fleet_narrows_its_policy() -> None:
+    listener = "arn:aws:elasticloadbalancing:r:1:listener/app/web/1/2"
+    known = PolicyScope(
+        "web",
+        account="1",
+        region="r",
+        roles=(),
+        listeners=(listener,),
+        subnets=("subnet-1",),
+        templates=("lt-1",),
+        group="g",
+    )
+    document: Any = policy(known, Feature)
+    found = {item["Sid"]: item for item in document["Statement"]}
+    assert "PassRole" not in found
+    assert found["SetWeights"]["Resource"] == [listener]
+    assert found["LaunchSource"]["Resource"] == ["arn:aws:ec2:r:1:launch-template/lt-1"]
+    launched = found["LaunchFrom"]["Resource"]
+    assert "arn:aws:ec2:r:1:subnet/subnet-1" in launched
+    assert "arn:aws:ec2:r:1:launch-template/lt-1" in launched
+    assert not any(one.endswith(("subnet/*", "launch-template/*")) for one in launched)
+
+
 @pytest.mark.parametrize(
     ("operation", "action"),
     [
