@@ -151,23 +151,22 @@ def policy(scope: PolicyScope, features: Iterable[Feature], more: Iterable[State
 
 
 def _roll(scope: PolicyScope) -> list[Statement]:
-    groups = [group if group.startswith("arn:") else f"targetgroup/{group}/*" for group in scope.target_groups]
-    balancers = [f"loadbalancer/{name}" for name in scope.classic]
-    found = [item if item.startswith("arn:") else _elb(scope, item) for item in [*groups, *balancers]]
-    everything = [_elb(scope, "targetgroup/*/*"), _elb(scope, "loadbalancer/*")]
-    return [
-        Statement(
-            "Register",
-            (
-                "elasticloadbalancing:DeregisterInstancesFromLoadBalancer",
-                "elasticloadbalancing:DeregisterTargets",
-                "elasticloadbalancing:RegisterInstancesWithLoadBalancer",
-                "elasticloadbalancing:RegisterTargets",
-            ),
-            tuple(found or everything),
-        ),
-        Statement("TagFleet", ("ec2:CreateTags",), _members(scope), _belongs(scope)),
-    ]
+    return [*_register(scope), Statement("TagFleet", ("ec2:CreateTags",), _members(scope), _belongs(scope))]
+
+
+def _register(scope: PolicyScope) -> list[Statement]:
+    """Traffic to and from instances, at target groups and at classic balancers; all where none is named."""
+    groups = [one if one.startswith("arn:") else _elb(scope, f"targetgroup/{one}/*") for one in scope.target_groups]
+    classic = [_elb(scope, f"loadbalancer/{name}") for name in scope.classic]
+    if not groups and not classic:
+        groups, classic = [_elb(scope, "targetgroup/*/*")], [_elb(scope, "loadbalancer/*")]
+    kinds = (("Register", "Targets", groups), ("RegisterClassic", "InstancesFromLoadBalancer", classic))
+    found = []
+    for sid, what, resources in kinds:
+        names = (f"Deregister{what}", f"Register{what.replace('From', 'With')}")
+        actions = tuple(f"elasticloadbalancing:{name}" for name in names)
+        found += [Statement(sid, actions, tuple(resources))] if resources else []
+    return found
 
 
 def _relaunch(scope: PolicyScope) -> list[Statement]:

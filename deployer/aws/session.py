@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_elb import ElasticLoadBalancingClient
     from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
+    from mypy_boto3_iam import IAMClient
     from mypy_boto3_rds import RDSClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sns import SNSClient
@@ -215,6 +216,11 @@ class AwsSession:
     def sts(self) -> STSClient:
         """STS."""
         return cast("STSClient", self._client("sts"))
+
+    @property
+    def iam(self) -> IAMClient:
+        """IAM, for the roles of instance profiles."""
+        return cast("IAMClient", self._client("iam"))
 
     @property
     def region(self) -> str:

@@ -78,8 +78,10 @@ class Backend(Protocol):
         """Asks the running rollout to pause."""
         ...
 
-    def iam_policy(self, settings: FleetSettings, account: str, region: str) -> dict[str, object]:
-        """The least IAM policy for the fleet's rollouts."""
+    def iam_policy(
+        self, settings: FleetSettings, account: str, region: str, *, from_fleet: bool = False
+    ) -> dict[str, object]:
+        """The least IAM policy for the fleet's rollouts; `from_fleet` looks once at what it may be narrowed to."""
         ...
 
     def holder(self, settings: FleetSettings) -> Holder | None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from urllib.parse import unquote, urlsplit
 
 from deployer.aws.iam import Feature, PolicyScope, policy
+from deployer.aws.policy_facts import PolicyFacts, policy_facts
 from deployer.config.settings import FleetSettings
 from deployer.model.policy import Method
 from deployer.plugins.check import source_of, wrong_with
@@ -16,17 +17,22 @@ from deployer.plugins.strategies import recipe_of, strategy_for
 from deployer.plugins.uses import gate_uses, hook_uses, strategy_use, twins_of, uses_of
 from deployer.rollout.hooks.line import fit_hooks
 from deployer.rollout.hooks.rights import hook_rights
+from deployer.rollout.wiring import Wiring
 from deployer.state.location import InDynamo, InS3, parse_location
 
 
-def iam_policy(settings: FleetSettings, account: str, region: str) -> dict[str, object]:
-    """The policy document, from the settings alone: nothing is asked of AWS, so none is needed to make it.
+def iam_policy(
+    settings: FleetSettings, account: str, region: str, facts: PolicyFacts | None = None
+) -> dict[str, object]:
+    """The policy document, from the settings and what is known of the fleet; nothing is asked of AWS here.
 
     `account` and `region` are `*` where they are to stay open.
     """
     _refuse_wrong_plugins(settings)
+    if facts is not None:
+        account, region = facts.account, facts.region
     more = hook_rights(fit_hooks(_without_foreign_hooks(settings)), account, region)
-    return policy(scope_of(settings, account, region), _features(settings), more)
+    return policy(scope_of(settings, account, region, facts), _features(settings), more)
 
 
 def _refuse_wrong_plugins(settings: FleetSettings) -> None:
@@ -59,8 +65,31 @@ def _shifts_traffic(settings: FleetSettings) -> bool:
     return sketch is not None and "shifts_traffic" in sketch.flags
 
 
-def scope_of(settings: FleetSettings, account: str, region: str) -> PolicyScope:
-    """What a fleet's policy is for."""
+def look(settings: FleetSettings) -> PolicyFacts:
+    """What AWS says of the fleet. Raises PreflightRefused and UsageError."""
+    wiring = Wiring(settings)
+    return policy_facts(wiring.session, wiring.find())
+
+
+def scope_of(settings: FleetSettings, account: str, region: str, facts: PolicyFacts | None = None) -> PolicyScope:
+    """What a fleet's policy is for: by its settings, and narrower where more is known."""
+    scope = _of_settings(settings, account, region)
+    if facts is None:
+        return scope
+    return replace(
+        scope,
+        account=facts.account,
+        region=facts.region,
+        target_groups=facts.target_groups,
+        classic=facts.classic,
+        roles=facts.roles,
+        listeners=facts.listeners,
+        subnets=facts.subnets,
+        templates=facts.templates,
+    )
+
+
+def _of_settings(settings: FleetSettings, account: str, region: str) -> PolicyScope:
     find = settings.find
     tags = dict(find.tags or ({"aws:autoscaling:groupName": find.asg} if find.asg else {}))
     balancers = settings.balancers or ()

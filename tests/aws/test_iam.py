@@ -71,10 +71,18 @@ def test_images_and_snapshots_are_removed_only_when_they_are_ours() -> None:
 
 
 def test_registering_is_allowed_with_the_named_balancers_only() -> None:
-    assert statements(Feature.ROLL)["Register"]["Resource"] == [
-        "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/shop-web/*",
-        "arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/old-web",
-    ]
+    found = statements(Feature.ROLL)
+    here = "arn:aws:elasticloadbalancing:eu-west-1:123456789012"
+    assert found["Register"]["Resource"] == [f"{here}:targetgroup/shop-web/*"]
+    assert found["RegisterClassic"]["Resource"] == [f"{here}:loadbalancer/old-web"]
+    assert {
+        action.partition(":")[2] for name in ("Register", "RegisterClassic") for action in found[name]["Action"]
+    } == {
+        "RegisterTargets",
+        "DeregisterTargets",
+        "RegisterInstancesWithLoadBalancer",
+        "DeregisterInstancesFromLoadBalancer",
+    }
 
 
 def test_consoles_and_user_data_are_shown_of_the_fleets_own_instances_alone() -> None:

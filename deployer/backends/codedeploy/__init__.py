@@ -20,6 +20,7 @@ from deployer.engine.reports import BakeReport, Explanation, FleetStatus, PlanRe
 from deployer.engine.result import Result
 from deployer.model.observation import Proof
 from deployer.rollout.backend import SharedCommands
+from deployer.rollout.permissions import look
 from deployer.rollout.traits import Traits
 
 
@@ -61,6 +62,8 @@ class OnCodeDeploy(SharedCommands):
         """See `Backend`."""
         return why(settings, subject)
 
-    def iam_policy(self, settings: FleetSettings, account: str, region: str) -> dict[str, object]:
+    def iam_policy(
+        self, settings: FleetSettings, account: str, region: str, *, from_fleet: bool = False
+    ) -> dict[str, object]:
         """See `Backend`."""
-        return iam_policy(settings, account, region)
+        return iam_policy(settings, account, region, look(settings) if from_fleet else None)

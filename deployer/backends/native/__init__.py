@@ -11,7 +11,7 @@ from deployer.engine.events import Watch
 from deployer.engine.reports import BakeReport, Explanation, FleetStatus, PlanReport
 from deployer.engine.result import Result
 from deployer.rollout.backend import SharedCommands
-from deployer.rollout.permissions import iam_policy
+from deployer.rollout.permissions import iam_policy, look
 from deployer.rollout.status import status
 from deployer.rollout.traits import Traits
 from deployer.rollout.why import why
@@ -55,6 +55,8 @@ class Native(SharedCommands):
         """See `Backend`."""
         return why(settings, subject)
 
-    def iam_policy(self, settings: FleetSettings, account: str, region: str) -> dict[str, object]:
+    def iam_policy(
+        self, settings: FleetSettings, account: str, region: str, *, from_fleet: bool = False
+    ) -> dict[str, object]:
         """See `Backend`."""
-        return iam_policy(settings, account, region)
+        return iam_policy(settings, account, region, look(settings) if from_fleet else None)
