@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from enum import Enum
 from pathlib import Path
 
+from deployer.lab.machines.confinement import unfiltered
 from deployer.model.errors import UsageError
 
 OWNER_MARK = "DEPLOYER_LAB_PROCESS"
@@ -80,6 +81,13 @@ class Facts:
 def one_user_note(reason: str) -> str:
     """What a lab does not show whose machines have one user only, and why they have."""
     return f"the machines have one user, so runas, owner, group and closed folders are not tested here: {reason}"
+
+
+def walls_note() -> str:
+    """What machines are not walled off from."""
+    reason = unfiltered()
+    calls = f", and system calls are not filtered ({reason})" if reason else ""
+    return f"machines share this host's network: they reach what listens on its loopback addresses{calls}"
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from deployer.lab.access import client_key, exports, write_ssh_config
 from deployer.lab.context import Directory, LabContext, LabSettings
 from deployer.lab.door.keys import Keyring, LabKeys
 from deployer.lab.examples import anonymous_releases
-from deployer.lab.home import OWNER_MARK, Facts, LabHome, Phase, Process, one_user_note
+from deployer.lab.home import OWNER_MARK, Facts, LabHome, Phase, Process, one_user_note, walls_note
 from deployer.lab.listener import Listener
 from deployer.lab.network import Network, free_port
 from deployer.lab.order import Order, TrafficPort
@@ -178,6 +178,7 @@ class Lab:
         if room.one_user:
             self._tell(one_user=room.one_user)
             self.say(one_user_note(room.one_user))
+        self.say(walls_note())
         return room
 
     def _public_key(self, name: str, own: str) -> str | None:

@@ -12,8 +12,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from deployer.lab.machines import confinement
+
 _CLONE_NEWNS = 0x00020000
 _CLONE_NEWUTS = 0x04000000
+_CLONE_NEWIPC = 0x08000000
 _CLONE_NEWUSER = 0x10000000
 _CLONE_NEWPID = 0x20000000
 
@@ -27,6 +30,8 @@ _MS_BIND = 4096
 _MS_REC = 16384
 _MS_PRIVATE = 1 << 18
 _MS_RELATIME = 1 << 21
+
+_MNT_DETACH = 2
 
 _PR_SET_NAME = 15
 _PR_SET_CHILD_SUBREAPER = 36
@@ -84,21 +89,24 @@ def enter_user_namespace() -> None:
 
 
 def leave_host() -> None:
-    """Enters new mount, host-name and process namespaces; the process has to be root of its user namespace.
+    """Enters new mount, host-name, IPC and process namespaces; the process has to be root of its user namespace.
 
     The caller's next fork becomes process 1 there. Raises OSError where the system forbids it.
     """
-    _check(_libc.unshare(_CLONE_NEWNS | _CLONE_NEWUTS | _CLONE_NEWPID), "unshare")
+    _check(_libc.unshare(_CLONE_NEWNS | _CLONE_NEWUTS | _CLONE_NEWIPC | _CLONE_NEWPID), "unshare")
 
 
 def settle(root: str, hostname: str, binds: Sequence[Bind]) -> None:
     """Makes `root` this process's `/`. To be called as process 1 of the namespaces of `leave_host`.
 
     The host's programs come in read-only; `/proc`, `/dev` and `/run` are the machine's own; everything
-    else is the folder. The mount points must exist (see `disk.furnish`).
+    else is the folder. The mount points must exist (see `disk.furnish`). Nothing of the host's own root is left:
+    it is unmounted, and the rights to mount anything are given up. No set-user-id file means anything here; that is
+    in place of no_new_privs, under which the machine's sudo could not make anybody root.
     """
     _mount("none", "/", None, _MS_REC | _MS_PRIVATE)
     _mount(root, root, None, _MS_BIND | _MS_REC)
+    _mount("none", root, None, _MS_REMOUNT | _MS_BIND | _MS_NOSUID | _MS_NODEV | _locked_flags(root))
     for tree in (*_HOST_TREES, *_HOST_SETTINGS):
         if Path("/", tree).is_dir() and not Path("/", tree).is_symlink() and Path(root, tree).is_dir():
             _bind_read_only(f"/{tree}", f"{root}/{tree}")
@@ -114,11 +122,20 @@ def settle(root: str, hostname: str, binds: Sequence[Bind]) -> None:
         _make_way(root, bind.target)
         if bind.writable:
             _mount(bind.source, target, None, _MS_BIND | _MS_REC)
+            _mount("none", target, None, _MS_REMOUNT | _MS_BIND | _MS_NOSUID | _MS_NODEV | _locked_flags(target))
         else:
             _bind_read_only(bind.source, target)
     name = hostname.encode()
     _check(_libc.sethostname(name, len(name)), "sethostname")
-    os.chroot(root)
+    _leave_root(root)
+    confinement.confine()
+
+
+def _leave_root(root: str) -> None:
+    """Makes `root` the root of all mounts, and unmounts what was (pivot_root(2), "pivot_root(".", ".")")."""
+    os.chdir(root)
+    _check(_libc.pivot_root(b".", b"."), "pivot_root")
+    _check(_libc.umount2(b".", _MNT_DETACH), "umount2 of the host's root")
     os.chdir("/")
 
 
@@ -135,7 +152,7 @@ def _make_way(root: str, target: str) -> None:
 
 def _bind_read_only(source: str, target: str) -> None:
     _mount(source, target, None, _MS_BIND | _MS_REC)
-    _mount("none", target, None, _MS_REMOUNT | _MS_BIND | _MS_RDONLY | _locked_flags(target))
+    _mount("none", target, None, _MS_REMOUNT | _MS_BIND | _MS_RDONLY | _MS_NOSUID | _locked_flags(target))
 
 
 def _locked_flags(path: str) -> int:
