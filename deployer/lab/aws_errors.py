@@ -23,6 +23,8 @@ class ApiCall:
     service: str
     action: str
     protocol: str
+    region: str = ""
+    """The region that it was signed for; empty where the signature is in a URL."""
 
 
 @dataclass(frozen=True)
@@ -37,18 +39,18 @@ class ApiFault:
 def recognise(environ: dict[str, Any], body: bytes) -> ApiCall:
     """Which call a request is. The protocol follows from its form (AWS protocols: query, ec2, json, rest)."""
     signed = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
-    service = signed[2] if signed else "s3"
+    region, service = (signed[1], signed[2]) if signed else ("", "s3")
     target = environ.get("HTTP_X_AMZ_TARGET", "")
     if target:
-        return ApiCall(service, target.rpartition(".")[2], "json")
+        return ApiCall(service, target.rpartition(".")[2], "json", region)
     if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
         fields = parse_qs(body.decode("utf-8", "replace"))
         action = fields.get("Action", [""])[0]
         if action:
-            return ApiCall(service, action, "ec2" if service == "ec2" else "query")
+            return ApiCall(service, action, "ec2" if service == "ec2" else "query", region)
     action = f"{environ.get('REQUEST_METHOD')} {environ.get('PATH_INFO')}"
     rest_xml = service in {"s3", "cloudfront", "route53"}
-    return ApiCall(service, action, "rest-xml" if rest_xml else "rest-json")
+    return ApiCall(service, action, "rest-xml" if rest_xml else "rest-json", region)
 
 
 def unknown_action(call: ApiCall) -> ApiFault:

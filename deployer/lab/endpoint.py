@@ -7,13 +7,13 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from deployer.lab.aws_errors import ApiCall, StartResponse, internal, recognise, respond, unknown_action
+from deployer.lab.aws_errors import ApiCall, ApiFault, StartResponse, internal, recognise, respond, unknown_action
 from deployer.lab.control import CONTROL_PATH, Control
 from deployer.lab.door.door import Door
 from deployer.lab.door.keys import Keyring
@@ -61,15 +61,21 @@ class Front:
         self.application: Application = DomainDispatcherApplication(_application)
         self._lock = threading.Lock()
         self.calls: Counter[str] = Counter()
+        self.guard: Callable[[Mapping[str, Any], ApiCall, bytes], ApiFault | None] = lambda *_: None
+        """Why a call may not be done by its caller; None for one that may."""
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answers one request."""
-        call = recognise(environ, _body(environ))
+        body = _body(environ)
+        call = recognise(environ, body)
         with self._lock:
             self.calls[f"{call.service}:{call.action if ' ' not in call.action else 'http'}"] += 1
         began = time.monotonic()
         answer = _Answer()
         try:
+            refused = self.guard(environ, call, body)
+            if refused is not None:
+                return respond(call, refused, start_response)
             chunks = list(self.application(environ, answer.start))
         except NotImplementedError:
             return respond(call, unknown_action(call), start_response)

@@ -27,10 +27,12 @@ from deployer.model.errors import DeployerError
 from deployer.model.fleet import Tag
 
 if TYPE_CHECKING:
+    from deployer.lab.autoscaling.service import Groups
     from deployer.lab.balancers import Balancers
     from deployer.lab.ec2 import Ec2
     from deployer.lab.endpoint import Endpoint
     from deployer.lab.fleet import Clients
+    from deployer.lab.iam.guard import Guard
     from deployer.lab.machines.room import Room
 
 _log = logging.getLogger("deployer.lab")
@@ -62,6 +64,7 @@ class Lab:
         self._room: Room
         self._ec2: Ec2
         self._balancers: Balancers
+        self._groups: Groups
         self._endpoint: Endpoint
         self._golden: Future[Path]
 
@@ -136,6 +139,7 @@ class Lab:
             zones=letters,
         )
         self._install(context)
+        site.front.guard = self._guard()
         Pages(site, self._room, self._ec2, self._balancers).add(self._home.name, network.block)
         self._endpoint.start()
         self._closers.append(self._endpoint.stop)
@@ -204,8 +208,18 @@ class Lab:
         watching = alarms.install(context, self._balancers.counted)
         self._closers.append(watching.stop)
         self._closers.append(codedeploy.install(context, self._ec2.home.power.terminate, watching.rings).close)
-        self._closers.append(autoscaling.install(context, self._ec2, watching).stop)
+        self._groups = autoscaling.install(context, self._ec2, watching)
+        self._closers.append(self._groups.stop)
         watching.start()
+
+    def _guard(self) -> Guard:
+        """What users and roles of the lab's IAM may do; its own keys may do everything."""
+        from deployer.lab.iam.guard import Guard
+        from deployer.lab.iam.world import LabWorld
+
+        settings = self._order.settings
+        world = LabWorld(self._ec2, self._groups)
+        return Guard(settings.account, settings.region, world, self._home.folder / "trail.jsonl")
 
     def _clients(self) -> Clients:
         import boto3
