@@ -9,7 +9,7 @@ STAMP  := $(VENV)/.stamp
 # What a command prints matters only where it fails.
 quiet = said=$$($(1) 2>&1) || { echo "$$said" >&2; exit 1; }
 
-.PHONY: venv demo test lint no-header stops bench simulate mutants shapes picture reference crashes lock dist image clean
+.PHONY: venv demo test lint no-header stops bench simulate mutants shapes rights picture reference crashes lock dist image clean
 
 venv: $(STAMP)
 
@@ -72,6 +72,10 @@ mutants: venv
 # what is left of the run before, SHAPES="--bug half-closed" the product with an old bug put back.
 shapes: venv
 	$(BIN)/python -m tests.shapes $(SHAPES)
+
+# Every kind of rollout in the lab under the IAM policy that is printed for it, and what each part of that is needed for.
+rights: venv
+	$(BIN)/python -m tests.rights $(KINDS)
 
 # docs/tree.svg, docs/configuration.md, docs/faults.md and docs/crashes.md are made by the program itself.
 picture: venv

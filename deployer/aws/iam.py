@@ -260,13 +260,11 @@ def _expire(scope: PolicyScope) -> list[Statement]:
 
 def _weights(scope: PolicyScope) -> list[Statement]:
     kinds = ("listener/app/*", "listener/net/*", "listener-rule/app/*")
-    return [
-        Statement(
-            "SetWeights",
-            ("elasticloadbalancing:ModifyListener", "elasticloadbalancing:ModifyRule"),
-            tuple(scope.listeners) or tuple(_elb(scope, kind) for kind in kinds),
-        )
-    ]
+    named = tuple(scope.listeners) or tuple(_elb(scope, kind) for kind in kinds)
+    rules = tuple(one for one in named if ":listener-rule/" in one)
+    listeners = tuple(one for one in named if one not in rules)
+    actions = (("SetWeights", "ModifyListener", listeners), ("SetWeightsOfRules", "ModifyRule", rules))
+    return [Statement(sid, (f"elasticloadbalancing:{name}",), on) for sid, name, on in actions if on]
 
 
 _STATEMENTS = (

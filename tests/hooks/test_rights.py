@@ -30,6 +30,8 @@ def test_each_built_in_that_calls_aws_brings_its_rights_narrowed_to_its_settings
     assert found["cloudfront:CreateInvalidation"] == ("arn:aws:cloudfront::1:distribution/E",)
     assert "arn:aws:rds:eu-west-1:1:db:db-1" in found["rds:AddTagsToResource"]
     assert found["cloudwatch:GetMetricStatistics"] == ("*",)
+    here = "arn:aws:cloudwatch:eu-west-1:1:alarm"
+    assert found["cloudwatch:DescribeAlarms"] == (f"{here}:a", f"{here}:b")
     assert [right.actions for right in rights].count(("cloudwatch:DescribeAlarms",)) == 1
     assert len({right.sid for right in rights}) == len(rights)
 

@@ -57,7 +57,10 @@ def _launches(call: Call) -> Iterator[Asked]:
     mixed = call.parameters.get("MixedInstancesPolicy") or {}
     template = template or (mixed.get("LaunchTemplate") or {}).get("LaunchTemplateSpecification")
     if call.operation in {"CreateAutoScalingGroup", "UpdateAutoScalingGroup"} and template:
-        yield from ec2_rights.launch(call, {"LaunchTemplate": template})
+        name, given = str(call.parameters.get("AutoScalingGroupName")), call.parameters.get("VPCZoneIdentifier")
+        subnets = str(given).split(",") if given else call.world.subnets_of(name)
+        networks = [{"SubnetId": one.strip()} for one in subnets]
+        yield from ec2_rights.launch(call, {"LaunchTemplate": template, "NetworkInterfaces": networks})
     profile = str(call.parameters.get("IamInstanceProfile") or "")
     role = call.world.role_of(profile) if profile else None
     if role is not None:

@@ -39,6 +39,10 @@ class World(Protocol):
         """The ARN of an Auto Scaling group, None where there is none of that name."""
         ...
 
+    def subnets_of(self, group: str) -> Sequence[str]:
+        """The subnets that an Auto Scaling group launches into."""
+        ...
+
 
 @dataclass(frozen=True)
 class Call:

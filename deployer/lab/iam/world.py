@@ -81,6 +81,12 @@ class LabWorld:
             found = self._groups.groups.get(name)
             return None if found is None else found.arn
 
+    def subnets_of(self, group: str) -> Sequence[str]:
+        """As the group has them now."""
+        with self._groups.lock:
+            found = self._groups.groups.get(group)
+            return [] if found is None else list(found.subnets.values())
+
     def _moto_ec2(self) -> Any:
         from moto.ec2.models import ec2_backends
 

@@ -15,9 +15,11 @@ from deployer.rollout.hooks.line import FittedGate, FittedHook, Line
 
 
 def hook_rights(line: Line, account: str, region: str) -> tuple[Statement, ...]:
-    """The statements, numbered; the same right twice is one. What is to stay open is `*`."""
-    found = [statement for one in line.all for statement in _of(one, account, region)]
-    once = {(one.actions, one.resources): one for one in found}
+    """The statements, numbered; the same actions on several resources are one. What is to stay open is `*`."""
+    once: dict[tuple[str, ...], Statement] = {}
+    for one in (statement for fitted in line.all for statement in _of(fitted, account, region)):
+        before = once.get(one.actions, one)
+        once[one.actions] = replace(one, resources=tuple(dict.fromkeys((*before.resources, *one.resources))))
     return tuple(replace(one, sid=f"{one.sid}{number}") for number, one in enumerate(once.values(), 1))
 
 
@@ -34,8 +36,9 @@ def _of(one: FittedHook | FittedGate, account: str, region: str) -> Iterator[Sta
                 yield Statement("HookInvalidate", ("cloudfront:CreateInvalidation",), (where,))
         case Migrate(snapshot=database) if database:
             yield from _snapshot(database, f"arn:aws:rds:{region}:{account}")
-        case Alarms():
-            yield Statement("HookAlarms", ("cloudwatch:DescribeAlarms",))
+        case Alarms(names=names):
+            alarms = tuple(f"arn:aws:cloudwatch:{region}:{account}:alarm:{name}" for name in names)
+            yield Statement("HookAlarms", ("cloudwatch:DescribeAlarms",), alarms)
         case Metric(metric=metric) if metric:
             yield Statement("HookMetric", ("cloudwatch:GetMetricStatistics",))
 
@@ -44,7 +47,12 @@ def _snapshot(database: str, here: str) -> Iterator[Statement]:
     """A name may be an instance's or a cluster's."""
     kinds = ("db", "snapshot", "cluster", "cluster-snapshot")
     ours = tuple(f"{here}:{kind}:{database if kind in ('db', 'cluster') else 'deployer-*'}" for kind in kinds)
-    actions = ("rds:AddTagsToResource", "rds:CreateDBClusterSnapshot", "rds:CreateDBSnapshot")
+    actions = (
+        "rds:AddTagsToResource",
+        "rds:CreateDBClusterSnapshot",
+        "rds:CreateDBSnapshot",
+        "rds:DescribeDBClusterSnapshots",
+        "rds:DescribeDBInstances",
+        "rds:DescribeDBSnapshots",
+    )
     yield Statement("HookSnapshot", actions, ours)
-    looks = ("rds:DescribeDBClusterSnapshots", "rds:DescribeDBInstances", "rds:DescribeDBSnapshots")
-    yield Statement("HookLook", looks, (f"{here}:*:*",))

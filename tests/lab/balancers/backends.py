@@ -25,6 +25,8 @@ class Application:
         self.port = port
         self.health = 200
         self.served = 0
+        self.slow = 0
+        """Slow answers that were begun."""
         self.checked = 0
         self.forwarded_for: list[str] = []
         self.hosts: list[str] = []
@@ -67,6 +69,7 @@ class Application:
         if path.startswith("/status/"):
             status = int(path.removeprefix("/status/"))
         if path.startswith("/slow/"):
+            self.slow += 1
             await asyncio.sleep(float(path.removeprefix("/slow/")))
         if path == "/silent":
             await asyncio.sleep(3600)

@@ -202,7 +202,7 @@ def test_a_request_in_flight_finishes_while_its_target_drains(lab: Lab) -> None:
     one = lab.instance()
     lab.in_service(group, one)
     answer = in_background(lambda: get(url + "/slow/3"))
-    time.sleep(0.3)
+    wait_until(lambda: one.application.slow == 1)
     lab.deregister(group, one)
     assert answer() == Answer(200, one.id, one.id)
 
@@ -213,7 +213,7 @@ def test_a_request_in_flight_is_cut_with_502_when_the_delay_runs_out(lab: Lab) -
     one = lab.instance()
     lab.in_service(group, one)
     answer = in_background(lambda: get(url + "/slow/30"))
-    time.sleep(0.3)
+    wait_until(lambda: one.application.slow == 1)
     lab.deregister(group, one)
     assert answer().status == 502
 
@@ -315,7 +315,7 @@ def test_a_connection_broken_before_the_answer_is_502(lab: Lab) -> None:
     one = lab.instance()
     lab.in_service(group, one)
     answer = in_background(lambda: get(url + "/slow/20"))
-    time.sleep(0.3)
+    wait_until(lambda: one.application.slow == 1)
     lab.applications.kill(one.application)
     assert answer().status == 502
 

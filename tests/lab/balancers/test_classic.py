@@ -119,7 +119,7 @@ def test_a_draining_instance_reads_in_service_and_then_disappears(classic: Class
     one = classic.lab.instance()
     classic.in_service(one)
     answer = in_background(lambda: get(classic.url + "/slow/3"))
-    time.sleep(0.3)
+    wait_until(lambda: one.application.slow == 1)
     assert classic.deregister(one) == []
     assert classic.health() == {one.id: DRAINING}
     assert classic.described() == []
@@ -131,7 +131,7 @@ def test_without_draining_a_request_in_flight_is_cut(classic: Classic) -> None:
     one = classic.lab.instance()
     classic.in_service(one)
     answer = in_background(lambda: get(classic.url + "/slow/20"))
-    time.sleep(0.3)
+    wait_until(lambda: one.application.slow == 1)
     classic.deregister(one)
     assert classic.health() == {}
     assert answer().status == 502
