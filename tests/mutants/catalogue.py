@@ -270,8 +270,8 @@ MUTANTS = (
         5,
         "a holder trusts its lease for ever",
         "deployer/state/lease.py",
-        "        return self._clock.now() - self._confirmed >= self._row.holder.ttl\n",
-        "        return False\n",
+        "        return 0.0 if self._lost is not None else max(0.0, self._row.holder.ttl - self._age())\n",
+        "        return self._row.holder.ttl\n",
         ("tests/state/test_lease.py",),
     ),
     Mutant(
