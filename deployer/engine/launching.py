@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
+from deployer.engine.claims import Claim
 from deployer.engine.events import Failed, Watch
 from deployer.engine.memory import Memory
 from deployer.engine.plan import PlannedSlot, RolloutPlan, launch_token
@@ -97,6 +98,7 @@ class Launcher:
                 Tag.RELEASE: goal.name,
                 Tag.DIGEST: goal.digest,
                 Tag.EPOCH: str(self.lease.epoch),
+                Tag.CLAIM: Claim(self.plan.rollout, len(self.plan.slots)).value,
             },
             instance_type=planned.type,
         )

@@ -15,7 +15,7 @@ from deployer.engine.events import Completed, Failed, Looked, Noted, Refused, Tu
 from deployer.engine.guard import RULES, Rule, judge
 from deployer.engine.observe import Observer
 from deployer.engine.patience import StoreSilent
-from deployer.engine.ports import Hooks, NoHooks
+from deployer.engine.ports import Hooks, NoHooks, Sighting
 from deployer.engine.turns import (
     Back,
     Finish,
@@ -116,6 +116,8 @@ class Loop:
     stop: StopRequest = field(default_factory=StopRequest)
     each_tick: Callable[[], None] = lambda: None
     """Called before each look: for what comes from outside, such as a request to pause."""
+    heed: Callable[[Sighting], None] = lambda _sighting: None
+    """Shown each look before anything is made of it. Raises LeaseLost when the fleet is somebody else's."""
     poll: float = 1.0
     """Seconds between looks."""
     rules: Sequence[tuple[int, Rule]] = RULES
@@ -210,6 +212,7 @@ class Loop:
             self.actuator.watch(Noted(f"cannot look: {error}", warning=True))
             return None
         self._silent_since = None
+        self.heed(sighting)
         seen = self._with_rulings(self.observer.observe(sighting, self.actuator.clock.now()))
         self._progress = measure(seen, self._progress or Progress(seen.now))
         self._note_completions(seen)

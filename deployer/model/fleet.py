@@ -167,6 +167,8 @@ class Tag:
     IN_PLACE = "deployer:in-place"
     """The release that was installed on it since its launch: the image that it runs does not hold that."""
     EPOCH = "deployer:epoch"
+    CLAIM = "deployer:claim"
+    """The rollout that works on the fleet, the fleet's size before it, and who began it; empty after its end."""
 
 
 BUILDER = "builder"
@@ -183,7 +185,7 @@ def kept_tags(fleet: str, rollout: str) -> dict[str, str]:
     return {Tag.KEPT: rollout, Tag.FLEET: fleet}
 
 
-_BY_FLEET = (Tag.RELEASE, Tag.DIGEST, Tag.ROLLOUT, Tag.IN_PLACE)
+_BY_FLEET = (Tag.RELEASE, Tag.DIGEST, Tag.ROLLOUT, Tag.IN_PLACE, Tag.CLAIM)
 """What is installed on an instance that exists is marked with the fleet's name: another fleet may share it."""
 
 

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from deployer.engine.claims import claims_on
 from deployer.model.fleet import Tag
 from deployer.model.observation import Observation
 from deployer.model.service import count
@@ -54,6 +55,7 @@ def rest_of(seen: Observation, known: Collection[str]) -> Rest:
     told = (seen.release_of(one) or one.instance.tags.get(Tag.RELEASE) for one in alive)
     names = Counter(name for name in told if name)
     carried = {one.instance.tags[Tag.ROLLOUT] for one in alive if one.instance.tags.get(Tag.ROLLOUT)}
+    carried |= {claim.rollout for claim in claims_on(one.instance for one in alive)}
     # Of what is older than all that was looked at, the store may well know.
     oldest = min(known, default="")
     strangers = tuple(sorted(one for one in carried - set(known) if one > oldest))

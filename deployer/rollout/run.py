@@ -12,7 +12,7 @@ from deployer.engine.loop import Decides, Ending, Loop
 from deployer.engine.memory import Memory
 from deployer.engine.observe import Observer
 from deployer.engine.plan import RolloutPlan
-from deployer.engine.ports import Clock, Cloud, Hooks, Hosts, Journal, Lease, NoHooks
+from deployer.engine.ports import Clock, Cloud, Hooks, Hosts, Journal, Lease, NoHooks, Sighting
 from deployer.engine.result import Result, Status
 from deployer.model.capacity import lower_bound
 from deployer.model.errors import ExitCode
@@ -41,6 +41,7 @@ class Run:
     package: Callable[[str], Package | None]
     stop: StopRequest = field(default_factory=StopRequest)
     each_tick: Callable[[], None] = lambda: None
+    heed: Callable[[Sighting], None] = lambda _sighting: None
     conclude: Callable[[Ending], None] = lambda _ending: None
     """Puts back what was changed around the rollout, at every end but an abandoned one."""
     finish: Callable[[Result, Observation | None], Result] = lambda result, _seen: result
@@ -81,6 +82,7 @@ class Run:
             hooks=self.hooks,
             stop=self.stop,
             each_tick=self.each_tick,
+            heed=self.heed,
             poll=self.poll,
         )
         ending = loop.run()

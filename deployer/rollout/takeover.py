@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from deployer.config.settings import RunOptions
+from deployer.engine.events import Watch
 from deployer.engine.memory import Memory
 from deployer.engine.plan import RolloutPlan
 from deployer.engine.ports import Journal
@@ -15,6 +16,7 @@ from deployer.engine.result import Result, Status
 from deployer.model.errors import ExitCode, PreflightRefused
 from deployer.model.observation import Stance
 from deployer.rollout.at_rest import RECENT, half_way, rest_of
+from deployer.rollout.claiming import Claiming
 from deployer.rollout.hold import Hold, Mailbox, holding
 from deployer.rollout.hooks.calls import Approval
 from deployer.rollout.preparation import Ground, on_ground, survey
@@ -76,7 +78,7 @@ def taking_up(wiring: Wiring, store: StateStore, rollout: str) -> Iterator[Taken
         yield TakenUp(wiring, store, hold, journal, plan)
 
 
-def never_changed(ground: Ground, taken: TakenUp) -> Result:
+def never_changed(ground: Ground, taken: TakenUp, watch: Watch) -> Result:
     """The end of a rollout that is aborted before it changed anything: there is no way back, and no hook of one."""
     plan, wiring = taken.plan, taken.wiring
     result = replace(
@@ -88,6 +90,7 @@ def never_changed(ground: Ground, taken: TakenUp) -> Result:
         reason="aborted before anything of the fleet was changed",
     )
     taken.journal.append("end", plan.fleet, result.document())
+    Claiming(ground, plan, taken.journal, watch).give_up()
     return result
 
 

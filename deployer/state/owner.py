@@ -21,8 +21,9 @@ class Owner:
     """A process: who runs it and where.
 
     `machine` is the same for two processes only when they see the same process ids: one boot of one machine,
-    one container. `started` is the process's start time as the system writes it; together with `pid` it
-    tells a process from a later one of the same number. `job` is the CI job's address, empty outside of CI.
+    one container. `pid` is 0 where only user and host are known. `started` is the process's start time as the
+    system writes it; together with `pid` it tells a process from a later one of the same number. `job` is the CI
+    job's address, empty outside of CI.
     """
 
     user: str
@@ -33,7 +34,7 @@ class Owner:
     job: str = ""
 
     def __str__(self) -> str:
-        text = f"{self.user}@{self.host} (pid {self.pid})"
+        text = f"{self.user}@{self.host} (pid {self.pid})" if self.pid else f"{self.user}@{self.host}"
         return f"{text}, {self.job}" if self.job else text
 
 

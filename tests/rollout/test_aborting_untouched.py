@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from deployer.engine.ports import Record
+from deployer.engine.claims import Claim
+from deployer.engine.ports import Record, Sighting
 from deployer.engine.replay import has_changed_the_fleet
 from deployer.engine.result import Status
 from deployer.model.errors import ExitCode
+from deployer.model.fleet import Tag
+from deployer.model.outcome import Done
 from deployer.rollout.takeover import never_changed
 from tests.bake.world import MemoryJournal
-from tests.builders import BALANCER, old, planned, seen, slot
+from tests.builders import BALANCER, instance, old, planned, seen, slot
+
+CLAIMS = {"i-1": planned("i-1").rollout, "i-2": "another rollout's"}
 
 
 def record(kind: str, subject: str) -> Record:
@@ -42,12 +48,20 @@ def test_the_end_of_an_untouched_rollout_is_that_there_was_nothing_to_do() -> No
     journal, plan = MemoryJournal(), planned("i-1", balancers=(BALANCER,))
     ledger = SimpleNamespace(by_operation={}, throttled=0)
     wiring = SimpleNamespace(session=SimpleNamespace(ledger=ledger), where=None)
-    ground = SimpleNamespace(ask=dict, look=lambda _plan, _answers: seen([slot("slot-0", old("i-1"))]))
+    tagged: list[tuple[list[str], dict[str, str]]] = []
+    claimed = [replace(instance(one), tags={Tag.CLAIM: Claim(name, 1).value}) for one, name in CLAIMS.items()]
+    ground = SimpleNamespace(
+        ask=dict,
+        look=lambda _plan, _answers: seen([slot("slot-0", old("i-1"))]),
+        sight=lambda: Sighting(instances=tuple(claimed), targets={}),
+        cloud=SimpleNamespace(tag=lambda who, tags: tagged.append((who, tags)) or Done(None)),
+    )
     taken = SimpleNamespace(plan=plan, wiring=wiring, journal=journal)
 
-    result = never_changed(cast("Any", ground), cast("Any", taken))
+    result = never_changed(cast("Any", ground), cast("Any", taken), lambda _event: None)
 
     assert (result.status, result.exit_code) == (Status.NOTHING_TO_DO, ExitCode.DONE)
     assert (result.replaced, result.new, result.release_from) == (0, (), plan.previous.name)
     assert journal.records()[-1].kind == "end"
     assert journal.records()[-1].data["status"] == "nothing_to_do"
+    assert tagged == [(["i-1"], {Tag.CLAIM: ""})]

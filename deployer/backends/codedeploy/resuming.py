@@ -68,7 +68,7 @@ def _go_on(settings: FleetSettings, options: RunOptions, watch: Watch, *, turn_b
             answers = Answers(options.hooks_ran, options.hooks_again)
             with on_ground(wiring) as ground:
                 if turn_back and not has_changed_the_fleet(taken.journal.records()):
-                    return never_changed(ground, taken)
+                    return never_changed(ground, taken, watch)
                 memory, mailbox = taken.memory(turn_back=turn_back), taken.mailbox(options)
                 method = plan.policy.method
                 run = Running(ground, taken.hold, taken.journal, stop, watch, mailbox, method, answers)

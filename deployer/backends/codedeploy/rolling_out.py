@@ -28,6 +28,7 @@ from deployer.model.occasions import Point
 from deployer.model.policy import Method
 from deployer.model.service import is_done
 from deployer.rollout import planner
+from deployer.rollout.claiming import refuse_claimed
 from deployer.rollout.hold import Hold, Mailbox, closing_the_last, holding, superseding
 from deployer.rollout.hooks.around import Answers, Hooked, Stopped, hooked
 from deployer.rollout.images import refuse_no_way_back
@@ -49,6 +50,7 @@ def rollout(settings: FleetSettings, options: RunOptions, watch: Watch) -> Resul
     if options.supersede:
         superseding(wiring, store, rollout_id, watch)
     with heeding_signals(stop), holding(wiring, store, rollout_id, reason) as hold, on_ground(wiring) as ground:
+        refuse_claimed(ground, store)
         ready = prepare(ground, options, rollout_id)
         seen = ready.look()
         if all(is_done(seen, slot) for slot in seen.slots):

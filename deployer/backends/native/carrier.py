@@ -19,6 +19,7 @@ from deployer.model.fleet import Release
 from deployer.model.observation import Observation
 from deployer.model.occasions import Point
 from deployer.plugins.strategies import pinned_strategy, strategy_of
+from deployer.rollout.claiming import Claiming
 from deployer.rollout.group.footing import Footing, footing
 from deployer.rollout.group.pre_scaling import NotScaledOut
 from deployer.rollout.hold import Hold, Mailbox
@@ -73,7 +74,18 @@ class Carrier:
         return baked
 
     def go_on(self, plan: RolloutPlan, memory: Memory, *, resumed: bool = True) -> Result:
-        """Turns the loop from what is remembered; a bake that was not finished is gone on with first."""
+        """Turns the loop from what is remembered; a bake that was not finished is gone on with first.
+
+        The fleet carries the rollout's claim for as long as the rollout is open.
+        """
+        claiming = Claiming(self.ground, plan, self.journal, self.watch)
+        claiming.lay()
+        result = self._carried(plan, memory, claiming, resumed=resumed)
+        if result.status is not Status.INTERRUPTED:
+            claiming.give_up()
+        return result
+
+    def _carried(self, plan: RolloutPlan, memory: Memory, claiming: Claiming, *, resumed: bool) -> Result:
         wiring, seconds = self.ground.wiring, 0.0
         strategy = strategy_of(plan, memory, wiring.settings.folder)
         self.watch(_started(plan, resumed=resumed))
@@ -106,6 +118,7 @@ class Carrier:
             package=lambda name: wiring.package(Release(name)),
             stop=self.stop,
             each_tick=self._read_mail,
+            heed=claiming.heed,
             conclude=ground.conclude,
             finish=hooks.finish,
             hooks=hooks.runner,

@@ -20,6 +20,7 @@ from deployer.model.service import is_done
 from deployer.plugins.strategies import strategy_of
 from deployer.plugins.uses import refuse_wrong_plugins
 from deployer.rollout import planner
+from deployer.rollout.claiming import refuse_claimed
 from deployer.rollout.earlier_releases import target_of
 from deployer.rollout.hold import Mailbox, closing_the_last, holding
 from deployer.rollout.hooks.around import Answers
@@ -59,7 +60,7 @@ def _go_on(settings: FleetSettings, options: RunOptions, watch: Watch, *, turn_b
             wiring.as_planned(taken.plan)
             if turn_back and not has_changed_the_fleet(taken.journal.records()):
                 with on_ground(wiring) as ground:
-                    return never_changed(ground, taken)
+                    return never_changed(ground, taken, watch)
             answers = Answers(options.hooks_ran, options.hooks_again)
             memory = taken.memory(turn_back=turn_back)
             strategy_of(taken.plan, memory, settings.folder)  # refused here, nothing has been asked of AWS
@@ -85,6 +86,7 @@ def rollback(settings: FleetSettings, options: RunOptions, watch: Watch, to: str
         holding(wiring, store, rollout_id, "rollback") as hold,
         on_ground(wiring) as ground,
     ):
+        refuse_claimed(ground, store)
         planner.refuse_unfit(settings, ground.found.instances)
         ground.found.refuse_undriven()
         goal = target_of(ground, store, to)

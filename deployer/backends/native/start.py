@@ -11,6 +11,7 @@ from deployer.engine.result import Result, Status
 from deployer.model.errors import ExitCode
 from deployer.model.service import is_done
 from deployer.rollout import planner
+from deployer.rollout.claiming import refuse_claimed
 from deployer.rollout.connections import unused_lame_duck
 from deployer.rollout.hold import Mailbox, closing_the_last, holding, superseding
 from deployer.rollout.host_check import look_at_hosts, refuse_unready
@@ -30,6 +31,7 @@ def rollout(settings: FleetSettings, options: RunOptions, watch: Watch) -> Resul
     if options.supersede:
         superseding(wiring, store, rollout_id, watch)
     with heeding_signals(stop), holding(wiring, store, rollout_id, reason) as hold, on_ground(wiring) as ground:
+        refuse_claimed(ground, store)
         ready = prepare(ground, options, rollout_id)
         seen = ready.look()
         if all(is_done(seen, slot) for slot in seen.slots):
