@@ -13,6 +13,9 @@ PRE_SCALE, PROTECTION, SIZE = "pre-scale", "protection", "size"
 """What of a group an undo may be about: its suspended processes, what it launches, its limits, its growth before
 a rollout, which of its members are protected from being scaled in, and that its size is being given back."""
 
+INHERITED = "inherited"
+"""In an undo that an earlier rollout left: the name of that."""
+
 
 def open_undos(records: Iterable[Record], subject: str) -> dict[str, Mapping[str, Any]]:
     """What is still to be put back, by what it is about: an `undo` that no `undone` has followed."""

@@ -25,6 +25,7 @@ from deployer.rollout.earlier_releases import target_of
 from deployer.rollout.hold import Mailbox, closing_the_last, holding
 from deployer.rollout.hooks.around import Answers
 from deployer.rollout.images import refuse_no_way_back
+from deployer.rollout.inheritance import inherit_undos
 from deployer.rollout.preparation import Ground, make_plan, new_rollout, on_ground, pinned
 from deployer.rollout.signals import heeding_signals
 from deployer.rollout.takeover import never_changed, nothing_open, refuse_other_backend, taking_up
@@ -102,6 +103,7 @@ def rollback(settings: FleetSettings, options: RunOptions, watch: Watch, to: str
         _refuse_missing(ground, plan)
         closing_the_last(wiring, store, hold.lease, rollout_id, watch)
         journal = store.open_rollout(settings.name, rollout_id, hold.lease, wiring.clock)
+        inherit_undos(wiring, store, rollout_id, journal, hold.lease, watch)
         mailbox = Mailbox(store, settings.name, rollout_id, stop, wiring.clock)
         return Carrier(ground, hold, journal, stop, watch, mailbox).start(plan)
 

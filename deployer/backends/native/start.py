@@ -16,6 +16,7 @@ from deployer.rollout.connections import unused_lame_duck
 from deployer.rollout.hold import Mailbox, closing_the_last, holding, superseding
 from deployer.rollout.host_check import look_at_hosts, refuse_unready
 from deployer.rollout.images import bake_order, refuse_no_way_back
+from deployer.rollout.inheritance import inherit_undos
 from deployer.rollout.preparation import check_settings, new_rollout, on_ground, prepare
 from deployer.rollout.signals import heeding_signals
 from deployer.rollout.untouched import untouched
@@ -45,6 +46,7 @@ def rollout(settings: FleetSettings, options: RunOptions, watch: Watch) -> Resul
             watch(Noted(remark, warning=True))
         closing_the_last(wiring, store, hold.lease, rollout_id, watch)
         journal = store.open_rollout(settings.name, rollout_id, hold.lease, wiring.clock)
+        inherit_undos(wiring, store, rollout_id, journal, hold.lease, watch)
         mailbox = Mailbox(store, settings.name, rollout_id, stop, wiring.clock)
         return Carrier(ground, hold, journal, stop, watch, mailbox).start(ready.plan)
 

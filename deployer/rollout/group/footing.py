@@ -25,6 +25,7 @@ from deployer.rollout.group.pre_scaling import NotScaledOut, PreScaling, Waiting
 from deployer.rollout.group.suspension import resume_disturbing, suspend_disturbing
 from deployer.rollout.preparation import Ground
 from deployer.rollout.undo import (
+    INHERITED,
     LEAST,
     MOST,
     PROTECTION,
@@ -140,6 +141,7 @@ class GroupFooting(Footing):
 
     def _point(self, facts: GroupFacts, goal: Release) -> None:
         """Has the group launch the goal, so that a scale-out in mid-rollout is new already (fault 19)."""
+        self._drop_if_overtaken(facts)
         if SOURCE not in self._undos.open:
             pinned = self._sources.pinned(facts.source)
             earlier = last_undo(self._journal.records(), self._group.name, SOURCE) or {}
@@ -154,6 +156,14 @@ class GroupFooting(Footing):
         self._before = GroupSource.from_data(undo["before"])
         self._made = _source_in(undo, "made")
         self._aim(goal.image or "", goal.instance_type)
+
+    def _drop_if_overtaken(self, facts: GroupFacts) -> None:
+        """What was inherited is no more to be put back where somebody has given the group another source since."""
+        undo = self._undos.open.get(SOURCE, {})
+        ours = (_source_in(undo, "made"), _source_in(undo, "pinned"))
+        there = facts.source, self._sources.pinned(facts.source)
+        if INHERITED in undo and there[0] != _source_in(undo, "before") and there[1] not in ours:
+            self._undos.done(SOURCE)
 
     def _default(self, source: GroupSource) -> GroupSource:
         """By number what is the template's default now; a configuration is itself."""
