@@ -9,7 +9,7 @@ from deployer.engine.asking import FINAL_SOAK
 from deployer.model.fleet import TargetState
 from deployer.model.holds import held, is_lenient
 from deployer.model.methods.work import settle
-from deployer.model.observation import Observation, Stance
+from deployer.model.observation import Observation, Seen, Slot, Stance
 from deployer.model.occasions import ARRIVAL_POINTS, Verdict
 from deployer.model.policy import OnFailure
 from deployer.model.service import count, is_done
@@ -80,7 +80,10 @@ def next_turn(seen: Observation, progress: Progress, *, asked_to_stop: bool, don
                 return Thaw()
             return _no_progress(seen, progress)
         case Stance.SETTLE:
-            return Stop() if not settle(seen) or _stalled(seen, progress) else None
+            if _stalled(seen, progress):
+                return Stop()
+            waits = settle(seen) or (not asked_to_stop and _is_doubtful(seen))
+            return None if waits else Stop()
         case Stance.ADVANCE:
             if distrust is not None:
                 return Freeze(distrust)
@@ -181,5 +184,36 @@ def measure(seen: Observation, progress: Progress) -> Progress:
 
 
 def whole(seen: Observation) -> bool:
-    """Whether every slot has somebody in service: then a failed rollout was left safe."""
-    return count(seen).in_service >= len(seen.slots)
+    """Whether every slot has somebody in service: then a failed rollout was left safe.
+
+    What the group, or somebody, launched in mid-rollout is no part of that until it has come into service once.
+    """
+    awaited = [slot for slot in seen.slots if not _is_joining(slot)]
+    return count(seen).in_service >= len(awaited)
+
+
+def _is_joining(slot: Slot) -> bool:
+    """Whether others launched what is in the slot, and it has never been in service."""
+    if slot.begun or slot.first_type or not slot.alive:
+        return False
+    return all(
+        not one.launched_by_us and one.failed is None and one.in_service_since is None and not one.was_in_service
+        for one in slot.alive
+    )
+
+
+def _is_doubtful(seen: Observation) -> bool:
+    """Whether the fleet is not whole by this look because part of an answer was missing, in it or just before.
+
+    What is unknown is not dead (promise 14): the next looks may show it, so the rollout does not end on this one. A
+    balancer that says nothing at all is another matter: see `untrusted`.
+    """
+    if whole(seen) or untrusted(seen) is not None:
+        return False
+    return any(one.running and one.failed is None and _is_unsettled(one) for _, one in seen.instances())
+
+
+def _is_unsettled(one: Seen) -> bool:
+    """Whether balancers call it healthy or say nothing of it, and that has not lasted long enough to count."""
+    states = {target.state for target in one.targets.values()}
+    return one.in_service_since is None and bool(states) and states <= {TargetState.HEALTHY, TargetState.UNKNOWN}

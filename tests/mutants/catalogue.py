@@ -43,6 +43,14 @@ MUTANTS = (
         ("tests/engine/test_guard.py", "tests/engine/test_every_state.py"),
     ),
     Mutant(
+        14,
+        "a rollout ends on a look that lacks part of an answer",
+        "deployer/engine/turns.py",
+        "(not asked_to_stop and _is_doubtful(seen))",
+        "False",
+        ("tests/engine/test_at_rest.py",),
+    ),
+    Mutant(
         15,
         "a successor that is being taken out again lets its predecessor go",
         "deployer/engine/guard.py",

@@ -35,13 +35,16 @@ def advance(seen: Observation, slot: Slot, room: Room) -> list[Move]:
 def settle(seen: Observation, slot: Slot, room: Room) -> list[Move]:
     """The shortest way back into service for a slot in flight: forward if the successor is there, else back.
 
-    A successor on a side that gets no traffic is not there: settling shifts none.
+    A successor on a side that gets no traffic is not there: settling shifts none. Nor is a predecessor to go back
+    to whose side gets none any more: then its successor serves in its place, and is given the time to prove itself.
     A slot with nobody to go back to stays empty where nothing new may be started: that needs somebody's hand.
     """
     successor = _successor(seen, slot)
     if successor is not None and is_proven(seen, successor) and has_weight(seen.weights, successor):
         return advance(seen, slot, room)
     old = next((one for one in slot.alive if not one.launched_by_us and one.running), None)
+    if successor is not None and old is not None and _has_taken_over(seen, successor, old):
+        return advance(seen, slot, room)
     if old is None and (successor is not None or starts_barred(seen) is None):
         return advance(seen, slot, room)
     moves: list[Move] = []
@@ -53,6 +56,14 @@ def settle(seen: Observation, slot: Slot, room: Room) -> list[Move]:
             leave = retire(seen, one, room)
             moves += [leave] if leave is not None else []
     return moves
+
+
+def _has_taken_over(seen: Observation, successor: Seen, old: Seen) -> bool:
+    """Whether traffic was shifted from the predecessor's side to the successor's, and that one was not given up on.
+
+    It need not be in service at this very look: its predecessor is not either, and settling does not bring it back.
+    """
+    return successor.failed is None and has_weight(seen.weights, successor) and not has_weight(seen.weights, old)
 
 
 def _successor(seen: Observation, slot: Slot) -> Seen | None:
