@@ -3,9 +3,11 @@
 import contextlib
 import os
 import shutil
+import stat
 from pathlib import Path
 from typing import Callable, List, Set
 
+from deployer.remote.agent.descent import held, opened
 from deployer.remote.agent.host import Machine
 from deployer.remote.agent.neighbours import installed_on
 from deployer.remote.agent.permissions import Assigner
@@ -56,53 +58,65 @@ class Installer:
         before = self._installed
         self._record(before.files | set(self._copies), before.folders + self._folders)
         for destination in self._copies:
-            self._staged(destination).replace(destination)
+            with opened(destination.parent) as folder:
+                os.replace(self._staged(destination), destination.name, src_dir_fd=folder, dst_dir_fd=folder)
         self._remove_old()
         self._record(set(self._copies), self._folders)
         permissions.assign_contexts()
 
     def _stage(self, permissions: Assigner) -> None:
-        for folder in self._folders:
-            if not folder.exists():
-                folder.mkdir()
-                self._made.append(folder)
-            permissions.assign(folder, folder)
+        for path in self._folders:
+            if not path.exists():
+                with opened(path.parent) as parent:
+                    os.mkdir(path.name, dir_fd=parent)
+                self._made.append(path)
+            if permissions.names(path):
+                with held(path) as handle:
+                    permissions.assign(path, handle)
         needed = sum(source.stat().st_size for source in self._copies.values() if not source.is_symlink())
         if self._copies:
             check_space(next(iter(self._copies)).parent, needed)
         for destination, source in self._copies.items():
-            staged = self._staged(destination)
-            with contextlib.suppress(FileNotFoundError):
-                staged.unlink()
-            if source.is_symlink():
-                staged.symlink_to(os.readlink(str(source)))
-                continue
-            # The time of the copy and not of the bundle: caches compare times of files of equal size.
-            shutil.copyfile(str(source), str(staged))
-            shutil.copymode(str(source), str(staged))
-            permissions.assign(destination, staged)
+            with opened(destination.parent) as folder:
+                staged = self._staged(destination)
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(staged, dir_fd=folder)
+                if source.is_symlink():
+                    os.symlink(os.readlink(str(source)), staged, dir_fd=folder)
+                    continue
+                handle = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=folder)
+                # The time of the copy and not of the bundle: caches compare times of files of equal size.
+                with os.fdopen(handle, "wb") as target, source.open("rb") as content:
+                    shutil.copyfileobj(content, target, 1 << 20)
+                    target.flush()
+                    os.fchmod(handle, stat.S_IMODE(os.fstat(content.fileno()).st_mode))
+                    permissions.assign(destination, handle)
 
-    def _staged(self, destination: Path) -> Path:
-        return destination.parent / ("." + destination.name[:180] + self._suffix)
+    def _staged(self, destination: Path) -> str:
+        """The name of a copy beside its destination."""
+        return "." + destination.name[:180] + self._suffix
 
     def _undo(self) -> None:
         for destination in self._copies:
-            with contextlib.suppress(OSError):
-                self._staged(destination).unlink()
-        for folder in reversed(self._made):
-            with contextlib.suppress(OSError):
-                folder.rmdir()
+            with contextlib.suppress(OSError, HostError), opened(destination.parent) as folder:
+                os.unlink(self._staged(destination), dir_fd=folder)
+        for made in reversed(self._made):
+            with contextlib.suppress(OSError, HostError), opened(made.parent) as parent:
+                os.rmdir(made.name, dir_fd=parent)
 
     def _remove_old(self) -> None:
         for path in self._installed.files - set(self._copies):
             if self._installed.owner_of(path) is not None:
                 continue
-            with contextlib.suppress(FileNotFoundError, IsADirectoryError):
-                path.unlink()
-        for folder in reversed(self._installed.folders):
-            if folder not in self._folders:
-                with contextlib.suppress(OSError):  # somebody else's files are in it: it stays
-                    folder.rmdir()
+            # What lies behind a link of somebody else's was not installed there.
+            gone = contextlib.suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError, HostError)
+            with gone, opened(path.parent) as folder:
+                os.unlink(path.name, dir_fd=folder)
+        for old in reversed(self._installed.folders):
+            if old not in self._folders:
+                # Somebody else's files are in it: it stays.
+                with contextlib.suppress(OSError, HostError), opened(old.parent) as parent:
+                    os.rmdir(old.name, dir_fd=parent)
 
     def _record(self, files: Set[Path], folders: List[Path]) -> None:
         unique = list(dict.fromkeys(folders))

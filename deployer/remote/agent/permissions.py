@@ -5,8 +5,9 @@ import re
 import stat
 import subprocess
 from pathlib import Path
-from typing import Dict, List, Set
+from typing import Dict, List, Sequence, Set
 
+from deployer.remote.agent.descent import real_path
 from deployer.remote.agent.host import Machine
 from deployer.remote.agent.request import Permission
 from deployer.remote.agent.store import HostError
@@ -47,39 +48,44 @@ class Assigner:
             _refuse_default_acl(permission)
         return found
 
-    def assign(self, path: Path, where: Path) -> None:
-        """Sets mode, owner and ACL of an installed path on `where`, the copy that is about to become it."""
+    def names(self, path: Path) -> bool:
+        """Whether a permission is to be set on an installed path."""
+        return path in self._chosen
+
+    def assign(self, path: Path, where: int) -> None:
+        """Sets mode, owner and ACL of an installed path on `where`, the open copy that is about to become it."""
         permission = self._chosen.get(path)
-        if permission is None or where.is_symlink():
+        if permission is None:
             return
         if permission.mode is not None:
-            where.chmod(int(permission.mode, 8))
+            os.fchmod(where, int(permission.mode, 8))
         if permission.acls:
-            run_tool(["setfacl", "--set", ",".join(_full_acl(permission.acls, where)), str(where)])
+            acl = ",".join(_full_acl(permission.acls, where))
+            run_tool(["setfacl", "--set", acl, f"/proc/self/fd/{where}"], keep_open=(where,))
         owner = self._machine.user_id(permission.owner)
         group = self._machine.group_id(permission.group)
         if (owner, group) != (-1, -1):
-            self._change_owner(where, owner, group, permission)
+            self._change_owner(path, where, owner, group, permission)
 
-    def _change_owner(self, where: Path, owner: int, group: int, permission: Permission) -> None:
-        special = stat.S_IMODE(where.stat().st_mode)
+    def _change_owner(self, path: Path, where: int, owner: int, group: int, permission: Permission) -> None:
+        special = stat.S_IMODE(os.fstat(where).st_mode)
         try:
-            os.chown(str(where), owner, group)
+            os.fchown(where, owner, group)
         except PermissionError as problem:
             if self._machine.shared:
                 return
             raise HostError(
                 "permissions: {} cannot be given to {}:{} without root; let the login user use `sudo -n`".format(
-                    where, permission.owner or "", permission.group or ""
+                    path, permission.owner or "", permission.group or ""
                 )
             ) from problem
-        where.chmod(special)  # a change of owner clears setuid and setgid
+        os.fchmod(where, special)  # a change of owner clears setuid and setgid
 
     def assign_contexts(self) -> None:
         """Sets SELinux contexts, which belong to paths and not to files, once everything is in place."""
         for path, permission in sorted(self._chosen.items()):
             if permission.context is not None:
-                real = str(path.resolve())
+                real = f"{real_path(path.parent)}/{path.name}"
                 run_tool(["semanage", "fcontext", "-a", *permission.context, real])
                 run_tool(["restorecon", "-v", real])
 
@@ -113,9 +119,9 @@ def _fits(relative: str, pattern: str) -> bool:
     return "/" not in relative and bool(re.match(".*".join(map(re.escape, parts)) + r"\Z", relative, re.DOTALL))
 
 
-def _full_acl(entries: List[str], path: Path) -> List[str]:
+def _full_acl(entries: List[str], where: int) -> List[str]:
     """The entries and the base ones that setfacl wants beside them, taken from the mode."""
-    mode = stat.S_IMODE(path.stat().st_mode)
+    mode = stat.S_IMODE(os.fstat(where).st_mode)
     user, group, other = (_letters(mode >> shift & 7) for shift in (6, 3, 0))
     base = ["user::" + user, "group::" + group, "other::" + other]
     plain = [entry for entry in entries if not entry.startswith("default:")]
@@ -135,8 +141,8 @@ def _letters(bits: int) -> str:
     return "".join(letter if bits & bit else "-" for letter, bit in (("r", 4), ("w", 2), ("x", 1)))
 
 
-def run_tool(command: List[str]) -> None:
-    """Runs a system tool; raises HostError with what it said when it fails or is not there."""
+def run_tool(command: List[str], keep_open: Sequence[int] = ()) -> None:
+    """Runs a system tool with these descriptors. Raises HostError, with what it said, when it fails."""
     try:
         done = subprocess.run(
             command,
@@ -145,6 +151,7 @@ def run_tool(command: List[str]) -> None:
             stderr=subprocess.STDOUT,
             timeout=COMMAND_SECONDS,
             check=False,
+            pass_fds=tuple(keep_open),
         )
     except FileNotFoundError as problem:
         raise HostError(f"{command[0]} is not installed on this host; the AppSpec needs it") from problem
