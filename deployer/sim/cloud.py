@@ -289,7 +289,9 @@ class SimCloud:
             self.stands_still()
         elif self.world.weather.strikes(Fault.STOPPED_IN_RETRY):
             if self.world.random.random() < 0.5:
+                owed = set(self.witness.owed)
                 attempt()
+                self.witness.owed = owed  # no answer came, so there is nothing to record
             self.stands_still()
 
     def _by_balancer(
