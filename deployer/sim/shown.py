@@ -38,6 +38,11 @@ class Shown:
         """Whether the last look held it."""
         return self.sighting is not None and any(one.id == machine.id for one in self.sighting.instances)
 
+    def answered(self, machine: Machine) -> bool:
+        """Whether it was well by its last answer."""
+        last = self.answers.get(machine.id)
+        return last is not None and last.answer.ok
+
     def in_service(self, weights: Mapping[str, int] | None = None) -> list[Machine]:
         """In service by the last look, less what was asked to leave since; unknown health does not count.
 

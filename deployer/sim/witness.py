@@ -387,6 +387,7 @@ class Witness:
         """Promise 10: turning back changes nobody whom the rollout has not changed, and who runs what it ran."""
         touched = self._ours(machine) or machine.installed or machine.id in self.given_up
         as_before = machine.healthy and machine.app.release == self.goal_of(machine, back=self.rolling_back).name
+        as_before = as_before and self.shown.answered(machine)  # what is silent may run anything
         if self.rolling_back and not touched and self._slot_of(machine) is not None and as_before:
             self._broken(
                 10, f"{machine.id} is {what} on the way back, and runs release {machine.app.release} still"
