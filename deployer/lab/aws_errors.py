@@ -46,6 +46,8 @@ def recognise(environ: dict[str, Any], body: bytes) -> ApiCall:
     if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
         fields = parse_qs(body.decode("utf-8", "replace"))
         action = fields.get("Action", [""])[0]
+        if action and signed is None:
+            return ApiCall("sts", action, "query")  # the one form that needs no signature, see `Door`
         if action:
             return ApiCall(service, action, "ec2" if service == "ec2" else "query", region)
     action = f"{environ.get('REQUEST_METHOD')} {environ.get('PATH_INFO')}"

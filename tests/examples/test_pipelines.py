@@ -27,7 +27,8 @@ PIPELINES = ROOT / "examples" / "pipelines"
 GITHUB, GITLAB, JENKINS = (
     PIPELINES / name for name in ("github/deploy.yml", "gitlab/.gitlab-ci.yml", "jenkins/Jenkinsfile")
 )
-BUCKET, PARAMETER = "deployments", "/deploy/web/ssh-key"
+BUCKET, PARAMETER, ROLE = "deployments", "/deploy/web/ssh-key", "deploy-web"
+SSM = "arn:aws:ssm:eu-west-1:123456789012:parameter"
 NAME = f"tests-pipelines-{os.getpid()}"
 
 
@@ -127,7 +128,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
 
 
 def prepare(checkout: Checkout, key: Path) -> None:
-    """What a user does once: a bucket for the journal, the hosts' key in Parameter Store; and three releases."""
+    """What a user does once: a bucket, the hosts' key in Parameter Store, the role; and three releases."""
     key_id, secret = (checkout.environment[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"))
     session = boto3.Session(key_id, secret, region_name="eu-west-1")
     endpoint = checkout.environment["AWS_ENDPOINT_URL"]
@@ -145,6 +146,11 @@ def prepare(checkout: Checkout, key: Path) -> None:
     (bundles / "release-3" / "shop" / "VERSION").write_text("3\n")
     written = checkout.folder / "deployer.toml"
     written.write_text(settings(written.read_text(), bundles))
+    policy = json.loads(checkout.deployer("iam-policy", "--from-fleet"))
+    policy["Statement"].append({"Effect": "Allow", "Action": "ssm:GetParameter", "Resource": f"{SSM}{PARAMETER}"})
+    iam = session.client("iam", endpoint_url=endpoint)
+    iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument="{}")
+    iam.put_role_policy(RoleName=ROLE, PolicyName="fleet", PolicyDocument=json.dumps(policy))
 
 
 lab = pytest.mark.lab
