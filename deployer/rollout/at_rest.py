@@ -22,17 +22,21 @@ RECENT = 10
 
 @dataclass(frozen=True)
 class Rest:
-    """What a look at a fleet tells. `strangers` are rollouts on its instances that the store does not know."""
+    """What a look at a fleet tells. `strangers` are rollouts on its instances that the store does not know.
+
+    `claimed` is whether one of them still claims the fleet.
+    """
 
     total: int
     serving: int
     releases: tuple[tuple[str, int], ...]
     strangers: tuple[str, ...]
+    claimed: bool = False
 
     @property
     def at_rest(self) -> bool:
-        """Whether everybody is in service, on one release."""
-        return self.serving >= self.total and len(self.releases) <= 1
+        """Whether everybody is in service, on one release, and no rollout that the store does not know goes on."""
+        return self.serving >= self.total and len(self.releases) <= 1 and not self.claimed
 
     @property
     def shares(self) -> str:
@@ -55,11 +59,13 @@ def rest_of(seen: Observation, known: Collection[str]) -> Rest:
     told = (seen.release_of(one) or one.instance.tags.get(Tag.RELEASE) for one in alive)
     names = Counter(name for name in told if name)
     carried = {one.instance.tags[Tag.ROLLOUT] for one in alive if one.instance.tags.get(Tag.ROLLOUT)}
-    carried |= {claim.rollout for claim in claims_on(one.instance for one in alive)}
+    claims = {claim.rollout for claim in claims_on(one.instance for one in alive)}
+    carried |= claims
     # Of what is older than all that was looked at, the store may well know.
     oldest = min(known, default="")
     strangers = tuple(sorted(one for one in carried - set(known) if one > oldest))
-    return Rest(len(alive), count(seen).in_service, tuple(sorted(names.items())), strangers)
+    claimed = bool(claims & set(strangers))
+    return Rest(len(alive), count(seen).in_service, tuple(sorted(names.items())), strangers, claimed)
 
 
 def half_way(fleet: str, store: str, rest: Rest) -> str:

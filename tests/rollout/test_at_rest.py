@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from deployer.engine.claims import Claim
 from deployer.model.fleet import Tag
 from deployer.model.observation import Observation, Seen
 from deployer.rollout.at_rest import Rest, half_way, rest_of
@@ -47,3 +48,12 @@ def test_a_rollout_from_before_all_that_is_kept_is_no_stranger() -> None:
     assert rest.strangers == ()
     rest = rest_of(fleet(carrying(old("i-1"), "20260301T000000-eeee")), known)
     assert rest.strangers == ("20260301T000000-eeee",)
+
+
+def test_a_fleet_that_somebody_else_still_claims_is_not_at_rest() -> None:
+    stranger = "20260301T000000-bbbb"
+    claimed = old("i-1")
+    claim = {Tag.CLAIM: Claim(stranger, 2, "ann@laptop").value}
+    claimed = replace(claimed, instance=replace(claimed.instance, tags={**claimed.instance.tags, **claim}))
+    assert not rest_of(fleet(claimed, old("i-2")), []).at_rest
+    assert rest_of(fleet(claimed, old("i-2")), [stranger]).at_rest
