@@ -5,7 +5,7 @@ from __future__ import annotations
 from deployer.aws.found import FoundFleet
 from deployer.config.settings import FleetSettings
 from deployer.engine.claims import claims_on
-from deployer.model.errors import FleetHeld
+from deployer.model.errors import FleetHeld, PreflightRefused
 from deployer.model.fleet import Tag
 from deployer.model.outcome import Done
 from deployer.rollout.wiring import Wiring
@@ -41,7 +41,9 @@ def unlock(settings: FleetSettings) -> Holder | None:
     """
     wiring = Wiring(settings)
     held = wiring.store().break_lease(settings.name, str(this_process(wiring.environment)))
-    found = wiring.find()
+    found = _found(wiring)
+    if found is None:
+        return held
     claimed = [one.id for one in found.instances if one.state.alive and claims_on([one])]
     if claimed:
         outcome = wiring.cloud(found).tag(claimed, {Tag.CLAIM: ""})
@@ -53,7 +55,17 @@ def unlock(settings: FleetSettings) -> Holder | None:
 def holder(settings: FleetSettings) -> Holder | None:
     """Who holds the fleet, by the store or else by the claim on its instances. Raises DeployerError."""
     wiring = Wiring(settings)
-    return wiring.store().holder(settings.name) or _claimant(settings, wiring.find())
+    held = wiring.store().holder(settings.name)
+    found = _found(wiring) if held is None else None
+    return held if found is None else _claimant(settings, found)
+
+
+def _found(wiring: Wiring) -> FoundFleet | None:
+    """The fleet; None where it is empty or cannot be looked at, which keeps nobody from freeing its lease."""
+    try:
+        return wiring.find()
+    except PreflightRefused:
+        return None
 
 
 def _claimant(settings: FleetSettings, found: FoundFleet) -> Holder | None:
