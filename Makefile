@@ -28,7 +28,7 @@ $(STAMP): requirements.lock pyproject.toml
 demo: venv
 	$(BIN)/deployer demo $(DEMO)
 
-# Without TEST: the quick tests on all cores, then those that boot a lab, four files at a time: they wait much.
+# Without TEST: the quick tests on all cores, then those that boot a lab, six files at a time: they wait much.
 # A file stays with one worker: its tests share a lab, or go on where the one before ended. The lab's tests are run
 # whatever the quick ones said, and the verdict is of both.
 test: venv
@@ -37,7 +37,7 @@ ifdef TEST
 else
 	@quick=0; lab=0; \
 	$(BIN)/python -m pytest -n auto -m "not lab" || quick=$$?; \
-	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m lab || lab=$$?; \
+	$(BIN)/python -m pytest -n 6 --dist loadfile --no-loadscope-reorder -m lab || lab=$$?; \
 	test $$quick -eq 0 || echo "the quick tests failed (pytest's exit code $$quick), see above" >&2; \
 	test $$quick -eq 0 && test $$lab -eq 0
 endif

@@ -81,7 +81,7 @@ class Stage:
         self.program = (sys.executable, str(program))
 
     def tell(self, sabotage: Sabotage | None = None, *, keep: bool = False) -> Ending:
-        options = DemoOptions(rate=50, warm_up=0.3, cool_down=0.3, sabotage=sabotage, keep=keep)
+        options = DemoOptions(rate=20, warm_up=1.0, cool_down=1.0, sabotage=sabotage, keep=keep)
         return tell(options, self.said.append, self.program, lambda _: Target("127.0.0.1", self.port))
 
     def notes(self) -> list[dict[str, object]]:
