@@ -29,6 +29,7 @@ from deployer.model.fleet import Tag
 if TYPE_CHECKING:
     from deployer.lab.autoscaling.service import Groups
     from deployer.lab.balancers import Balancers
+    from deployer.lab.codedeploy import CodeDeploy
     from deployer.lab.ec2 import Ec2
     from deployer.lab.endpoint import Endpoint
     from deployer.lab.fleet import Clients
@@ -65,6 +66,7 @@ class Lab:
         self._ec2: Ec2
         self._balancers: Balancers
         self._groups: Groups
+        self._codedeploy: CodeDeploy
         self._endpoint: Endpoint
         self._golden: Future[Path]
 
@@ -207,7 +209,8 @@ class Lab:
         self._closers.append(self._balancers.stop)
         watching = alarms.install(context, self._balancers.counted)
         self._closers.append(watching.stop)
-        self._closers.append(codedeploy.install(context, self._ec2.home.power.terminate, watching.rings).close)
+        self._codedeploy = codedeploy.install(context, self._ec2.home.power.terminate, watching.rings)
+        self._closers.append(self._codedeploy.close)
         self._groups = autoscaling.install(context, self._ec2, watching)
         self._closers.append(self._groups.stop)
         watching.start()
@@ -218,7 +221,7 @@ class Lab:
         from deployer.lab.iam.world import LabWorld
 
         settings = self._order.settings
-        world = LabWorld(self._ec2, self._groups)
+        world = LabWorld(self._ec2, self._groups, self._codedeploy)
         return Guard(settings.account, settings.region, world, self._home.folder / "trail.jsonl")
 
     def _clients(self) -> Clients:

@@ -39,6 +39,10 @@ class World(Protocol):
         """The ARN of an Auto Scaling group, None where there is none of that name."""
         ...
 
+    def deployment_group(self, deployment: str) -> str | None:
+        """`APPLICATION/GROUP` of a deployment by its id, None where there is none."""
+        ...
+
     def subnets_of(self, group: str) -> Sequence[str]:
         """The subnets that an Auto Scaling group launches into."""
         ...

@@ -18,11 +18,9 @@ def of_codedeploy(call: Call) -> Iterator[Asked]:
     match call.operation:
         case "CreateDeploymentConfig" | "GetDeploymentConfig" | "DeleteDeploymentConfig":
             yield call.asks(call.arn(f"deploymentconfig:{configuration}"))
-        case "GetDeployment" | "ListDeployments" | "CreateDeployment" if application:
-            yield call.asks(call.arn(f"deploymentgroup:{application}/{group}"))
         case "GetDeployment":
-            # Its group is not among the parameters: any group will do.
-            yield call.asks(call.arn("deploymentgroup:*"))
+            found = call.world.deployment_group(str(call.parameters.get("deploymentId") or ""))
+            yield call.asks(call.arn(f"deploymentgroup:{found or '*'}"))
         case _ if group:
             yield call.asks(call.arn(f"deploymentgroup:{application}/{group}"))
         case _ if application:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from deployer.lab.autoscaling.service import Groups
+from deployer.lab.codedeploy import CodeDeploy
 from deployer.lab.ec2 import Ec2
 from deployer.lab.iam.call import Parameters
 
@@ -13,9 +14,10 @@ from deployer.lab.iam.call import Parameters
 class LabWorld:
     """The `World` of the lab's region."""
 
-    def __init__(self, ec2: Ec2, groups: Groups) -> None:
+    def __init__(self, ec2: Ec2, groups: Groups, codedeploy: CodeDeploy) -> None:
         self._ec2 = ec2
         self._groups = groups
+        self._codedeploy = codedeploy
         self._account, self._region = ec2.settings.account, ec2.settings.region
 
     def tags(self, resource: str) -> Mapping[str, str]:
@@ -86,6 +88,11 @@ class LabWorld:
         with self._groups.lock:
             found = self._groups.groups.get(group)
             return [] if found is None else list(found.subnets.values())
+
+    def deployment_group(self, deployment: str) -> str | None:
+        """As CodeDeploy has it in this region."""
+        found = self._codedeploy.catalogue(self._account, self._region).deployments.get(deployment)
+        return None if found is None else f"{found.group.application}/{found.group.name}"
 
     def _moto_ec2(self) -> Any:
         from moto.ec2.models import ec2_backends

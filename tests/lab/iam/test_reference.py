@@ -42,6 +42,9 @@ class World:
     def volumes(self, instance: str) -> Sequence[str]:
         return ["vol-1"]
 
+    def deployment_group(self, deployment: str) -> str | None:
+        return "shop/web"
+
     def subnets_of(self, group: str) -> Sequence[str]:
         return ["subnet-1", "subnet-2"]
 
