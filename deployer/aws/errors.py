@@ -138,7 +138,7 @@ def outcome_of(error: Exception, doing: str) -> Temporary | Permanent | Unknown:
         return Temporary(reason, 2.0, code, request)
     if code in _SERVER or _status(error) >= 500:
         return Unknown(reason)
-    return Permanent(reason, code, request)
+    return Permanent(reason, code, request, denied=code in DENIED)
 
 
 def _outcome_of_transport(error: Exception, reason: str) -> Temporary | Permanent | Unknown:

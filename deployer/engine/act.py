@@ -71,7 +71,7 @@ class Actuator:
     """The pinned bundle of a release, by its name; None when there is none."""
 
     def __post_init__(self) -> None:
-        self._scribe = Scribe(self.journal, self.watch)
+        self._scribe = Scribe(self.journal, self.watch, self._denied)
         self._launcher = Launcher(
             self.plan, self.memory, self.cloud, self.lease, self.clock, self.watch, self._scribe
         )
@@ -89,6 +89,10 @@ class Actuator:
             if self.clock.now() - seen.now > OUTDATED:
                 return  # the store was waited for: what was decided is decided again after another look
             self._dispatch(seen, batch)
+
+    def _denied(self, reason: str) -> None:
+        """The first denial ends the rollout; the next ones are of what it brings back."""
+        self.memory.denied = self.memory.denied or reason
 
     def launch_again(self) -> None:
         """Notes launches whose answer was lost and that were found, and repeats the others (fault 2)."""

@@ -116,6 +116,8 @@ class Memory:
     failures: int = 0
     forgiven: int = 0
     """How often somebody had the rollout go on after it had failed and asked."""
+    denied: str = ""
+    """What AWS denied this process: the stop that follows is not undone by asking again (fault 23)."""
     first_look: bool = True
     instances: dict[str, Facts] = field(default_factory=dict)
     slots: dict[str, SlotFacts] = field(default_factory=dict)

@@ -101,6 +101,7 @@ class Observer:
             slots=slots,
             stance=self.memory.stance,
             failures=self.memory.failures,
+            denied=self.memory.denied,
             rolling_back=self.memory.rolling_back,
             turned_at=self.memory.turned_at,
             weights=self._weights(sighting, now),

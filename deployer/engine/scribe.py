@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,8 @@ class Scribe:
 
     journal: Journal
     watch: Watch
+    denied: Callable[[str], None] = lambda _reason: None
+    """Told why a change was denied."""
 
     def tell(self, move: Move, text: str, outcome: Outcome[Any], **data: object) -> None:
         """Records how a move ended; `text` is for people, `data` for a resume."""
@@ -28,6 +31,8 @@ class Scribe:
                 pass
             case Unknown(reason=error):
                 request = ""
+        if isinstance(outcome, Permanent) and outcome.denied:
+            self.denied(outcome.reason)
         kind = type(outcome).__name__.lower()
         self.journal.append(
             "outcome",

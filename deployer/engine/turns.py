@@ -89,6 +89,8 @@ def next_turn(seen: Observation, progress: Progress, *, asked_to_stop: bool, don
                 return Freeze(distrust)
             if asked_to_stop:
                 return Settle("asked to stop")
+            if seen.denied:
+                return Settle(seen.denied)
             return _advance_turn(seen, progress, done_since)
 
 

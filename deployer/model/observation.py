@@ -228,6 +228,8 @@ class Observation:
     slots: tuple[Slot, ...]
     stance: Stance = Stance.ADVANCE
     failures: int = 0
+    denied: str = ""
+    """What the credentials may not do, where a change was denied."""
     rolling_back: bool = False
     turned_at: float = 0.0
     """When the rollout turned round: whoever is there now had no reason to be asked before."""
@@ -311,10 +313,7 @@ class Observation:
         return self.serves_goal(seen)
 
     def serves_goal(self, seen: Seen) -> bool:
-        """Whether it is proven to serve the goal (promise 12).
-
-        Where the rollout changes the instance type, one of another type does not.
-        """
+        """Whether it is proven to serve the goal, and is of the type that the rollout wants (promise 12)."""
         return self.is_wanted_type(seen) and self.serves(seen, self.goal_of(seen))
 
     def serves(self, seen: Seen, release: Release) -> bool:

@@ -33,6 +33,8 @@ class Permanent:
     reason: str
     code: str = ""
     request_id: str = ""
+    denied: bool = False
+    """Whether the credentials lack the right to it (fault 23)."""
 
 
 @dataclass(frozen=True)

@@ -314,7 +314,9 @@ class SimCloud:
         if world.weather.lasts(Fault.CREDENTIALS_EXPIRE, now):
             return Permanent("the credentials have expired", "ExpiredToken", self._request())
         if operation != "DescribeInstances" and world.weather.lasts(Fault.ACCESS_DENIED, now):
-            return Permanent("the credentials may not do that", "UnauthorizedOperation", self._request())
+            return Permanent(
+                "the credentials may not do that", "UnauthorizedOperation", self._request(), denied=True
+            )
         if operation is not None and not self._take(operation):
             return self._throttled()
         return None
