@@ -7,10 +7,10 @@ import http.client
 import itertools
 import os
 import socket
-import threading
 import time
 import urllib.parse
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -197,17 +197,22 @@ def answers(url: str) -> bool:
         return probe.connect_ex((host, int(port))) == 0
 
 
-def in_background(work: Callable[[], Any]) -> Callable[[], Any]:
-    """Runs `work` in a thread; the result is a function that waits for its value."""
-    values: list[Any] = []
-    thread = threading.Thread(target=lambda: values.append(work()), daemon=True)
-    thread.start()
+def in_flight(url: str, instance: Instance, seconds: int) -> Future[Answer]:
+    """An answer that takes `seconds`, once the instance has begun with it.
 
-    def result() -> Any:
-        thread.join(timeout=PATIENCE)
-        return values[0]
+    The proxy learns of a healthy target a moment after the API says so; until then it answers 503.
+    """
+    asking = ThreadPoolExecutor(1)
+    answer: Future[Answer] = asking.submit(get, f"{url}/slow/{seconds}")
 
-    return result
+    def begun() -> bool:
+        nonlocal answer
+        if answer.done() and not instance.application.slow:
+            answer = asking.submit(get, f"{url}/slow/{seconds}")
+        return instance.application.slow > 0
+
+    wait_until(begun)
+    return answer
 
 
 @pytest.fixture(scope="module")

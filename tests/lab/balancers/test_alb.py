@@ -7,7 +7,7 @@ import time
 import pytest
 
 from deployer.lab.context import Power
-from tests.lab.balancers.conftest import Answer, Lab, get, in_background, wait_until
+from tests.lab.balancers.conftest import Answer, Lab, get, in_flight, wait_until
 
 pytestmark = pytest.mark.lab
 
@@ -201,10 +201,9 @@ def test_a_request_in_flight_finishes_while_its_target_drains(lab: Lab) -> None:
     url = lab.front("web", group)
     one = lab.instance()
     lab.in_service(group, one)
-    answer = in_background(lambda: get(url + "/slow/3"))
-    wait_until(lambda: one.application.slow == 1)
+    answer = in_flight(url, one, 3)
     lab.deregister(group, one)
-    assert answer() == Answer(200, one.id, one.id)
+    assert answer.result() == Answer(200, one.id, one.id)
 
 
 def test_a_request_in_flight_is_cut_with_502_when_the_delay_runs_out(lab: Lab) -> None:
@@ -212,10 +211,9 @@ def test_a_request_in_flight_is_cut_with_502_when_the_delay_runs_out(lab: Lab) -
     url = lab.front("web", group)
     one = lab.instance()
     lab.in_service(group, one)
-    answer = in_background(lambda: get(url + "/slow/30"))
-    wait_until(lambda: one.application.slow == 1)
+    answer = in_flight(url, one, 30)
     lab.deregister(group, one)
-    assert answer().status == 502
+    assert answer.result().status == 502
 
 
 def test_a_drained_target_is_left_without_connections_before_the_delay_is_over(lab: Lab) -> None:
@@ -314,10 +312,9 @@ def test_a_connection_broken_before_the_answer_is_502(lab: Lab) -> None:
     url = lab.front("web", group)
     one = lab.instance()
     lab.in_service(group, one)
-    answer = in_background(lambda: get(url + "/slow/20"))
-    wait_until(lambda: one.application.slow == 1)
+    answer = in_flight(url, one, 20)
     lab.applications.kill(one.application)
-    assert answer().status == 502
+    assert answer.result().status == 502
 
 
 def test_a_target_that_stays_silent_for_the_idle_timeout_is_504(lab: Lab) -> None:

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from deployer.lab.context import Power
 from tests.lab.balancers.backends import PORT
-from tests.lab.balancers.conftest import Instance, Lab, get, in_background, wait_until
+from tests.lab.balancers.conftest import Instance, Lab, get, in_flight, wait_until
 
 pytestmark = pytest.mark.lab
 
@@ -118,23 +118,21 @@ def test_a_draining_instance_reads_in_service_and_then_disappears(classic: Class
     classic.drain(4)
     one = classic.lab.instance()
     classic.in_service(one)
-    answer = in_background(lambda: get(classic.url + "/slow/3"))
-    wait_until(lambda: one.application.slow == 1)
+    answer = in_flight(classic.url, one, 3)
     assert classic.deregister(one) == []
     assert classic.health() == {one.id: DRAINING}
     assert classic.described() == []
-    assert answer().status == 200
+    assert answer.result().status == 200
     wait_until(lambda: classic.health() == {})
 
 
 def test_without_draining_a_request_in_flight_is_cut(classic: Classic) -> None:
     one = classic.lab.instance()
     classic.in_service(one)
-    answer = in_background(lambda: get(classic.url + "/slow/20"))
-    wait_until(lambda: one.application.slow == 1)
+    answer = in_flight(classic.url, one, 20)
     classic.deregister(one)
     assert classic.health() == {}
-    assert answer().status == 502
+    assert answer.result().status == 502
 
 
 def test_a_stopped_instance_is_out_of_service(classic: Classic) -> None:
